@@ -1,0 +1,434 @@
+"""The template of every image clusterer: encode, mine, train, predict."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from sklearn_scan._device import resolve_device, resolve_precision
+from sklearn_scan._validation import check_count, check_option, check_real
+from sklearn_scan.clustering import train_heads
+from sklearn_scan.encoders import Encoder, resolve_encoder
+from sklearn_scan.heads import ClusterHeads, Standardize
+from sklearn_scan.images import ImageSource, as_image_source, is_image_input
+from sklearn_scan.metrics import clustering_accuracy
+from sklearn_scan.model_selection import neighbor_information
+from sklearn_scan.neighbors import METHODS, NeighborGraph, mine_neighbors
+from sklearn_scan.objectives import Objective
+from sklearn_scan.self_labeling import self_label
+
+Features = NDArray[np.float32]
+
+_BATCH_SIZE = 512
+# Adam's on cached features; the paper's 1e-4 is for a trained backbone.
+_LEARNING_RATE = 1e-3
+_PREDICTION_ROWS = 2**14
+
+
+class BaseImageClusterer(
+    ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator
+):
+    """Cluster images, or features of them, with heads trained on neighbours.
+
+    A subclass has the parameters of `SCANClusterer` and writes `_objective`.
+    """
+
+    n_clusters: int
+    encoder: Any
+    n_neighbors: int
+    neighbor_method: str
+    n_heads: int
+    max_epochs: int
+    self_label_epochs: int
+    confidence_threshold: float
+    finetune: bool | str
+    learning_rate: float | str
+    batch_size: int | str
+    device: str | torch.device
+    precision: str
+    memory: str | Path | joblib.Memory | None
+    n_jobs: int | None
+    random_state: Any
+    verbose: int
+
+    encoder_: Encoder | None
+    module_: nn.Sequential
+    _float_range: float | None
+
+    @abstractmethod
+    def _objective(self) -> Objective:
+        """Return the loss of the first stage."""
+
+    # -- fit ---------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Cluster images, or features of them.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Images are arrays (n, h, w) or (n, h, w, c), torch tensors with channels
+            first, paths, PIL images or a torch Dataset. A numeric 2-D array is taken
+            as features, and no encoder is used.
+        y : ignored
+            Here for scikit-learn's sake: labels never reach the training.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the input is wrong; before any long work.
+        ImageReadError
+            If files cannot be read; lists all of them.
+        HubUnavailableError
+            If the pretrained encoder cannot be fetched.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If clusters stay empty, or self-labelling finds no confident sample.
+        """
+        self._check_parameters()
+        encoder_seed, heads_seed, self_label_seed = (
+            int(seed)
+            for seed in check_random_state(self.random_state).randint(2**31, size=3)
+        )
+        self.encoder_ = self._choose_encoder(X, encoder_seed)
+        data = self._read(X, reset=True)
+        self._check_sizes(len(data))
+        self.stage_times_: dict[str, float] = {}
+        with self._timed("encode"):
+            self.embedding_ = self._embed(data, fit=True)
+        device = resolve_device(self.device)
+        embedding = torch.from_numpy(self.embedding_).to(device)
+        scaler = Standardize.from_features(embedding)
+        with self._timed("mine"):
+            self.neighbors_ = self._mine(embedding, scaler.mean)
+        features = scaler(embedding)
+        with self._timed("cluster"):
+            head = self._fit_heads(features, heads_seed)
+        with self._timed("self_label"):
+            self._self_label(head, features, self_label_seed)
+        _number_by_size(head, features)
+        self.module_ = nn.Sequential(scaler, head).cpu().eval()
+        self._finish()
+        return self
+
+    def _check_parameters(self) -> None:
+        check_count("n_clusters", self.n_clusters)
+        check_count("n_neighbors", self.n_neighbors)
+        check_option("neighbor_method", self.neighbor_method, METHODS)
+        check_count("n_heads", self.n_heads)
+        check_count("max_epochs", self.max_epochs)
+        check_count("self_label_epochs", self.self_label_epochs, minimum=0)
+        check_real(
+            "confidence_threshold",
+            self.confidence_threshold,
+            minimum=0,
+            maximum=1,
+            boundaries="left",
+        )
+        if self.finetune not in ("auto", False):
+            raise ValueError(
+                "finetune must be 'auto' or False: the heads train on the encoder's "
+                f"frozen features; got {self.finetune!r}."
+            )
+        if self.learning_rate != "auto":
+            check_real(
+                "learning_rate", self.learning_rate, minimum=0, boundaries="neither"
+            )
+        if self.batch_size != "auto":
+            check_count("batch_size", self.batch_size)
+        resolve_precision(self.precision, resolve_device(self.device))
+
+    def _check_sizes(self, n_samples: int) -> None:
+        _check_has_neighbors(n_samples)
+        if self.n_clusters > n_samples:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} must not exceed the number of samples, "
+                f"n_samples={n_samples}."
+            )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.stage_times_[stage] = time.perf_counter() - start
+
+    def _choose_encoder(self, X: Any, seed: int) -> Encoder | None:
+        """Return a new encoder for X, or None where X is features."""
+        if is_image_input(X):
+            return resolve_encoder(
+                self.encoder,
+                device=self.device,
+                precision=self.precision,
+                memory=self.memory,
+                n_jobs=self.n_jobs,
+                random_state=seed,
+                verbose=self.verbose,
+            )
+        if not (isinstance(self.encoder, str) and self.encoder == "auto"):
+            raise ValueError(
+                f"encoder={self.encoder!r} embeds images, but X is not images: numeric "
+                "2-D input is taken as features. Pass images, or encoder='auto'."
+            )
+        return None
+
+    def _read(self, X: Any, *, reset: bool) -> Features | ImageSource:
+        """Return X, checked, as images if there is an encoder and else as features."""
+        takes_images = self.encoder_ is not None
+        if takes_images != is_image_input(X):
+            fitted_on, came = ("images", "features")[:: 1 if takes_images else -1]
+            raise ValueError(
+                f"This {type(self).__name__} was fitted on {fitted_on}, but X holds "
+                f"{came}: pass {fitted_on} as for fit."
+            )
+        if not takes_images:
+            features: Features = validate_data(
+                self, X, reset=reset, dtype=np.float32, order="C"
+            )
+            return features
+        source = as_image_source(X, float_range=None if reset else self._float_range)
+        source.check()
+        if reset:
+            # Another batch of floats must be read on the scale of these.
+            self._float_range = source.float_range
+        return source
+
+    def _embed(self, data: Features | ImageSource, *, fit: bool = False) -> Features:
+        """Return the embedding of images; features stay as they are."""
+        if not isinstance(data, ImageSource):
+            return data
+        assert self.encoder_ is not None  # for mypy: _read returned images
+        if fit:
+            self.encoder_.fit(data)
+        return self.encoder_.transform(data)
+
+    def _mine(self, embedding: Tensor, center: Tensor) -> NeighborGraph:
+        """Find the neighbours of each sample among all of them."""
+        most = len(embedding) - 1
+        if self.n_neighbors > most:
+            warnings.warn(
+                f"n_neighbors={self.n_neighbors} was lowered to {most}, all the other "
+                f"samples. Every sample is then like every other: choose fewer.",
+                UserWarning,
+                stacklevel=3,
+            )
+        # Angles about the mean: embeddings share a direction that tells nothing apart.
+        return mine_neighbors(
+            embedding - center,
+            min(self.n_neighbors, most),
+            method=self.neighbor_method,
+            device=self.device,
+        )
+
+    def _fit_heads(self, features: Tensor, seed: int) -> ClusterHeads:
+        """Run the first stage; return the head of the lowest loss."""
+        trained = train_heads(
+            features,
+            self.neighbors_,
+            self._objective().to(features.device),
+            n_clusters=self.n_clusters,
+            n_heads=self.n_heads,
+            n_epochs=self.max_epochs,
+            batch_size=self._batch_size,
+            learning_rate=self._learning_rate,
+            seed=seed,
+            verbose=self.verbose,
+        )
+        self.head_losses_ = trained.losses.cpu().numpy()
+        self.best_head_ = trained.best_head
+        self.history_ = trained.history
+        return trained.heads.select(trained.best_head)
+
+    def _self_label(self, head: ClusterHeads, features: Tensor, seed: int) -> None:
+        """Run the second stage on `head`, in place."""
+        if self.self_label_epochs == 0:
+            return
+        self.history_ += self_label(
+            head,
+            features,
+            confidence_threshold=self.confidence_threshold,
+            n_epochs=self.self_label_epochs,
+            batch_size=self._batch_size,
+            learning_rate=self._learning_rate,
+            seed=seed,
+            verbose=self.verbose,
+        )
+
+    @property
+    def _batch_size(self) -> int:
+        return self.batch_size if isinstance(self.batch_size, int) else _BATCH_SIZE
+
+    @property
+    def _learning_rate(self) -> float:
+        rate = self.learning_rate
+        return _LEARNING_RATE if isinstance(rate, str) else rate
+
+    def _finish(self) -> None:
+        """Set what users read off a fitted clusterer; warn of empty clusters."""
+        self.n_clusters_ = self.n_clusters
+        self.classes_ = np.arange(self.n_clusters)
+        self.probabilities_ = self._probabilities(self.embedding_)
+        self.labels_ = self.probabilities_.argmax(axis=1)
+        self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
+        sizes = np.bincount(self.labels_, minlength=self.n_clusters)
+        n_empty = int((sizes == 0).sum())
+        if n_empty:
+            warnings.warn(
+                f"{n_empty} of {self.n_clusters} clusters are empty. Try a smaller "
+                "n_clusters, a larger entropy_weight, more n_heads or more max_epochs.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    # -- use ---------------------------------------------------------------------
+
+    def transform(self, X: Any) -> Features:
+        """Return the embedding of images; features are returned as they are.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, embed_dim)
+        """
+        check_is_fitted(self)
+        return self._embed(self._read(X, reset=False))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each cluster.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_clusters)
+            Rows sum to one; columns are in the order of `classes_`.
+        """
+        return self._probabilities(self.transform(X))
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return the most probable cluster.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            From 0, the largest cluster of the training data, to n_clusters - 1.
+        """
+        labels: NDArray[np.int64] = self.predict_proba(X).argmax(axis=1)
+        return labels
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Score the clusters of X, with or without labels; higher is better.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+        y : array-like of shape (n,), default=None
+            The true classes.
+
+        Returns
+        -------
+        float
+            With `y`, the accuracy after the best one-to-one matching of clusters and
+            classes. Without, the information in nats that a sample's cluster carries
+            of its neighbours' (`neighbor_information`), which falls both when
+            neighbours disagree and when clusters are merged or few.
+        """
+        if y is not None:
+            return self._accuracy(X, y)
+        embedding = self.transform(X)
+        _check_has_neighbors(len(embedding))
+        neighbors = self._mine(torch.from_numpy(embedding), self._scaler.mean)
+        return neighbor_information(self._probabilities(embedding), neighbors)
+
+    def _accuracy(self, X: Any, y: Any) -> float:
+        check_is_fitted(self)
+        data = self._read(X, reset=False)
+        if len(data) != len(y):
+            raise ValueError(
+                f"y must have one label for each of the {len(data)} samples in X; got "
+                f"{len(y)} labels."
+            )
+        labels = self._probabilities(self._embed(data)).argmax(axis=1)
+        return clustering_accuracy(y, labels)
+
+    @property
+    def _scaler(self) -> Standardize:
+        scaler = self.module_[0]
+        assert isinstance(scaler, Standardize)  # for mypy: fit has put it there
+        return scaler
+
+    @torch.inference_mode()
+    def _probabilities(self, embedding: Features) -> NDArray[np.float64]:
+        # In double precision: a sample's row then does not depend on its batch.
+        module = copy.deepcopy(self.module_).double()
+        blocks = torch.from_numpy(embedding).split(_PREDICTION_ROWS)
+        rows = [module(block.double())[0].softmax(dim=1) for block in blocks]
+        probabilities: NDArray[np.float64] = torch.cat(rows).numpy()
+        return probabilities
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.embedding_.shape[1])
+
+
+def _check_has_neighbors(n_samples: int) -> None:
+    if n_samples < 2:
+        raise ValueError(
+            f"X holds {n_samples} sample(s) (n_samples = {n_samples}), while a minimum "
+            "of 2 is required to find neighbours."
+        )
+
+
+@torch.no_grad()
+def _number_by_size(head: ClusterHeads, features: Tensor) -> None:
+    """Renumber the clusters of `head` from the largest to the smallest."""
+    labels = head(features)[0].argmax(dim=1)
+    sizes = torch.bincount(labels, minlength=head.n_clusters)
+    head.reorder(sizes.argsort(descending=True, stable=True))

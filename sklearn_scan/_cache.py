@@ -1,0 +1,86 @@
+"""The cache of embeddings: each image once per encoder, whoever asks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from hashlib import blake2b
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+# Part of every key: raise it when the meaning of what is stored changes.
+_FORMAT = "1"
+_ROWS_A_QUERY = 500  # SQLite bounds the parameters of one statement
+_LOCK_TIMEOUT = 60.0  # seconds one process waits while another writes
+
+
+def fingerprint(module: nn.Module, *settings: str) -> str:
+    """Return a key of all that decides an embedding: weights, layout and settings."""
+    digest = blake2b(digest_size=16)
+    for text in (_FORMAT, str(module), *settings):
+        digest.update(text.encode())
+    for name, value in module.state_dict().items():
+        digest.update(name.encode())
+        # as bytes, since NumPy has no bfloat16
+        digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+class EmbeddingCache:
+    """Embeddings by image content, in one SQLite file per encoder.
+
+    Several processes may read and write at once. Nothing is pickled.
+
+    Parameters
+    ----------
+    memory : path or joblib.Memory
+        The folder.
+    encoder : str
+        The encoder's `fingerprint`.
+    """
+
+    def __init__(self, memory: str | Path | joblib.Memory, encoder: str) -> None:
+        location = memory.location if isinstance(memory, joblib.Memory) else memory
+        folder = Path(location) / "sklearn_scan"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / f"{encoder}.sqlite"
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        with (
+            closing(sqlite3.connect(self._file, timeout=_LOCK_TIMEOUT)) as connection,
+            connection,
+        ):
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS embeddings "
+                "(image TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+            )
+            yield connection
+
+    def read(self, images: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the embeddings of those `images`, content keys, that are known."""
+        known: dict[str, NDArray[np.float32]] = {}
+        with self._connect() as connection:
+            for start in range(0, len(images), _ROWS_A_QUERY):
+                keys = images[start : start + _ROWS_A_QUERY]
+                marks = ",".join("?" * len(keys))
+                rows = connection.execute(
+                    f"SELECT image, vector FROM embeddings WHERE image IN ({marks})",
+                    keys,
+                )
+                known |= {name: np.frombuffer(blob, "<f4") for name, blob in rows}
+        return known
+
+    def write(self, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
+        """Store embeddings by content key."""
+        with self._connect() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
+                ((name, x.astype("<f4").tobytes()) for name, x in embeddings.items()),
+            )

@@ -1,0 +1,97 @@
+"""Where and in which number format to compute, and from which seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from sklearn_scan._validation import check_option
+
+Module = TypeVar("Module", bound=nn.Module)
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Return the device to compute on; "auto" prefers CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    ValueError
+        If `device` is no device torch knows, or is not present on this machine.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device must be 'auto' or a torch device such as 'cpu' or 'cuda:0'; "
+            f"got {device!r}."
+        ) from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={device!r} was asked for, but torch sees no CUDA device here. "
+            "Use device='auto' or device='cpu'."
+        )
+    return resolved
+
+
+def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Return the number format for the backbone's arithmetic on `device`.
+
+    "auto" takes bfloat16 where the hardware multiplies it natively, and float32
+    elsewhere: emulated bfloat16 is slower than float32.
+    """
+    check_option("precision", precision, ["auto", *_DTYPES])
+    if precision != "auto":
+        return _DTYPES[precision]
+    return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        # The public torch.cpu.get_capabilities is newer than our oldest torch.
+        return (
+            torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        )
+    return False
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Return the context in which a backbone computes in `dtype`."""
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
+def to_compute(module: Module, device: torch.device) -> Module:
+    """Move `module` to `device` in the memory format convolutions are fastest in."""
+    # memory_format is absent from the overloads that mypy sees.
+    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return a generator on `device` that starts at `seed`."""
+    return torch.Generator(device).manual_seed(seed)
+
+
+@contextmanager
+def isolated_rng(seed: int) -> Iterator[None]:
+    """Seed torch's global generators inside the block and put them back after it.
+
+    For code we do not write (a backbone's initialisation, its dropout), which draws
+    from the global state: it becomes reproducible and leaves the user's state alone.
+    """
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,174 @@
+"""SCAN: semantic clustering by adopting nearest neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+from numpy.typing import ArrayLike
+
+from sklearn_scan._base import BaseImageClusterer
+from sklearn_scan._validation import check_prior, check_real
+from sklearn_scan.objectives import Objective, ScanLoss
+
+__all__ = ["SCANClusterer"]
+
+
+class SCANClusterer(BaseImageClusterer):
+    """Cluster images without labels by the SCAN method.
+
+    Each image is embedded by `encoder`, its nearest neighbours are mined, and cluster
+    heads are trained so that neighbours agree while the clusters stay spread. The head
+    of the lowest loss then learns from the samples it is confident of.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        The number of clusters.
+    encoder : default="auto"
+        What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
+        timm model, an `ImageEncoder` (for weights on disk), a pretext such as
+        `SimCLR()` that learns from the images in `fit`, an nn.Module, or a function
+        that returns one. Numeric 2-D input is taken as features, without an encoder.
+    n_neighbors : int, default=20
+        The number of neighbours mined for each sample; the paper's ImageNet subsets
+        use 50.
+    neighbor_method : {"auto", "exact"}, default="auto"
+        How neighbours are found.
+    n_heads : int, default=10
+        The number of heads trained at once, of which the one of the lowest loss is
+        kept.
+    max_epochs : int, default=100
+        Passes over the samples in the first stage.
+    self_label_epochs : int, default=50
+        Passes over the samples in the second stage; 0 leaves it out.
+    confidence_threshold : float in [0, 1), default=0.99
+        The probability above which a sample teaches in the second stage.
+    entropy_weight : float, default=5.0
+        The weight λ of the spread of clusters: higher makes their sizes more alike.
+    cluster_prior : array-like of shape (n_clusters,), default=None
+        The known proportions of the clusters, which then replace equal ones.
+    finetune : {"auto", False}, default="auto"
+        Whether to train the backbone with the heads. Both values keep it frozen.
+    learning_rate : float or "auto", default="auto"
+        Adam's, in both stages. "auto" is 1e-3.
+    batch_size : int or "auto", default="auto"
+        Samples a step, in both stages. "auto" is 512.
+    device : str or torch.device, default="auto"
+        Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
+    precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
+        The encoder's number format; "auto" takes bf16 where the hardware has it.
+    memory : path or joblib.Memory, default=None
+        A folder that keeps embeddings, so that each image passes through an encoder
+        once, in this fit and in all others.
+    n_jobs : int, default=None
+        Threads that read images; None takes one per core.
+    random_state : int, RandomState or None, default=None
+        Seeds everything drawn. Two fits with the same int on the same CPU are equal
+        bit for bit.
+    verbose : int, default=0
+        Above zero, shows progress bars.
+
+    Attributes
+    ----------
+    labels_ : ndarray of int64, shape (n,)
+        The cluster of each sample. Cluster 0 is the largest.
+    probabilities_ : ndarray of float64, shape (n, n_clusters)
+        The probability of each cluster.
+    n_clusters_ : int
+        The number of clusters.
+    classes_ : ndarray of shape (n_clusters,)
+        The clusters' numbers, 0 to n_clusters - 1.
+    embedding_ : ndarray of float32, shape (n, embed_dim)
+        The embedding of the samples.
+    encoder_ : Encoder or None
+        The fitted encoder; None where X was features.
+    neighbors_ : NeighborGraph
+        The neighbours of each sample.
+    head_losses_ : ndarray of shape (n_heads,)
+        The loss of each head after the first stage.
+    best_head_ : int
+        The head that was kept.
+    history_ : list of dict
+        The loss and its terms, for each epoch of both stages.
+    stage_times_ : dict of str to float
+        The seconds spent in "encode", "mine", "cluster" and "self_label".
+    module_ : nn.Module
+        From the embedding (b, embed_dim) to logits (1, b, n_clusters).
+    confident_ : ndarray of bool, shape (n,)
+        Whether a sample's largest probability exceeds `confidence_threshold`.
+    n_features_in_ : int
+        The number of features, where X was features.
+
+    References
+    ----------
+    .. [1] W. Van Gansbeke, S. Vandenhende, S. Georgoulis, M. Proesmans, L. Van Gool,
+       "SCAN: Learning to Classify Images without Labels", ECCV 2020,
+       arXiv:2005.12320.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_scan import SCANClusterer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clusterer = SCANClusterer(n_clusters=10, random_state=0).fit(X)
+    >>> clusterer.score(X, y) > 0.8
+    True
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        encoder: Any = "auto",
+        n_neighbors: int = 20,
+        neighbor_method: str = "auto",
+        n_heads: int = 10,
+        max_epochs: int = 100,
+        self_label_epochs: int = 50,
+        confidence_threshold: float = 0.99,
+        entropy_weight: float = 5.0,
+        cluster_prior: ArrayLike | None = None,
+        finetune: bool | str = "auto",
+        learning_rate: float | str = "auto",
+        batch_size: int | str = "auto",
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        memory: str | Path | joblib.Memory | None = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.encoder = encoder
+        self.n_neighbors = n_neighbors
+        self.neighbor_method = neighbor_method
+        self.n_heads = n_heads
+        self.max_epochs = max_epochs
+        self.self_label_epochs = self_label_epochs
+        self.confidence_threshold = confidence_threshold
+        self.entropy_weight = entropy_weight
+        self.cluster_prior = cluster_prior
+        self.finetune = finetune
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_real("entropy_weight", self.entropy_weight, minimum=0)
+        if self.cluster_prior is not None:
+            check_prior(self.cluster_prior, self.n_clusters)
+
+    def _objective(self) -> Objective:
+        prior = None
+        if self.cluster_prior is not None:
+            prior = torch.from_numpy(check_prior(self.cluster_prior, self.n_clusters))
+        return ScanLoss(self.entropy_weight, prior)

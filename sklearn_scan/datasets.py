@@ -1,0 +1,192 @@
+"""Images to cluster: those of a folder, and small sets for trying things out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from numbers import Integral, Real
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.datasets import load_digits
+from sklearn.utils import Bunch, check_random_state, check_scalar
+
+__all__ = ["list_images", "load_digits_images", "make_shapes"]
+
+_EXTENSIONS = (
+    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
+    ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+
+
+def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> list[str]:
+    """List the image files of a folder.
+
+    Files are recognised by their extension, in either case. Hidden files and folders
+    are left out, and links to folders are not followed.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Where the images are.
+    recursive : bool, default=True
+        Whether to look into subfolders too.
+
+    Returns
+    -------
+    paths : list of str
+        In natural order: `img2.png` comes before `img10.png`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+    NotADirectoryError
+        If it is a file.
+    ValueError
+        If it holds no image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_scan.datasets import list_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ["img10.png", "img2.PNG", "notes.txt"]:
+    ...         Path(folder, name).touch()
+    ...     [Path(path).name for path in list_images(folder)]
+    ['img2.PNG', 'img10.png']
+    """
+    folder = os.fspath(folder)
+    if not os.path.exists(folder):
+        raise FileNotFoundError(f"Expected folder to exist, got {folder!r}.")
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(f"Expected folder to be one, got the file {folder!r}.")
+    paths = []
+    for root, subfolders, files in os.walk(folder, onerror=_raise):
+        subfolders[:] = [n for n in subfolders if recursive and not n.startswith(".")]
+        paths += [os.path.join(root, name) for name in files if _is_image(name)]
+    if not paths:
+        raise ValueError(
+            f"Expected folder to hold images, got {folder!r}, where no file ends in "
+            f"one of {', '.join(_EXTENSIONS)}."
+        )
+    return sorted(paths, key=_natural_key)
+
+
+def _raise(error: OSError) -> None:
+    """Let a subfolder that may not be read be known: os.walk would skip it."""
+    raise error
+
+
+def _is_image(name: str) -> bool:
+    """Tell an image's file name."""
+    extension = os.path.splitext(name)[1].lower()
+    return not name.startswith(".") and extension in _EXTENSIONS
+
+
+def _natural_key(path: str) -> tuple[list[str | int], str]:
+    """Sort digits by their value; the path itself settles ties such as 1 and 01."""
+    # The split alternates text and digits, so like is compared with like.
+    parts = re.split(r"(\d+)", path.lower())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path
+
+
+def load_digits_images() -> Bunch:
+    """Load scikit-learn's handwritten digits as images.
+
+    Returns
+    -------
+    digits : Bunch
+        With `images`, ndarray of shape (1797, 8, 8), uint8 from 0 to 255, and
+        `target`, ndarray of shape (1797,), the digit of each.
+
+    Examples
+    --------
+    >>> from sklearn_scan.datasets import load_digits_images
+    >>> load_digits_images().images.shape
+    (1797, 8, 8)
+    """
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    return Bunch(images=images, target=digits.target)
+
+
+_Grid = npt.NDArray[np.float64]
+# Where a shape is painted, at u to the right and v downwards of its centre, in radii.
+_SHAPES: dict[str, Callable[[_Grid, _Grid], npt.NDArray[np.bool_]]] = {
+    "circle": lambda u, v: u**2 + v**2 <= 1,
+    "square": lambda u, v: np.maximum(abs(u), abs(v)) <= 0.85,
+    "triangle": lambda u, v: (2 * abs(u) <= v + 1) & (v <= 0.8),
+    "cross": lambda u, v: (
+        (np.minimum(abs(u), abs(v)) <= 0.3) & (np.maximum(abs(u), abs(v)) <= 1)
+    ),
+    "ring": lambda u, v: abs(u**2 + v**2 - 0.7) <= 0.3,
+    "bars": lambda u, v: (abs(u) <= 0.9) & (abs(abs(v) - 0.6) <= 0.3),
+}
+
+
+def make_shapes(
+    n_samples: int = 100,
+    n_classes: int = 4,
+    *,
+    image_size: int = 32,
+    noise: float = 0.05,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
+    """Draw coloured shapes, one an image, anywhere and of any size.
+
+    Parameters
+    ----------
+    n_samples : int, default=100
+        Number of images.
+    n_classes : int, default=4
+        Number of shapes, of circle, square, triangle, cross, ring and bars; each is
+        drawn equally often.
+    image_size : int, default=32
+        Height and width, in pixels.
+    noise : float, default=0.05
+        Standard deviation of the noise on each value, as a share of white.
+    random_state : int, RandomState instance or None, default=None
+        Settles what is drawn.
+
+    Returns
+    -------
+    shapes : Bunch
+        With `images`, ndarray of shape (n_samples, image_size, image_size, 3), uint8;
+        `target`, ndarray of shape (n_samples,), the shape of each; and
+        `target_names`, the names of the shapes.
+
+    Examples
+    --------
+    >>> from sklearn_scan.datasets import make_shapes
+    >>> shapes = make_shapes(n_samples=6, n_classes=3, random_state=0)
+    >>> shapes.images.shape, shapes.target_names
+    ((6, 32, 32, 3), ['circle', 'square', 'triangle'])
+    """
+    check_scalar(n_samples, "n_samples", Integral, min_val=1)
+    check_scalar(n_classes, "n_classes", Integral, min_val=1, max_val=len(_SHAPES))
+    check_scalar(image_size, "image_size", Integral, min_val=1)
+    check_scalar(noise, "noise", Real, min_val=0)
+    rng = check_random_state(random_state)
+    names = list(_SHAPES)[:n_classes]
+    target = rng.permutation(np.arange(n_samples) % n_classes)
+
+    radius = rng.uniform(0.25, 0.45, size=(n_samples, 1, 1)) * image_size
+    centre = rng.uniform(radius, image_size - radius, size=(2, n_samples, 1, 1))
+    pixel = np.arange(image_size) + 0.5
+    u = (pixel - centre[0]) / radius  # (n_samples, 1, image_size)
+    v = (pixel[:, None] - centre[1]) / radius  # (n_samples, image_size, 1)
+    painted = np.empty((n_samples, image_size, image_size, 1), dtype=bool)
+    for label, name in enumerate(names):
+        of_class = target == label
+        painted[of_class, ..., 0] = _SHAPES[name](u[of_class], v[of_class])
+
+    # Light on dark, so that every shape stands out whatever its colour.
+    light = rng.uniform(130, 255, size=(n_samples, 1, 1, 3))
+    dark = rng.uniform(0, 90, size=(n_samples, 1, 1, 3))
+    images = np.where(painted, light, dark)
+    images += rng.normal(scale=255 * noise, size=images.shape)
+    images = np.rint(images.clip(0, 255)).astype(np.uint8)
+    return Bunch(images=images, target=target, target_names=names)

@@ -1,0 +1,14 @@
+"""Encoders: from images to an embedding."""
+
+from sklearn_scan.encoders._base import Encoder
+from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
+from sklearn_scan.encoders._preprocessing import Preprocessing
+from sklearn_scan.encoders._resolve import resolve_encoder
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Encoder",
+    "ImageEncoder",
+    "Preprocessing",
+    "resolve_encoder",
+]

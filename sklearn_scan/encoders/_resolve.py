@@ -1,0 +1,54 @@
+"""From what a user passes as `encoder` to an encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import clone
+
+from sklearn_scan.encoders._backbones import check_model
+from sklearn_scan.encoders._base import Encoder
+from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
+
+# What each setting is when the user of an encoder has said nothing of it.
+_UNSAID: dict[str, Any] = {
+    "device": "auto",
+    "precision": "auto",
+    "memory": None,
+    "n_jobs": None,
+    "random_state": None,
+    "verbose": 0,
+}
+
+
+def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
+    """Return a new, checked encoder for `encoder`.
+
+    Parameters
+    ----------
+    encoder : "auto", str, nn.Module, callable or Encoder
+        "auto" is the default pretrained model; an Encoder is cloned.
+    **settings
+        device, precision, memory, n_jobs, random_state, verbose: passed on where the
+        encoder has such a parameter and leaves it at its default.
+
+    Raises
+    ------
+    TypeError
+        If `encoder` is none of these.
+    ValueError
+        If the name is not one of timm's (with the nearest known ones).
+    """
+    if isinstance(encoder, Encoder):
+        resolved = clone(encoder)
+    else:
+        model = (
+            DEFAULT_MODEL if isinstance(encoder, str) and encoder == "auto" else encoder
+        )
+        check_model(model, checkpoint=None)
+        resolved = ImageEncoder(model)
+    own = resolved.get_params(deep=False)
+    unsaid = {k for k, v in _UNSAID.items() if k in own and own[k] == v}
+    resolved.set_params(**{k: v for k, v in settings.items() if k in unsaid})
+    resolved.check()
+    return resolved

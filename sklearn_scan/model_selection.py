@@ -1,0 +1,62 @@
+"""Scores of clusterings that need no labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_scan.neighbors import NeighborGraph
+
+__all__ = ["neighbor_information"]
+
+
+def neighbor_information(
+    probabilities: NDArray[np.floating], neighbors: NeighborGraph
+) -> float:
+    r"""Return how much a sample's cluster tells of its neighbours' clusters.
+
+    The mutual information of the clusters :math:`c, c'` of a sample and of one of its
+    neighbours, in nats, with the joint distribution
+
+    .. math:: P(c, c') = \frac{1}{nK} \sum_i \sum_{j \in N(i)} p_i(c)\, p_j(c')
+
+    made symmetric. It is at most log(n_clusters), and falls when neighbours
+    disagree, when samples are undecided, and when clusters are merged or unused.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_clusters)
+        The probability of each cluster; rows sum to one.
+    neighbors : NeighborGraph
+        The neighbours of the same samples.
+
+    Returns
+    -------
+    float
+        Zero or more; higher is better.
+
+    References
+    ----------
+    .. [1] X. Ji et al., "Invariant Information Clustering for Unsupervised Image
+       Classification and Segmentation", ICCV 2019, equation 3, with neighbours in the
+       place of views.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_scan.neighbors import NeighborGraph
+    >>> pairs = NeighborGraph(np.array([[1], [0], [3], [2]]), np.ones((4, 1)))
+    >>> agreeing, disagreeing = np.eye(2)[[0, 0, 1, 1]], np.full((4, 2), 0.5)
+    >>> round(neighbor_information(agreeing, pairs), 3)
+    0.693
+    >>> round(neighbor_information(disagreeing, pairs), 3)
+    0.0
+    """
+    # the mean over neighbours first: (n, k, c) is never held
+    around = sum(probabilities[column] for column in neighbors.indices.T)
+    joint = probabilities.T @ around / neighbors.indices.size
+    joint = (joint + joint.T) / 2
+    independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    seen = joint > 0
+    ratio = joint[seen] / independent[seen]
+    return max(0.0, float(np.sum(joint[seen] * np.log(ratio))))

@@ -1,0 +1,166 @@
+"""What every pretext task is: an encoder that learns from the images themselves."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from torch import Tensor, nn
+
+from sklearn_scan._device import isolated_rng, resolve_device, resolve_precision
+from sklearn_scan._validation import check_count
+from sklearn_scan.encoders import Encoder, ImageEncoder, Preprocessing
+from sklearn_scan.exceptions import ImageReadError
+from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.pretext._networks import SmallConvNet
+
+# Side of the images trained on, when the user does not choose it. Above it the time
+# grows with the area and the small network gains little.
+_LARGEST_SIZE = 32
+_SMALLEST_SIZE = 8
+
+
+class Pretext(Encoder):
+    """An encoder trained by a task made from unlabelled images.
+
+    A subclass has the parameters used here (backbone, image_size, device, precision,
+    memory, n_jobs, random_state, verbose) and writes `_train`.
+    """
+
+    backbone: Any
+    image_size: int | str
+    device: str | torch.device
+    precision: str
+    memory: Any
+    n_jobs: int | None
+    random_state: Any
+    verbose: int
+
+    @abstractmethod
+    def _train(
+        self,
+        backbone: nn.Module,
+        images: Tensor,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> list[dict[str, float | str]]:
+        """Train `backbone` in place; return the history.
+
+        Parameters
+        ----------
+        backbone : nn.Module
+            From normalised images (b, 3, h, w) to features (b, embed_dim).
+        images : Tensor of uint8, shape (n, c, h, w)
+            With c = 1 where all images are grey.
+        preprocessing : Preprocessing
+            How the backbone's images are normalised.
+        seed : int
+            For all that is drawn.
+        """
+
+    def check(self) -> None:
+        """Raise if a parameter is wrong, before any long work."""
+        if self.image_size != "auto":
+            check_count("image_size", self.image_size)
+        if not (self.backbone == "auto" or callable(self.backbone)):
+            raise TypeError(
+                "backbone must be 'auto' or a function that returns an nn.Module; got "
+                f"{self.backbone!r}."
+            )
+        resolve_precision(self.precision, resolve_device(self.device))
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train the encoder on images.
+
+        Parameters
+        ----------
+        X : images
+            Anything `sklearn_scan.images.as_image_source` reads.
+        y : ignored
+            Here for scikit-learn's sake.
+
+        Returns
+        -------
+        self
+        """
+        self.check()
+        source = as_image_source(X)
+        source.check()
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        size = self._choose_size(source)
+        images = _load_images(source, size)
+        preprocessing = _measure(images, size)
+        with isolated_rng(seed):
+            backbone = (
+                SmallConvNet(size) if self.backbone == "auto" else self.backbone()
+            )
+            self.history_ = self._train(backbone, images, preprocessing, seed)
+        self.encoder_ = ImageEncoder(
+            backbone.cpu(),
+            input_size=size,
+            mean=preprocessing.mean,
+            std=preprocessing.std,
+            device=self.device,
+            precision=self.precision,
+            memory=self.memory,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        ).fit()
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Embed images with the trained backbone.
+
+        Parameters
+        ----------
+        X : images
+            Anything `sklearn_scan.images.as_image_source` reads.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, embed_dim)
+        """
+        return self.encoder_.transform(X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "encoder_")
+
+    def _choose_size(self, source: ImageSource) -> int:
+        if isinstance(self.image_size, int):
+            return self.image_size
+        shorter_side = min(source[0].shape[:2])
+        return min(max(shorter_side, _SMALLEST_SIZE), _LARGEST_SIZE)
+
+
+def _load_images(source: ImageSource, size: int) -> Tensor:
+    """Return all images at the working size, uint8 (n, c, size, size)."""
+    resize = Preprocessing(size).resize
+    images = np.empty((len(source), size, size, 3), dtype=np.uint8)
+    failures = []
+    for i in range(len(source)):
+        try:
+            images[i] = resize(source[i])
+        except ImageReadError as error:
+            failures.append(error)
+    if failures:
+        raise ImageReadError.merge(failures)
+    grey = (images == images[..., :1]).all()
+    return torch.from_numpy(images[..., :1] if grey else images).permute(0, 3, 1, 2)
+
+
+def _measure(images: Tensor, size: int) -> Preprocessing:
+    """Return the preprocessing with the images' own mean and deviation."""
+    counts = torch.stack(
+        [torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)]
+    ).double()  # (c, 256): exact, in the memory of a histogram
+    levels = torch.linspace(0, 1, 256, dtype=torch.float64)
+    share = counts / counts.sum(dim=1, keepdim=True)
+    mean = share @ levels
+    std = (share @ levels**2 - mean**2).clamp_min(0).sqrt().clamp_min(1 / 255)
+    return Preprocessing(
+        size, tuple(mean.expand(3).tolist()), tuple(std.expand(3).tolist())
+    )

@@ -1,0 +1,62 @@
+"""The image that stands for a cluster."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_scan._validation import check_count
+
+__all__ = ["cluster_prototypes"]
+
+
+def cluster_prototypes(
+    embedding: NDArray[np.floating],
+    probabilities: NDArray[np.floating],
+    *,
+    n_candidates: int = 10,
+) -> NDArray[np.int64]:
+    """Find the sample that stands for each cluster.
+
+    Among a cluster's most confident members it is the one nearest to their mean
+    embedding.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n, embed_dim)
+        The embedding of the samples.
+    probabilities : ndarray of shape (n, n_clusters)
+        Their probability of each cluster.
+    n_candidates : int, default=10
+        How many of the most confident members are considered.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_clusters,)
+        The index of each prototype; -1 where a cluster has no member.
+
+    References
+    ----------
+    .. [1] W. Van Gansbeke et al., "SCAN: Learning to Classify Images without Labels",
+       ECCV 2020, section 3.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> embedding = np.array([[0.0], [1.0], [5.0], [9.0]])
+    >>> probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]])
+    >>> cluster_prototypes(embedding, probabilities)
+    array([1, 3])
+    """
+    check_count("n_candidates", n_candidates)
+    labels = probabilities.argmax(axis=1)
+    prototypes = np.full(probabilities.shape[1], -1, dtype=np.int64)
+    for cluster in range(probabilities.shape[1]):
+        members = np.flatnonzero(labels == cluster)
+        if len(members):
+            by_confidence = np.argsort(-probabilities[members, cluster], kind="stable")
+            surest = members[by_confidence[:n_candidates]]
+            mean = embedding[surest].mean(axis=0)
+            distances = np.linalg.norm(embedding[surest] - mean, axis=1)
+            prototypes[cluster] = surest[distances.argmin()]
+    return prototypes

@@ -1,0 +1,15 @@
+"""SCANClusterer is a scikit-learn clusterer, by scikit-learn's own checks."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_scan import SCANClusterer
+
+
+# Fits of a few samples: too few neighbours, unused clusters and undecided samples are
+# reported by design.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:n_neighbors:UserWarning")
+@parametrize_with_checks([SCANClusterer()])
+def test_estimator_check(estimator, check):
+    check(estimator)
