@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from sklearn_scan._device import resolve_device, resolve_precision
 from sklearn_scan._validation import check_count, check_option, check_real
-from sklearn_scan.clustering import train_heads
+from sklearn_scan.clustering import suggest_learning_rate, train_heads
 from sklearn_scan.encoders import Encoder, resolve_encoder
 from sklearn_scan.heads import ClusterHeads, Standardize
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
@@ -41,8 +41,6 @@ from sklearn_scan.self_labeling import self_label
 Features = NDArray[np.float32]
 
 _BATCH_SIZE = 512
-# Adam's on cached features; the paper's 1e-4 is for a trained backbone.
-_LEARNING_RATE = 1e-3
 _PREDICTION_ROWS = 2**14
 
 
@@ -256,7 +254,7 @@ class BaseImageClusterer(
             n_heads=self.n_heads,
             n_epochs=self.max_epochs,
             batch_size=self._batch_size,
-            learning_rate=self._learning_rate,
+            learning_rate=self._learning_rate(features),
             seed=seed,
             verbose=self.verbose,
         )
@@ -275,7 +273,7 @@ class BaseImageClusterer(
             confidence_threshold=self.confidence_threshold,
             n_epochs=self.self_label_epochs,
             batch_size=self._batch_size,
-            learning_rate=self._learning_rate,
+            learning_rate=self._learning_rate(features),
             seed=seed,
             verbose=self.verbose,
         )
@@ -284,10 +282,12 @@ class BaseImageClusterer(
     def _batch_size(self) -> int:
         return self.batch_size if isinstance(self.batch_size, int) else _BATCH_SIZE
 
-    @property
-    def _learning_rate(self) -> float:
-        rate = self.learning_rate
-        return _LEARNING_RATE if isinstance(rate, str) else rate
+    def _learning_rate(self, features: Tensor) -> float:
+        if not isinstance(self.learning_rate, str):
+            return self.learning_rate
+        n_samples, n_features = features.shape
+        n_steps = self.max_epochs * max(1, round(n_samples / self._batch_size))
+        return suggest_learning_rate(n_features, n_steps)
 
     def _finish(self) -> None:
         """Set what users read off a fitted clusterer; warn of empty clusters."""

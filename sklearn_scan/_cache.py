@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -25,11 +26,41 @@ def fingerprint(module: nn.Module, *settings: str) -> str:
     digest = blake2b(digest_size=16)
     for text in (_FORMAT, str(module), *settings):
         digest.update(text.encode())
+    for name, part in module.named_modules():
+        # What a forward pass may read besides weights, such as the kind of a pooling.
+        plain = {key: value for key, value in vars(part).items() if _is_plain(value)}
+        digest.update(f"{name}{sorted(plain.items())}".encode())
     for name, value in module.state_dict().items():
         digest.update(name.encode())
         # as bytes, since NumPy has no bfloat16
         digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int | float)
+
+
+def cache_folder(memory: object) -> Path | None:
+    """Return the folder that `memory` names; None where nothing is to be kept.
+
+    Raises
+    ------
+    TypeError
+        If `memory` is neither a path nor a joblib.Memory nor None.
+    """
+    # joblib.Memory(None) is scikit-learn's way to say: keep nothing
+    location = memory.location if isinstance(memory, joblib.Memory) else memory
+    if location is None:
+        return None
+    if not isinstance(location, str | os.PathLike):
+        raise TypeError(
+            "memory must be a path, a joblib.Memory or None; got "
+            f"{type(location).__name__}."
+        )
+    return Path(location)
 
 
 class EmbeddingCache:
@@ -39,15 +70,14 @@ class EmbeddingCache:
 
     Parameters
     ----------
-    memory : path or joblib.Memory
-        The folder.
+    folder : Path
+        Where; made if it does not exist.
     encoder : str
         The encoder's `fingerprint`.
     """
 
-    def __init__(self, memory: str | Path | joblib.Memory, encoder: str) -> None:
-        location = memory.location if isinstance(memory, joblib.Memory) else memory
-        folder = Path(location) / "sklearn_scan"
+    def __init__(self, folder: Path, encoder: str) -> None:
+        folder = folder / "sklearn_scan"
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{encoder}.sqlite"
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import TypeVar
 
+import joblib
 import torch
+from sklearn.utils import check_scalar
 from torch import nn
 
 from sklearn_scan._validation import check_option
@@ -32,15 +35,16 @@ def resolve_device(device: str | torch.device) -> torch.device:
         return torch.device("cpu")
     try:
         resolved = torch.device(device)
+        n_present = torch.get_device_module(resolved).device_count()
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"device must be 'auto' or a torch device such as 'cpu' or 'cuda:0'; "
             f"got {device!r}."
         ) from error
-    if resolved.type == "cuda" and not torch.cuda.is_available():
+    if (resolved.index or 0) >= n_present:
         raise ValueError(
-            f"device={device!r} was asked for, but torch sees no CUDA device here. "
-            "Use device='auto' or device='cpu'."
+            f"device={str(device)!r} was asked for, but torch sees {n_present} "
+            f"{resolved.type} devices here. Use device='auto' or device='cpu'."
         )
     return resolved
 
@@ -77,6 +81,23 @@ def to_compute(module: Module, device: torch.device) -> Module:
     """Move `module` to `device` in the memory format convolutions are fastest in."""
     # memory_format is absent from the overloads that mypy sees.
     return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def resolve_threads(n_jobs: int | None) -> int:
+    """Return the number of threads to read with; None takes one per core.
+
+    Raises
+    ------
+    TypeError
+        If `n_jobs` is not an integer.
+    ValueError
+        If it is 0.
+    """
+    if n_jobs is None:
+        return int(joblib.cpu_count())
+    # Below zero, joblib counts from the number of cores downwards.
+    n_threads = joblib.effective_n_jobs(check_scalar(n_jobs, "n_jobs", Integral))
+    return int(n_threads)
 
 
 def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

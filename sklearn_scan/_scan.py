@@ -53,7 +53,8 @@ class SCANClusterer(BaseImageClusterer):
     finetune : {"auto", False}, default="auto"
         Whether to train the backbone with the heads. Both values keep it frozen.
     learning_rate : float or "auto", default="auto"
-        Adam's, in both stages. "auto" is 1e-3.
+        Adam's, in both stages. "auto" is 1e-3, and more, up to 0.1, where few samples
+        of few features leave few steps to learn in.
     batch_size : int or "auto", default="auto"
         Samples a step, in both stages. "auto" is 512.
     device : str or torch.device, default="auto"

@@ -17,12 +17,17 @@ from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
 from sklearn_scan.training import ViewPairs, evaluate, fit_loop
 
-__all__ = ["TrainedHeads", "train_heads"]
+__all__ = ["TrainedHeads", "suggest_learning_rate", "train_heads"]
 
 # The heads are compared on several draws of neighbours, in batches large enough for
 # the spread of clusters in a batch to be that of the whole set.
 _COMPARISON_DRAWS = 5
 _COMPARISON_BATCH = 2**14
+
+# Adam's on cached features; the paper's 1e-4 is for a trained backbone.
+_LEAST_RATE, _MOST_RATE = 1e-3, 0.1
+# How far a logit must be able to move in training for its head to grow confident.
+_LOGIT_TRAVEL = 50.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,33 @@ class TrainedHeads:
     def best_head(self) -> int:
         """The head of the lowest loss."""
         return int(self.losses.argmin())
+
+
+def suggest_learning_rate(n_features: int, n_steps: int) -> float:
+    """Return a rate at which few steps on few features still come to a decision.
+
+    Adam moves a weight by about its rate each step, and so a logit of standardised
+    features by up to `n_features` times as much.
+
+    Parameters
+    ----------
+    n_features, n_steps : int
+        The size of a feature vector, and the number of steps in training.
+
+    Returns
+    -------
+    float
+        From 1e-3, for all but small sets, to 0.1.
+
+    Examples
+    --------
+    >>> suggest_learning_rate(n_features=384, n_steps=10_000)
+    0.001
+    >>> suggest_learning_rate(n_features=10, n_steps=100)
+    0.05
+    """
+    rate = _LOGIT_TRAVEL / (n_features * n_steps)
+    return min(max(rate, _LEAST_RATE), _MOST_RATE)
 
 
 def train_heads(

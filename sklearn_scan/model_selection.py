@@ -56,7 +56,9 @@ def neighbor_information(
     around = sum(probabilities[column] for column in neighbors.indices.T)
     joint = probabilities.T @ around / neighbors.indices.size
     joint = (joint + joint.T) / 2
-    independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
-    seen = joint > 0
-    ratio = joint[seen] / independent[seen]
-    return max(0.0, float(np.sum(joint[seen] * np.log(ratio))))
+    marginal = joint.sum(axis=0)
+    first, second = np.nonzero(joint)
+    seen = joint[first, second]
+    # logarithms before products: those of two nearly empty clusters may underflow
+    log_ratio = np.log(seen) - np.log(marginal[first]) - np.log(marginal[second])
+    return max(0.0, float(np.sum(seen * log_ratio)))

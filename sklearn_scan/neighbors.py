@@ -49,8 +49,8 @@ class NeighborGraph:
             The index of the neighbour drawn.
         """
         n_samples = len(self.indices)
-        column = torch.randint(self.n_neighbors, (n_samples, 1), generator=generator)
-        return torch.from_numpy(self.indices).gather(1, column).squeeze(1)
+        columns = torch.randint(self.n_neighbors, (n_samples,), generator=generator)
+        return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
 
 
 def mine_neighbors(
@@ -93,7 +93,10 @@ def mine_neighbors(
     """
     check_option("method", method, METHODS)
     check_count("n_neighbors", n_neighbors)
-    vectors = torch.as_tensor(features, dtype=torch.float32)
+    if not isinstance(features, Tensor):
+        # torch takes neither read-only arrays nor negative strides: these are copied
+        features = torch.from_numpy(np.require(features, np.float32, ["C", "W"]))
+    vectors = features.detach().float()
     if vectors.ndim != 2:
         raise ValueError(
             f"features must have shape (n, d); got shape {tuple(vectors.shape)}."

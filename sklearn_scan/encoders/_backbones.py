@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import Any, TypeAlias, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from sklearn_scan._validation import did_you_mean
-from sklearn_scan.encoders._preprocessing import Preprocessing
+from sklearn_scan.encoders._hub import hub_overlay
+from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
 from sklearn_scan.exceptions import HubUnavailableError
 
 Model = str | nn.Module | Callable[[], nn.Module]
+Weights: TypeAlias = dict[str, Tensor]
 
 # ImageNet's, for modules that come without a configuration of their own.
 _DEFAULT_CONFIG: dict[str, Any] = {
@@ -49,13 +52,25 @@ def check_model(model: Model, checkpoint: str | Path | None) -> None:
 def _check_timm_name(name: str) -> None:
     import timm
 
-    if not timm.is_model(name):
+    if not _is_timm_name(name):
         known = timm.list_models() + timm.list_pretrained()
         raise ValueError(
             f"Unknown encoder {name!r}: timm has no model of this name."
             f"{did_you_mean(name, known)} "
             "timm.list_models('*vit*') lists names by pattern."
         )
+
+
+def _is_timm_name(name: str) -> bool:
+    import timm
+
+    if not timm.is_model(name):  # which looks at what stands before the tag only
+        return False
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        return False
+    return True
 
 
 def build_backbone(
@@ -77,21 +92,55 @@ def build_backbone(
         The side of the images, told to models built for one size.
     model_kwargs : dict, optional
         Passed to `timm.create_model`, or to the function.
+
+    Raises
+    ------
+    TypeError
+        If the function returns something else than a module.
+    ValueError
+        If the checkpoint cannot be read, or holds the weights of another architecture.
+    HubUnavailableError
+        If pretrained weights cannot be fetched.
     """
     kwargs = dict(model_kwargs or {})
+    if checkpoint is None:
+        return _build(model, None, input_size, kwargs).eval()
+    weights = _read_weights(checkpoint)
+    try:
+        return _build(model, weights, input_size, kwargs).eval()
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"checkpoint={str(checkpoint)!r} does not fit this model: "
+            f"{shorten(str(error), 400, placeholder=' …')}"
+        ) from error
+
+
+def _build(
+    model: Model,
+    weights: Weights | None,
+    input_size: int | None,
+    kwargs: dict[str, Any],
+) -> nn.Module:
     if isinstance(model, str):
-        module = _build_timm(model, checkpoint is None, input_size, kwargs)
-    elif isinstance(model, nn.Module):
-        module = model
-    else:
-        module = model(**kwargs)
-    if checkpoint is not None:
-        load_checkpoint(module, checkpoint)
-    return module.eval()
+        return _build_timm(model, weights, input_size, kwargs)
+    module = model if isinstance(model, nn.Module) else model(**kwargs)
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            "The function that makes the backbone must return an nn.Module; it "
+            f"returned {type(module).__name__}."
+        )
+    if weights is not None:
+        config = getattr(module, "pretrained_cfg", None) or {}
+        own = module.state_dict()
+        module.load_state_dict(_drop_classifier(weights, config, keep=own))
+    return module
 
 
 def _build_timm(
-    name: str, pretrained: bool, input_size: int | None, kwargs: dict[str, Any]
+    name: str,
+    weights: Weights | None,
+    input_size: int | None,
+    kwargs: dict[str, Any],
 ) -> nn.Module:
     import timm
 
@@ -99,17 +148,19 @@ def _build_timm(
     if config is not None and config.fixed_input_size and input_size is not None:
         kwargs.setdefault("img_size", input_size)
     kwargs.setdefault("num_classes", 0)  # pooled features instead of class scores
-    if not pretrained:
-        module: nn.Module = timm.create_model(name, **kwargs)
-        return module
+    if weights is not None:
+        return _build_timm_from(weights, name, kwargs)
     if config is None or not config.has_weights:
         raise ValueError(
             f"timm has no pretrained weights for {name!r}: pass checkpoint=, or choose "
             "a name that timm.list_pretrained() lists."
         )
     try:
-        module = timm.create_model(name, pretrained=True, **kwargs)
-    except _network_errors() as error:
+        overlay = hub_overlay(config.hf_hub_id) if config.hf_hub_id else None
+        module: nn.Module = timm.create_model(
+            name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs
+        )
+    except OSError as error:
         raise HubUnavailableError(
             f"The weights of {name!r} could not be fetched from the model hub. Three "
             "ways on: weights on disk, encoder=ImageEncoder(name, checkpoint=PATH); a "
@@ -118,59 +169,70 @@ def _build_timm(
     return module
 
 
-def _network_errors() -> tuple[type[Exception], ...]:
-    """Return what a download raises; timm and the hub's client wrap several kinds."""
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.Module:
+    """Build a timm model with `weights`, by timm's own loader.
 
-    # Sockets, time-outs and requests' errors are all OSErrors.
-    errors: list[type[Exception]] = [OSError, HfHubHTTPError, LocalEntryNotFoundError]
-    try:
-        from httpx import HTTPError
-    except ImportError:
-        return tuple(errors)
-    return (*errors, HTTPError)
-
-
-def load_checkpoint(module: nn.Module, checkpoint: str | Path) -> None:
-    """Load weights into `module`; executes nothing that the file holds.
-
-    The weights of a classifier that the module lacks are passed over.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, or its weights are those of another architecture.
+    It converts other layouts, and fits position embeddings to other image sizes.
     """
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    if config is not None and kwargs["num_classes"] == 0:
+        weights = _drop_classifier(weights, config.to_dict())
+    # Told of no classifier, the loader is strict: every weight must find its place.
+    overlay = {"state_dict": weights, "classifier": None}
+    module: Any = timm.create_model(
+        name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs
+    )
+    del module.pretrained_cfg["state_dict"]  # else the weights are kept twice
+    return cast(nn.Module, module)
+
+
+def _read_weights(checkpoint: str | Path) -> Weights:
+    """Read a safetensors file or a state dict; execute nothing that it holds."""
     from timm.models import load_state_dict
 
     try:
-        state = load_state_dict(str(checkpoint), weights_only=True)
+        weights: Weights = load_state_dict(str(checkpoint), weights_only=True)
     except Exception as error:  # each format's reader raises kinds of its own
         raise ValueError(
             f"checkpoint={str(checkpoint)!r} could not be read as safetensors or as a "
             f"state dict: {error}"
         ) from error
-    config = getattr(module, "pretrained_cfg", None) or {}
-    classifier = config.get("classifier") or ()
-    prefixes = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    own = module.state_dict()
-    extra = [k for k in state if k not in own and not k.startswith(prefixes)]
-    missing = [key for key in own if key not in state]
-    reshaped = [k for k in own if k in state and own[k].shape != state[k].shape]
-    if extra or missing or reshaped:
-        raise ValueError(
-            f"checkpoint={str(checkpoint)!r} does not fit this model: "
-            f"{_name_keys(missing)} missing, {_name_keys(extra)} unknown, "
-            f"{_name_keys(reshaped)} of another shape."
-        )
-    module.load_state_dict({key: state[key] for key in own})
+    if not weights:
+        raise ValueError(f"checkpoint={str(checkpoint)!r} holds no weights.")
+    return weights
 
 
-def _name_keys(keys: list[str]) -> str:
-    if not keys:
-        return "none"
-    shown = ", ".join(keys[:3])
-    return f"{len(keys)} ({shown}{', …' if len(keys) > 3 else ''})"
+def _drop_classifier(
+    weights: Weights, config: dict[str, Any], keep: Container[str] = ()
+) -> Weights:
+    """Leave out the weights of the classifier that timm's configuration names."""
+    names = config.get("classifier") or ()
+    layers = {names} if isinstance(names, str) else set(names)
+    return {
+        key: value
+        for key, value in weights.items()
+        if key in keep or key.rpartition(".")[0] not in layers
+    }
+
+
+def check_features(features: Any, n_images: int) -> Tensor:
+    """Return what a backbone made of images, if it is one vector an image.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if isinstance(features, Tensor) and features.ndim == 2:
+        return features
+    came = tuple(features.shape) if isinstance(features, Tensor) else type(features)
+    raise ValueError(
+        "The backbone must return one vector an image, shape (b, embed_dim); it "
+        f"returned {came} for {n_images} images. Pool its output, or pass "
+        "model_kwargs={'num_classes': 0} for a timm model."
+    )
 
 
 def backbone_preprocessing(module: nn.Module, **given: Any) -> Preprocessing:
@@ -179,14 +241,6 @@ def backbone_preprocessing(module: nn.Module, **given: Any) -> Preprocessing:
     config = {key: own.get(key, value) for key, value in _DEFAULT_CONFIG.items()}
     config["input_size"] = config["input_size"][-1]
     config |= {key: value for key, value in given.items() if value is not None}
-    config["mean"] = _three(config["mean"], "mean")
-    config["std"] = _three(config["std"], "std")
+    config["mean"] = per_channel("mean", config["mean"])
+    config["std"] = per_channel("std", config["std"])
     return Preprocessing(**config)
-
-
-def _three(values: Any, name: str) -> tuple[float, ...]:
-    """Return one value for each of red, green and blue."""
-    numbers = (values,) * 3 if isinstance(values, int | float) else tuple(values)
-    if len(numbers) != 3:
-        raise ValueError(f"{name} must be a number or 3 numbers; got {values!r}.")
-    return tuple(float(number) for number in numbers)

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sklearn_scan._cache import EmbeddingCache, fingerprint
+from sklearn_scan._cache import EmbeddingCache, cache_folder, fingerprint
 from sklearn_scan._device import (
     autocast,
+    isolated_rng,
     resolve_device,
     resolve_precision,
+    resolve_threads,
     to_compute,
 )
 from sklearn_scan._validation import check_count, check_option, check_real
@@ -26,10 +28,15 @@ from sklearn_scan.encoders._backbones import (
     Model,
     backbone_preprocessing,
     build_backbone,
+    check_features,
     check_model,
 )
 from sklearn_scan.encoders._base import Encoder
-from sklearn_scan.encoders._preprocessing import INTERPOLATIONS, Preprocessing
+from sklearn_scan.encoders._preprocessing import (
+    INTERPOLATIONS,
+    Preprocessing,
+    per_channel,
+)
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source
 
@@ -74,7 +81,7 @@ class ImageEncoder(Encoder):
         A folder in which each image's embedding is kept, by content, so that no image
         passes twice through the same backbone.
     n_jobs : int, default=None
-        Threads that read images; None takes one per core.
+        Threads that read images; None or -1 takes one per core.
     verbose : int, default=0
         Above zero, shows a progress bar.
 
@@ -149,8 +156,14 @@ class ImageEncoder(Encoder):
             )
         if self.interpolation is not None:
             check_option("interpolation", self.interpolation, INTERPOLATIONS)
+        if self.mean is not None:
+            per_channel("mean", self.mean)
+        if self.std is not None and min(per_channel("std", self.std)) <= 0:
+            raise ValueError(f"std must be above zero; got {self.std!r}.")
         if self.batch_size != "auto":
             check_count("batch_size", self.batch_size)
+        cache_folder(self.memory)
+        resolve_threads(self.n_jobs)
         resolve_precision(self.precision, resolve_device(self.device))
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
@@ -174,12 +187,13 @@ class ImageEncoder(Encoder):
         input_size = self.input_size
         if input_size is None and self.model == DEFAULT_MODEL:
             input_size = _DEFAULT_INPUT_SIZE
-        self.module_ = build_backbone(
-            self.model,
-            checkpoint=self.checkpoint,
-            input_size=input_size,
-            model_kwargs=self.model_kwargs,
-        )
+        with isolated_rng(0):  # for the weights that a model begins with
+            self.module_ = build_backbone(
+                self.model,
+                checkpoint=self.checkpoint,
+                input_size=input_size,
+                model_kwargs=self.model_kwargs,
+            )
         self.preprocessing_ = backbone_preprocessing(
             self.module_,
             input_size=input_size,
@@ -214,14 +228,15 @@ class ImageEncoder(Encoder):
         source.check()
         if not hasattr(self, "module_"):
             self.fit()
-        if self.memory is None:
+        folder = cache_folder(self.memory)
+        if folder is None:
             return self._embed(source, range(len(source)))
-        return self._embed_cached(source)
+        return self._embed_cached(source, folder)
 
-    def _embed_cached(self, source: ImageSource) -> NDArray[np.float32]:
+    def _embed_cached(self, source: ImageSource, folder: Path) -> NDArray[np.float32]:
         """Embed what the cache lacks and store it; read the rest."""
         key = fingerprint(self.module_, repr(self.preprocessing_), str(self._dtype()))
-        cache = EmbeddingCache(self.memory, key)
+        cache = EmbeddingCache(folder, key)
         names = [source.identity(i) for i in range(len(source))]
         known = cache.read(names)
         first_of = {name: i for i, name in reversed(list(enumerate(names)))}
@@ -240,14 +255,14 @@ class ImageEncoder(Encoder):
         """Embed the images at `indices`, decoding one batch ahead of the backbone."""
         device = resolve_device(self.device)
         module = to_compute(self.module_, device)
-        batch_size = self.batch_size
-        if not isinstance(batch_size, int):
+        if isinstance(self.batch_size, str):
             batch_size = 64 if device.type == "cpu" else 256
+        else:
+            batch_size = int(self.batch_size)
         failures: list[ImageReadError] = []
         embedding = []
-        n_threads = self.n_jobs if self.n_jobs is not None else joblib.cpu_count()
         with (
-            ThreadPoolExecutor(max(1, n_threads)) as pool,
+            ThreadPoolExecutor(resolve_threads(self.n_jobs)) as pool,
             tqdm(total=len(indices), desc="embedding", unit="image",
                  disable=self.verbose <= 0) as progress,
         ):  # fmt: skip
@@ -268,13 +283,7 @@ class ImageEncoder(Encoder):
     def _embed_batch(self, module: nn.Module, images: Tensor) -> NDArray[np.float32]:
         with autocast(images.device, self._dtype()):
             features = module(self.preprocessing_.normalize(images))
-        if not isinstance(features, Tensor) or features.ndim != 2:
-            came = getattr(features, "shape", type(features).__name__)
-            raise ValueError(
-                "The backbone must return one vector an image, shape (b, embed_dim); "
-                f"it returned {came} for {len(images)} images. Pool its output, or "
-                "pass model_kwargs={'num_classes': 0} for a timm model."
-            )
+        features = check_features(features, len(images))
         vectors: NDArray[np.float32] = features.float().cpu().numpy()
         return vectors
 

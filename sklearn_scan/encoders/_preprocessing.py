@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,25 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+
+
+def per_channel(name: str, value: Any) -> tuple[float, ...]:
+    """Return one number for each of red, green and blue.
+
+    Raises
+    ------
+    ValueError
+        If `value` is neither a finite number nor three of them.
+    """
+    try:
+        numbers = np.broadcast_to(np.asarray(value, dtype=float), 3)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be a number, or 3 for red, green and blue; got {value!r}."
+        ) from error
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} must be finite; got {value!r}.")
+    return tuple(numbers.tolist())
 
 
 @dataclass(frozen=True)

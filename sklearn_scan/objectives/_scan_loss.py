@@ -56,7 +56,8 @@ class ScanLoss(Objective):
         # log <p, p'> in log space stays finite where both products underflow
         log_agreement = (log_anchor + partner.mT.log_softmax(dim=1)).logsumexp(dim=1)
         mean = log_anchor.exp().mean(dim=2)  # (h, c)
-        spread = -torch.special.entr(mean)
+        # x log x has no slope at zero: there, an empty cluster's gradient was nan
+        spread = -torch.special.entr(mean.clamp_min(torch.finfo(mean.dtype).tiny))
         if self.log_prior is not None:
             spread = spread - mean * self.log_prior
         return {

@@ -1,0 +1,266 @@
+"""How many samples are in the right cluster."""
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import make_scorer
+from sklearn.utils.validation import check_scalar
+
+from sklearn_scan.metrics._contingency import (
+    UNREADABLE,
+    check_labels,
+    contingency,
+    match,
+)
+
+
+def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Share of samples whose cluster is matched one to one to their class.
+
+    The matching is the one with the highest accuracy, found by the Hungarian
+    method [1]_. There may be more or fewer clusters than classes; the samples of an
+    unmatched cluster or class count as wrong.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Classes: integers, strings or anything else that can be sorted.
+    y_pred : array-like of shape (n_samples,)
+        Cluster labels; -1 (unreadable image) is always a wrong answer.
+
+    Returns
+    -------
+    float
+        Accuracy between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+
+    See Also
+    --------
+    majority_accuracy : Several clusters may stand for the same class.
+    clustering_accuracy_scorer : The same as a scorer for ``GridSearchCV``.
+
+    References
+    ----------
+    .. [1] Kuhn, "The Hungarian method for the assignment problem", Naval Research
+       Logistics Quarterly 2 (1955).
+
+    Examples
+    --------
+    >>> from sklearn_scan.metrics import clustering_accuracy
+    >>> clustering_accuracy(["cat", "cat", "dog", "dog"], [1, 1, 0, 1])
+    0.75
+    >>> clustering_accuracy(["cat", "cat", "dog", "dog"], [1, 1, 0, -1])
+    0.75
+    """
+    y_true, y_pred = check_labels(y_true=y_true, y_pred=y_pred)
+    _, _, counts = contingency(y_true, y_pred)
+    return float(counts[match(counts)].sum() / len(y_true))
+
+
+#: Hungarian accuracy as a scorer: ``GridSearchCV(..., scoring=...)`` with ``y`` given.
+#: Each fold is matched on its own, so very small folds look better than they are.
+clustering_accuracy_scorer: Callable[..., float] = make_scorer(clustering_accuracy)
+
+
+def match_clusters(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
+    """Match clusters to classes one to one by the Hungarian method.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Classes.
+    y_pred : array-like of shape (n_samples,)
+        Cluster labels; -1 (unreadable image) is never matched.
+
+    Returns
+    -------
+    dict
+        The class of each matched cluster. Surplus clusters have no entry, and
+        neither has a cluster that shares no sample with the class left over for it.
+        Of equally accurate matchings one is returned; which one may depend on how
+        the clusters are numbered.
+
+    Raises
+    ------
+    ValueError
+        If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+
+    See Also
+    --------
+    majority_mapping : Several clusters may stand for the same class.
+
+    Examples
+    --------
+    >>> from sklearn_scan.metrics import match_clusters
+    >>> match_clusters(["cat", "cat", "cat", "dog", "dog"], [1, 1, 2, 0, 0])
+    {1: 'cat', 0: 'dog'}
+    """
+    y_true, y_pred = check_labels(y_true=y_true, y_pred=y_pred)
+    classes, clusters, counts = contingency(y_true, y_pred)
+    rows, columns = match(counts)
+    return dict(zip(clusters[columns].tolist(), classes[rows].tolist(), strict=True))
+
+
+def majority_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Share of samples whose class is the most frequent one in their cluster.
+
+    The accuracy under :func:`majority_mapping`, also called purity [1]_. It is meant
+    for over-clustering and never falls when a cluster is split: compare it between
+    clusterings with the same number of clusters only.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Classes.
+    y_pred : array-like of shape (n_samples,)
+        Cluster labels; -1 (unreadable image) is always a wrong answer.
+
+    Returns
+    -------
+    float
+        Accuracy between 0 and 1, at least :func:`clustering_accuracy`.
+
+    Raises
+    ------
+    ValueError
+        If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+
+    References
+    ----------
+    .. [1] Manning, Raghavan and Schütze, "Introduction to Information Retrieval",
+       section 16.3, Cambridge University Press (2008).
+
+    Examples
+    --------
+    >>> from sklearn_scan.metrics import majority_accuracy
+    >>> majority_accuracy(["cat", "cat", "cat", "dog"], [0, 0, 1, 2])
+    1.0
+    """
+    y_true, y_pred = check_labels(y_true=y_true, y_pred=y_pred)
+    _, _, counts = contingency(y_true, y_pred)
+    return float(counts.max(axis=0).sum() / len(y_true))
+
+
+def majority_mapping(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
+    """Map each cluster to its most frequent class.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Classes.
+    y_pred : array-like of shape (n_samples,)
+        Cluster labels; -1 (unreadable image) is left out.
+
+    Returns
+    -------
+    dict
+        The class of each cluster; of equally frequent classes the first in sorted
+        order.
+
+    Raises
+    ------
+    ValueError
+        If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+
+    See Also
+    --------
+    match_clusters : At most one cluster for each class.
+
+    Examples
+    --------
+    >>> from sklearn_scan.metrics import majority_mapping
+    >>> majority_mapping(["cat", "cat", "cat", "dog"], [0, 0, 1, 2])
+    {0: 'cat', 1: 'cat', 2: 'dog'}
+    """
+    y_true, y_pred = check_labels(y_true=y_true, y_pred=y_pred)
+    classes, clusters, counts = contingency(y_true, y_pred)
+    majority = classes[counts.argmax(axis=0)]
+    return dict(zip(clusters.tolist(), majority.tolist(), strict=True))
+
+
+def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
+    """Share of samples whose class is among their k most probable clusters.
+
+    Clusters are matched to classes by the Hungarian method on the most probable
+    cluster of each sample, as in the SCAN paper [1]_. A cluster without a match
+    (see :func:`match_clusters`) takes its place among the k but stands for no class.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Classes.
+    proba : array-like of shape (n_samples, n_clusters)
+        Probability of each cluster. A row that holds a NaN (unreadable image) is
+        always a wrong answer.
+    k : int, default=5
+        Number of clusters looked at. More than ``n_clusters`` is the same as all.
+
+    Returns
+    -------
+    float
+        Accuracy between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If ``y_true`` is empty, not 1-D or has missing labels, if ``proba`` is not
+        2-D with one row for each sample, or if ``k`` is below 1.
+    TypeError
+        If ``k`` is not an integer.
+
+    Notes
+    -----
+    Of equally probable clusters the one with the lower column comes first, as in
+    ``argmax``. So ``k=1`` gives ``clustering_accuracy(y_true, proba.argmax(axis=1))``,
+    and uniform probabilities are not a right answer by default.
+
+    References
+    ----------
+    .. [1] Van Gansbeke et al., "SCAN: Learning to Classify Images without Labels",
+       ECCV (2020).
+
+    Examples
+    --------
+    >>> from sklearn_scan.metrics import top_k_accuracy
+    >>> proba = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.1, 0.3, 0.6], [0.5, 0.4, 0.1]]
+    >>> top_k_accuracy(["cat", "dog", "owl", "dog"], proba, k=1)
+    0.75
+    >>> top_k_accuracy(["cat", "dog", "owl", "dog"], proba, k=2)
+    1.0
+    """
+    (y_true,) = check_labels(y_true=y_true)
+    proba = _check_proba(proba, n_samples=len(y_true))
+    check_scalar(k, "k", Integral, min_val=1)
+    readable = ~np.isnan(proba).any(axis=1)
+    labels = np.where(readable, proba.argmax(axis=1), UNREADABLE)
+
+    cluster_of = {label: c for c, label in match_clusters(y_true, labels).items()}
+    own = np.array([cluster_of.get(label, -1) for label in y_true.tolist()])
+    answerable = readable & (own >= 0)  # the class has a cluster of its own
+    return float(np.sum(_rank(proba[answerable], own[answerable]) < k) / len(y_true))
+
+
+def _rank(proba: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Place of one column in each row, 0 for the most probable."""
+    columns = columns[:, np.newaxis]
+    chosen = np.take_along_axis(proba, columns, axis=1)
+    ahead = proba > chosen
+    ahead |= (proba == chosen) & (np.arange(proba.shape[1]) < columns)
+    return ahead.sum(axis=1)
+
+
+def _check_proba(proba: ArrayLike, n_samples: int) -> NDArray[Any]:
+    proba = np.asarray(proba)
+    if proba.ndim != 2 or len(proba) != n_samples or proba.shape[1] == 0:
+        raise ValueError(
+            f"proba should have the shape (n_samples={n_samples}, n_clusters); "
+            f"got an array of shape {proba.shape}."
+        )
+    return proba

@@ -1,0 +1,41 @@
+"""The README's Python snippets run, in order, and print what they say."""
+
+import doctest
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import timm
+from PIL import Image
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def make_photos(folder):
+    """Write twelve photos of each of three colours."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for i, color in enumerate(np.repeat(np.eye(3) * 150, 12, axis=0)):
+        pixels = color + rng.integers(0, 100, (60, 80, 3))
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"IMG_{i}.jpg")
+
+
+def test_snippets(tmp_path, monkeypatch):
+    # The default encoder as it is, save for its weights: no test downloads anything.
+    create_model = timm.create_model
+    monkeypatch.setattr(
+        "timm.create_model",
+        lambda name, pretrained, pretrained_cfg_overlay, **kwargs: create_model(
+            name, **kwargs
+        ),
+    )
+    monkeypatch.setattr(
+        "sklearn_scan.encoders._backbones.hub_overlay", lambda repository: None
+    )
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    make_photos(tmp_path / "photos")
+    result = doctest.testfile(str(README), module_relative=False)
+    assert result.attempted > 10
+    assert result.failed == 0
+    assert (tmp_path / "clusters.png").stat().st_size > 0
