@@ -73,7 +73,10 @@ def main() -> None:
     for name, report, seconds in steps:
         scores = f"{report.accuracy:7.3f}{report.nmi:7.3f}{report.ari:7.3f}"
         print(f"{name:26}{scores}{seconds:7.1f} s")
-    print("(the embedding's time includes the training of its encoder)\n")
+    print("(the embedding's time includes the training of its encoder)")
+    if not clusterer.self_labeled_:
+        print("(self-labelling was undone: neighbours agreed less after it)")
+    print()
 
     axes = plot_clusters(clusterer, images)
     axes.figure.savefig(arguments.picture, dpi=150, bbox_inches="tight")

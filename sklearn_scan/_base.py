@@ -37,6 +37,7 @@ from sklearn_scan.model_selection import neighbor_information
 from sklearn_scan.neighbors import METHODS, NeighborGraph, mine_neighbors
 from sklearn_scan.objectives import Objective
 from sklearn_scan.self_labeling import self_label
+from sklearn_scan.training import count_batches
 
 Features = NDArray[np.float32]
 
@@ -110,6 +111,7 @@ class BaseImageClusterer(
         ConvergenceWarning
             If clusters stay empty, or self-labelling finds no confident sample.
         """
+        self._forget_fit()
         self._check_parameters()
         encoder_seed, heads_seed, self_label_seed = (
             int(seed)
@@ -130,11 +132,19 @@ class BaseImageClusterer(
         with self._timed("cluster"):
             head = self._fit_heads(features, heads_seed)
         with self._timed("self_label"):
-            self._self_label(head, features, self_label_seed)
+            head = self._self_label(head, features, self_label_seed)
         _number_by_size(head, features)
         self.module_ = nn.Sequential(scaler, head).cpu().eval()
         self._finish()
         return self
+
+    def _forget_fit(self) -> None:
+        """Be unfitted until this fit succeeds: after a failed one nothing is mixed."""
+        for attribute in ("labels_", "n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(attribute, None)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "labels_")
 
     def _check_parameters(self) -> None:
         check_count("n_clusters", self.n_clusters)
@@ -263,13 +273,17 @@ class BaseImageClusterer(
         self.history_ = trained.history
         return trained.heads.select(trained.best_head)
 
-    def _self_label(self, head: ClusterHeads, features: Tensor, seed: int) -> None:
-        """Run the second stage on `head`, in place."""
+    def _self_label(
+        self, head: ClusterHeads, features: Tensor, seed: int
+    ) -> ClusterHeads:
+        """Run the second stage; return the head that comes out of it."""
+        self.self_labeled_ = False
         if self.self_label_epochs == 0:
-            return
-        self.history_ += self_label(
+            return head
+        result = self_label(
             head,
             features,
+            self.neighbors_,
             confidence_threshold=self.confidence_threshold,
             n_epochs=self.self_label_epochs,
             batch_size=self._batch_size,
@@ -277,16 +291,19 @@ class BaseImageClusterer(
             seed=seed,
             verbose=self.verbose,
         )
+        self.self_labeled_ = result.kept
+        self.history_ += result.history
+        return result.head
 
     @property
     def _batch_size(self) -> int:
-        return self.batch_size if isinstance(self.batch_size, int) else _BATCH_SIZE
+        return _BATCH_SIZE if isinstance(self.batch_size, str) else self.batch_size
 
     def _learning_rate(self, features: Tensor) -> float:
         if not isinstance(self.learning_rate, str):
             return self.learning_rate
         n_samples, n_features = features.shape
-        n_steps = self.max_epochs * max(1, round(n_samples / self._batch_size))
+        n_steps = self.max_epochs * count_batches(n_samples, self._batch_size)
         return suggest_learning_rate(n_features, n_steps)
 
     def _finish(self) -> None:
@@ -294,8 +311,8 @@ class BaseImageClusterer(
         self.n_clusters_ = self.n_clusters
         self.classes_ = np.arange(self.n_clusters)
         self.probabilities_ = self._probabilities(self.embedding_)
-        self.labels_ = self.probabilities_.argmax(axis=1)
         self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
+        self.labels_ = self.probabilities_.argmax(axis=1)
         sizes = np.bincount(self.labels_, minlength=self.n_clusters)
         n_empty = int((sizes == 0).sum())
         if n_empty:
@@ -305,6 +322,20 @@ class BaseImageClusterer(
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def fit_transform(self, X: Any, y: Any = None) -> Features:
+        """Cluster images, or features, and return their embedding.
+
+        Parameters
+        ----------
+        X, y
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, embed_dim)
+        """
+        return self.fit(X).embedding_
 
     # -- use ---------------------------------------------------------------------
 

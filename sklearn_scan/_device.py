@@ -95,9 +95,10 @@ def resolve_threads(n_jobs: int | None) -> int:
     """
     if n_jobs is None:
         return int(joblib.cpu_count())
-    # Below zero, joblib counts from the number of cores downwards.
-    n_threads = joblib.effective_n_jobs(check_scalar(n_jobs, "n_jobs", Integral))
-    return int(n_threads)
+    check_scalar(n_jobs, "n_jobs", Integral)
+    if n_jobs == 0:
+        raise ValueError("n_jobs must not be 0: None or -1 takes one per core.")
+    return int(joblib.effective_n_jobs(n_jobs))  # below zero, it counts from the cores
 
 
 def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -106,13 +107,27 @@ def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Gener
 
 
 @contextmanager
-def isolated_rng(seed: int) -> Iterator[None]:
+def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Seed torch's global generators inside the block and put them back after it.
 
     For code we do not write (a backbone's initialisation, its dropout), which draws
     from the global state: it becomes reproducible and leaves the user's state alone.
+
+    Parameters
+    ----------
+    seed : int
+        What the CPU's generator, and that of `device`, start from.
+    device : torch.device or str, default="cpu"
+        Where the code computes.
     """
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    with torch.random.fork_rng(devices=devices):
+    device = torch.device(device)
+    if device.type == "cpu":
+        with torch.random.fork_rng(devices=[]):
+            # torch.manual_seed would seed the devices too
+            torch.default_generator.manual_seed(seed)
+            yield
+        return
+    torch.get_device_module(device).init()
+    with torch.random.fork_rng(devices=[device], device_type=device.type):
         torch.manual_seed(seed)
         yield

@@ -21,7 +21,8 @@ class SCANClusterer(BaseImageClusterer):
 
     Each image is embedded by `encoder`, its nearest neighbours are mined, and cluster
     heads are trained so that neighbours agree while the clusters stay spread. The head
-    of the lowest loss then learns from the samples it is confident of.
+    of the lowest loss then learns from the samples it is confident of; where neighbours
+    agree less after that, it is undone.
 
     Parameters
     ----------
@@ -98,6 +99,8 @@ class SCANClusterer(BaseImageClusterer):
         The seconds spent in "encode", "mine", "cluster" and "self_label".
     module_ : nn.Module
         From the embedding (b, embed_dim) to logits (1, b, n_clusters).
+    self_labeled_ : bool
+        Whether the second stage was run and kept.
     confident_ : ndarray of bool, shape (n,)
         Whether a sample's largest probability exceeds `confidence_threshold`.
     n_features_in_ : int

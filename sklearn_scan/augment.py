@@ -1,6 +1,7 @@
 """Random views of images, batched on the device, drawn anew for every image.
 
-Images are float tensors (b, c, h, w) in [0, 1], and so are their views.
+Images are square, float tensors (b, c, h, w) in [0, 1], on the generator's device, and
+so are their views.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class GreyViews:
     Parameters
     ----------
     generator : torch.Generator
-        Draws the maps and the noise, on its own device.
+        Draws the maps and the noise, on the images' device.
     rotation : float
         The largest angle, in degrees.
     scale : float
@@ -69,9 +70,10 @@ class ColorViews:
     Parameters
     ----------
     generator : torch.Generator
-        Draws everything, on its own device.
+        Draws everything, on the images' device.
     min_area : float
-        The smallest share of the image's area that is kept.
+        The smallest share of the image's area that is kept, before a crop longer than
+        the image is cut to it.
     max_aspect : float
         The largest ratio of the crop's sides.
     jitter : float
@@ -95,7 +97,12 @@ class ColorViews:
     flip_probability: float = 0.5
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return one view of each image."""
+        """Return one view of each image, which must have three channels."""
+        if images.shape[1] != 3:
+            raise ValueError(
+                "ColorViews takes images of 3 channels (b, 3, h, w); got shape "
+                f"{tuple(images.shape)}. For grey images there is GreyViews."
+            )
         draw = _Draw(len(images), self.generator)
         return self._recolor(self._crop(images, draw), draw)
 

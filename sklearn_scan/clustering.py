@@ -30,7 +30,7 @@ _LEAST_RATE, _MOST_RATE = 1e-3, 0.1
 _LOGIT_TRAVEL = 50.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class TrainedHeads:
     """The heads after the first stage.
 

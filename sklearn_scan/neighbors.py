@@ -20,7 +20,7 @@ METHODS = ("auto", "exact")
 _BLOCK_ELEMENTS = 2**24
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class NeighborGraph:
     """The nearest neighbours of every sample, most similar first.
 

@@ -35,6 +35,11 @@ def unchanged(data: Tensor) -> Tensor:
     return data
 
 
+def count_batches(n_samples: int, batch_size: int) -> int:
+    """Return the number of batches, alike in size, of at most `batch_size` samples."""
+    return -(-n_samples // batch_size)
+
+
 class ViewPairs:
     """Two views of each sample, or of a sample and a partner drawn for it.
 
@@ -43,7 +48,7 @@ class ViewPairs:
     data : Tensor of shape (n, ...)
         The samples, features or images, on the device where the batches are wanted.
     batch_size : int
-        The size of a batch; batches differ by one sample at most, none is dropped.
+        The largest batch; batches differ by one sample at most, none is dropped.
     generator : torch.Generator
         Draws the order of the samples.
     anchor_view, partner_view : callable, default=unchanged
@@ -64,7 +69,7 @@ class ViewPairs:
         draw_partners: Callable[[], Tensor] | None = None,
     ) -> None:
         self.data = data
-        self.n_batches = max(1, round(len(data) / batch_size))
+        self.n_batches = count_batches(len(data), batch_size)
         self.generator = generator
         self.anchor_view = anchor_view
         self.partner_view = partner_view
@@ -130,7 +135,7 @@ def fit_loop(
     Returns
     -------
     list of dict
-        Per epoch: "stage", "epoch", "loss" and the objective's terms, as means over
+        Per epoch: "stage", "epoch" (from 1), "loss" and the objective's terms, as means over
         heads and batches.
 
     Raises
@@ -140,13 +145,13 @@ def fit_loop(
     """
     module.train()
     history: list[dict[str, float | str]] = []
-    progress = tqdm(range(n_epochs), desc=stage, unit="epoch", disable=verbose <= 0)
+    progress = tqdm(range(1, n_epochs + 1), desc=stage, unit="epoch", disable=verbose <= 0)
     for epoch in progress:
         terms = run_epoch(module, objective, pairs, optimizer, scheduler, autocast)
         loss = sum(terms.values())
         if not torch.isfinite(torch.tensor(loss)):
             raise DivergenceError(
-                f"The loss became {loss} in epoch {epoch + 1} of the {stage} stage: "
+                f"The loss became {loss} in epoch {epoch} of the {stage} stage: "
                 "lower learning_rate."
             )
         history.append({"stage": stage, "epoch": epoch, "loss": loss, **terms})

@@ -268,12 +268,12 @@ def test_another_seed_another_fit(blobs):
 
 def test_global_random_state_is_neither_read_nor_changed(colored):
     def state():
-        return torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+        return torch.get_rng_state(), np.random.get_state()[1], random.getstate()  # noqa: NPY002
 
     results = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        np.random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)
         before = state()
         results.append(fast(encoder=SimCLR(epochs=1)).fit(colored[0]).probabilities_)
@@ -356,6 +356,37 @@ def test_verbose_zero_is_silent_and_one_shows_bars(colored, capsys):
     shown = capsys.readouterr().err
     for stage in ("SimCLR", "embedding", "SCAN", "self-labelling"):
         assert stage in shown
+
+
+def test_a_failed_fit_leaves_nothing_to_predict_with(colored, blobs):
+    clusterer = fast(encoder=tiny_encoder()).fit(colored[0])
+    with pytest.raises(ValueError, match="n_clusters=3 must not exceed"):
+        clusterer.fit(colored[0][:2])
+    with pytest.raises(NotFittedError):
+        clusterer.predict(colored[0])
+    features = fast().fit(blobs[0])
+    features.set_params(encoder=tiny_encoder()).fit(colored[0])
+    assert not hasattr(features, "n_features_in_")
+
+
+def test_fit_transform_embeds_once(colored):
+    passes = []
+    network = mean_colors()
+    network.register_forward_hook(lambda *call: passes.append(len(call[1][0])))
+    clusterer = fast(encoder=ImageEncoder(lambda: network, input_size=8))
+    embedding = clusterer.fit_transform(colored[0])
+    assert sum(passes) == len(colored[0])
+    np.testing.assert_array_equal(embedding, clusterer.embedding_)
+
+
+def test_second_stage_is_undone_where_neighbors_agree_less(blobs):
+    X = load_digits().data[:150]  # too few: the stage would follow its own errors
+    first = fast(n_clusters=10, self_label_epochs=0).fit(X)
+    both = fast(n_clusters=10).fit(X)
+    assert len(both.history_) == 150
+    assert not both.self_labeled_
+    np.testing.assert_array_equal(both.probabilities_, first.probabilities_)
+    assert fast().fit(blobs[0]).self_labeled_
 
 
 # -- bad input -----------------------------------------------------------------------

@@ -239,8 +239,10 @@ class ImageEncoder(Encoder):
         cache = EmbeddingCache(folder, key)
         names = [source.identity(i) for i in range(len(source))]
         known = cache.read(names)
-        first_of = {name: i for i, name in reversed(list(enumerate(names)))}
-        new = {name: i for name, i in first_of.items() if name not in known}
+        new: dict[str, int] = {}  # the first image of each content
+        for i, name in enumerate(names):
+            if name not in known:
+                new.setdefault(name, i)
         if new:
             known |= zip(new, self._embed(source, list(new.values())), strict=True)
             cache.write({name: known[name] for name in new})

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sklearn_scan._device import isolated_rng, resolve_device, resolve_precision
+from sklearn_scan._cache import cache_folder
+from sklearn_scan._device import (
+    isolated_rng,
+    resolve_device,
+    resolve_precision,
+    resolve_threads,
+)
 from sklearn_scan._validation import check_count
 from sklearn_scan.encoders import Encoder, ImageEncoder, Preprocessing
+from sklearn_scan.encoders._backbones import build_backbone
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.pretext._networks import SmallConvNet
@@ -66,11 +75,16 @@ class Pretext(Encoder):
         """Raise if a parameter is wrong, before any long work."""
         if self.image_size != "auto":
             check_count("image_size", self.image_size)
-        if not (self.backbone == "auto" or callable(self.backbone)):
+        is_factory = callable(self.backbone) and not isinstance(
+            self.backbone, nn.Module
+        )
+        if not (is_factory or self.backbone == "auto"):
             raise TypeError(
                 "backbone must be 'auto' or a function that returns an nn.Module; got "
                 f"{self.backbone!r}."
             )
+        cache_folder(self.memory)
+        resolve_threads(self.n_jobs)
         resolve_precision(self.precision, resolve_device(self.device))
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -92,11 +106,13 @@ class Pretext(Encoder):
         source.check()
         seed = int(check_random_state(self.random_state).randint(2**31))
         size = self._choose_size(source)
-        images = _load_images(source, size)
+        images = _load_images(source, size, resolve_threads(self.n_jobs))
         preprocessing = _measure(images, size)
-        with isolated_rng(seed):
+        with isolated_rng(seed, resolve_device(self.device)):
             backbone = (
-                SmallConvNet(size) if self.backbone == "auto" else self.backbone()
+                SmallConvNet(size)
+                if self.backbone == "auto"
+                else build_backbone(self.backbone)
             )
             self.history_ = self._train(backbone, images, preprocessing, seed)
         self.encoder_ = ImageEncoder(
@@ -124,28 +140,36 @@ class Pretext(Encoder):
         -------
         ndarray of float32, shape (n, embed_dim)
         """
+        check_is_fitted(self)
         return self.encoder_.transform(X)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
 
     def _choose_size(self, source: ImageSource) -> int:
-        if isinstance(self.image_size, int):
-            return self.image_size
-        shorter_side = min(source[0].shape[:2])
+        if not isinstance(self.image_size, str):
+            return int(self.image_size)
+        try:
+            shorter_side = min(source[0].shape[:2])
+        except ImageReadError:
+            shorter_side = 0  # a lost cause: reading all of them names every file
         return min(max(shorter_side, _SMALLEST_SIZE), _LARGEST_SIZE)
 
 
-def _load_images(source: ImageSource, size: int) -> Tensor:
+def _load_images(source: ImageSource, size: int, n_threads: int) -> Tensor:
     """Return all images at the working size, uint8 (n, c, size, size)."""
     resize = Preprocessing(size).resize
     images = np.empty((len(source), size, size, 3), dtype=np.uint8)
-    failures = []
-    for i in range(len(source)):
+
+    def load(index: int) -> ImageReadError | None:
         try:
-            images[i] = resize(source[i])
+            images[index] = resize(source[index])
         except ImageReadError as error:
-            failures.append(error)
+            return error
+        return None
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        failures = [e for e in pool.map(load, range(len(source))) if e is not None]
     if failures:
         raise ImageReadError.merge(failures)
     grey = (images == images[..., :1]).all()

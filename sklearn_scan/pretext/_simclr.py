@@ -20,6 +20,7 @@ from sklearn_scan._device import (
 from sklearn_scan._validation import check_count, check_real
 from sklearn_scan.augment import ColorViews, GreyViews
 from sklearn_scan.encoders import Preprocessing
+from sklearn_scan.encoders._backbones import check_features
 from sklearn_scan.objectives import ContrastiveLoss
 from sklearn_scan.pretext._base import Pretext
 from sklearn_scan.pretext._networks import ProjectionHead
@@ -72,7 +73,7 @@ class SimCLR(Pretext):
         A folder that keeps embeddings, as for `ImageEncoder`. The training itself is
         not kept.
     n_jobs : int, default=None
-        Threads that read images; None takes one per core.
+        Threads that read images; None or -1 takes one per core.
     random_state : int, RandomState or None, default=None
         Seeds everything drawn.
     verbose : int, default=0
@@ -167,7 +168,8 @@ class SimCLR(Pretext):
         images = images.to(device)
         view = self._make_view(images.shape[1], preprocessing, seed, device)
         with torch.no_grad():
-            embed_dim = backbone.eval()(view(images[:2])).shape[1]
+            features = backbone.eval()(view(images[:2]))
+        embed_dim = check_features(features, len(images[:2])).shape[1]
         module = nn.Sequential(
             backbone, ProjectionHead(embed_dim, self.projection_dim).to(device)
         )
@@ -201,8 +203,8 @@ class SimCLR(Pretext):
         )
 
     def _choose_epochs(self, n_images: int) -> int:
-        if isinstance(self.epochs, int):
-            return self.epochs
+        if not isinstance(self.epochs, str):
+            return int(self.epochs)
         return min(max(round(_IMAGES_SEEN / n_images), _FEWEST_EPOCHS), _MOST_EPOCHS)
 
     def _make_view(

@@ -1,0 +1,209 @@
+"""The cache of embeddings, as users of `memory=` meet it."""
+
+import shutil
+
+import joblib
+import numpy as np
+import pytest
+import timm
+from joblib import Parallel, delayed
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from sklearn_scan import ImageEncoder, SimCLR
+
+
+class Counting(nn.Module):
+    """Mixes the mean colours; counts the images that pass through."""
+
+    n_images = 0
+
+    def __init__(self, factor=1):
+        super().__init__()
+        self.factor = factor
+        self.mix = nn.Linear(3, 3)
+
+    def forward(self, x):
+        Counting.n_images += len(x)
+        return self.factor * self.mix(x.mean((2, 3)))
+
+
+@pytest.fixture(autouse=True)
+def start_count():
+    Counting.n_images = 0
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def paths(images, tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cache"
+
+
+def counting(folder, model=Counting, **parameters):
+    return ImageEncoder(model, input_size=8, memory=folder, **parameters)
+
+
+def test_an_image_is_embedded_once(paths, folder):
+    encoder = counting(folder)
+    first = encoder.transform(paths)
+    assert_array_equal(encoder.transform(paths), first)
+    assert_array_equal(counting(folder).transform(paths[::-1]), first[::-1])
+    assert Counting.n_images == len(paths)
+    assert_array_equal(counting(None).transform(paths), first)
+
+
+@pytest.mark.parametrize("wrap", [str, joblib.Memory])
+def test_what_memory_may_be(images, folder, wrap):
+    counting(wrap(folder)).transform(images)
+    counting(folder).transform(images)
+    assert Counting.n_images == len(images)
+
+
+def test_memory_that_keeps_nothing(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    encoder = counting(joblib.Memory(None))
+    assert_array_equal(encoder.transform(images), encoder.transform(images))
+    assert Counting.n_images == 2 * len(images)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_new_images_are_embedded(images, folder):
+    counting(folder).transform(images[:4])
+    embedding = counting(folder).transform(images[2:])
+    assert Counting.n_images == len(images)
+    assert_array_equal(embedding, counting(None).transform(images[2:]))
+
+
+def test_copies_are_embedded_once(paths, folder, tmp_path):
+    copy = tmp_path / "copy.png"
+    shutil.copy(paths[1], copy)
+    embedding = counting(folder).transform([paths[0], copy, paths[1], paths[0]])
+    assert Counting.n_images == 2
+    assert_array_equal(embedding[:2], embedding[:-3:-1])
+    assert (embedding[0] != embedding[1]).any()
+    counting(folder).transform([paths[1]])
+    assert Counting.n_images == 2
+
+
+def test_the_same_pixels_in_another_container(images, folder):
+    array = counting(folder).transform(images)
+    pictures = [Image.fromarray(image) for image in images]
+    assert_array_equal(counting(folder).transform(pictures), array)
+    assert Counting.n_images == len(images)
+
+
+def test_a_changed_file_is_embedded_anew(paths, folder):
+    before = counting(folder).transform(paths)
+    Image.new("RGB", (8, 8), "white").save(paths[2])
+    after = counting(folder).transform(paths)
+    assert Counting.n_images == len(paths) + 1
+    changed = (before != after).any(axis=1)
+    assert_array_equal(np.flatnonzero(changed), [2])
+
+
+def shifted():
+    model = Counting()
+    model.mix.bias.data += 1
+    return model
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"mean": 0.1},
+        {"std": 0.1},
+        {"crop_pct": 0.5},
+        {"input_size": 5},
+        {"interpolation": "nearest"},
+        {"precision": "bf16"},
+        {"model": shifted},
+        {"model": lambda: Counting(factor=3)},  # no weight, nor in its repr
+        {"model": lambda: nn.Sequential(nn.AvgPool2d(3), Counting())},
+    ],
+)
+def test_what_changes_the_embedding_is_not_shared(images, folder, other):
+    settings = {"input_size": 4, "device": "cpu", "precision": "fp32"}
+    first = counting(folder).set_params(**settings).transform(images)
+    settings |= other
+    second = counting(folder).set_params(**settings).transform(images)
+    assert Counting.n_images == 2 * len(images)
+    assert (first != second).any()
+    fresh = counting(None).set_params(**settings).transform(images)
+    assert_array_equal(second, fresh)
+
+
+def test_settings_of_a_timm_model_that_are_no_weights(images, folder, tmp_path):
+    """Two poolings of one network have the same weights and the same repr."""
+    model = timm.create_model("test_vit", num_classes=0, global_pool="avg")
+    save_file(model.state_dict(), tmp_path / "vit.safetensors")
+
+    def embed(pool, memory):
+        return ImageEncoder(
+            "test_vit",
+            checkpoint=tmp_path / "vit.safetensors",
+            input_size=32,
+            model_kwargs={"global_pool": pool},
+            memory=memory,
+        ).transform(images)
+
+    embed("avg", folder)
+    assert_array_equal(embed("max", folder), embed("max", None))
+
+
+def test_what_does_not_change_the_embedding_is_shared(images, folder):
+    counting(folder, batch_size=2, n_jobs=1).transform(images)
+    counting(folder, batch_size=5, n_jobs=2, verbose=0).transform(images)
+    assert Counting.n_images == len(images)
+
+
+def test_simclr_keeps_its_embedding(images, folder):
+    pretext = SimCLR(Counting, epochs=1, random_state=0, memory=folder).fit(images)
+    Counting.n_images = 0
+    embedding = pretext.transform(images)
+    assert_array_equal(pretext.transform(images), embedding)
+    assert Counting.n_images == len(images)
+
+
+def test_two_processes_write_at_once(folder):
+    images = np.random.default_rng(1).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    # Without Counting, which the workers would have to import.
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    expected = ImageEncoder(model, input_size=8).transform(images)
+    encoder = ImageEncoder(model, input_size=8, memory=folder)
+    starts = range(0, 55, 5)
+    parts = Parallel(n_jobs=2, batch_size=1)(
+        delayed(encoder.transform)(images[i : i + 10]) for i in starts
+    )
+    for i, part in zip(starts, parts, strict=True):
+        assert_allclose(part, expected[i : i + 10], atol=1e-5)
+    assert_allclose(encoder.transform(images), expected, atol=1e-5)
+
+
+def test_files_are_sqlite_and_hold_numbers(images, folder):
+    embedding = counting(folder).transform(images)
+    (file,) = (path for path in folder.rglob("*") if path.is_file())
+    content = file.read_bytes()
+    assert content.startswith(b"SQLite format 3\0")
+    for row in embedding:
+        assert row.astype("<f4").tobytes() in content
+
+
+def test_a_wrong_memory_is_named(images):
+    with pytest.raises(TypeError, match=r"memory must be a path.* got int"):
+        counting(7).transform(images)
+    with pytest.raises(TypeError, match=r"memory must be a path.* got int"):
+        SimCLR(memory=7).fit(images)

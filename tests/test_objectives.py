@@ -1,0 +1,171 @@
+"""Losses against slow references, and where the numbers become extreme."""
+
+import math
+import re
+
+import pytest
+import torch
+from scipy.stats import entropy
+from torch.autograd import gradcheck
+
+from sklearn_scan.objectives import ContrastiveLoss, Objective, ScanLoss, SelfLabelLoss
+
+PRIOR = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+LOSSES = [ScanLoss(), ScanLoss(prior=PRIOR), SelfLabelLoss(0.5), ContrastiveLoss()]
+
+
+def random_logits(seed, n_heads=3, n_samples=7, n_outputs=4):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (2, n_heads, n_samples, n_outputs)
+    return 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def softmax(row):
+    exponentials = [math.exp(logit) for logit in row]
+    return [e / sum(exponentials) for e in exponentials]
+
+
+def slow_scan(anchors, neighbors, entropy_weight):
+    """Return the two terms of one head, from lists of rows of logits."""
+    p, q = [softmax(row) for row in anchors], [softmax(row) for row in neighbors]
+    agreement = [
+        sum(a * b for a, b in zip(*rows, strict=True))
+        for rows in zip(p, q, strict=True)
+    ]
+    consistency = -sum(math.log(a) for a in agreement) / len(p)
+    mean = [sum(column) / len(p) for column in zip(*p, strict=True)]
+    return consistency, entropy_weight * sum(m * math.log(m) for m in mean)
+
+
+def slow_self_label(weak, strong, threshold):
+    losses_of = {}
+    for weak_row, strong_row in zip(weak, strong, strict=True):
+        p = softmax(weak_row)
+        label = p.index(max(p))
+        if p[label] > threshold:
+            loss = -math.log(softmax(strong_row)[label])
+            losses_of.setdefault(label, []).append(loss)
+    means = [sum(losses) / len(losses) for losses in losses_of.values()]
+    return sum(means) / len(means) if means else 0.0
+
+
+def slow_contrastive(first, second, temperature):
+    views = first + second
+
+    def similarity(i, j):
+        dot = sum(a * b for a, b in zip(views[i], views[j], strict=True))
+        cosine = dot / math.hypot(*views[i]) / math.hypot(*views[j])
+        return math.exp(cosine / temperature)
+
+    n = len(views)
+    losses = []
+    for i in range(n):
+        others = sum(similarity(i, j) for j in range(n) if j != i)
+        losses.append(-math.log(similarity(i, (i + n // 2) % n) / others))
+    return sum(losses) / n
+
+
+def per_head(anchor, partner, slow, *settings):
+    pairs = zip(anchor.tolist(), partner.tolist(), strict=True)
+    return torch.tensor([slow(*pair, *settings) for pair in pairs], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("n_heads", [1, 3])
+def test_scan_loss_equals_the_slow_reference(n_heads):
+    anchor, partner = random_logits(0, n_heads)
+    terms = ScanLoss(entropy_weight=5.0)(anchor, partner)
+    expected = per_head(anchor, partner, slow_scan, 5.0)
+    torch.testing.assert_close(terms["consistency"], expected[:, 0])
+    torch.testing.assert_close(terms["entropy"], expected[:, 1])
+
+
+@pytest.mark.parametrize("n_heads", [1, 3])
+@pytest.mark.parametrize("threshold", [0.0, 0.6, 0.9])
+def test_self_label_loss_equals_the_slow_reference(n_heads, threshold):
+    weak, strong = random_logits(1, n_heads, n_samples=12)
+    loss = SelfLabelLoss(threshold)(weak, strong)["cross_entropy"]
+    expected = per_head(weak, strong, slow_self_label, threshold)
+    # its weights are of single precision
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("n_heads", [1, 3])
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+def test_contrastive_loss_equals_the_slow_reference(n_heads, temperature):
+    first, second = random_logits(2, n_heads)
+    loss = ContrastiveLoss(temperature)(first, second)["contrastive"]
+    expected = per_head(first, second, slow_contrastive, temperature)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_prior_makes_the_spread_a_divergence():
+    anchor, partner = random_logits(3)
+    spread = ScanLoss(entropy_weight=3.0, prior=PRIOR)(anchor, partner)["entropy"]
+    mean = anchor.softmax(dim=2).mean(dim=1)
+    expected = [3.0 * entropy(row, PRIOR) for row in mean]
+    torch.testing.assert_close(spread, torch.tensor(expected))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradients_are_those_of_finite_differences(loss):
+    anchor, partner = random_logits(4, n_heads=2, n_samples=4)
+    # labels have no gradient
+    anchor.requires_grad_(not isinstance(loss, SelfLabelLoss))
+    partner.requires_grad_()
+    assert gradcheck(lambda a, p: tuple(loss(a, p).values()), (anchor, partner))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_samples", [1, 5])
+def test_extreme_logits_stay_finite(loss, dtype, n_samples):
+    # few samples, so that the probability of some clusters is zero for all of them
+    logits = 1000 * random_logits(5, n_samples=n_samples).sign().to(dtype)
+    logits[..., 1] = -1000
+    anchor, partner = logits.requires_grad_()
+    terms = torch.stack([*loss(anchor, partner).values()])
+    terms.sum().backward()
+    assert torch.isfinite(terms).all()
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_self_label_loss_of_undecided_anchors_is_exactly_zero():
+    weak = torch.zeros(2, 5, 3)
+    strong = random_logits(6, 2, 5, 3)[0].requires_grad_()
+    loss = SelfLabelLoss(0.99)(weak, strong)["cross_entropy"]
+    loss.sum().backward()
+    assert loss.tolist() == [0, 0]
+    assert strong.grad.count_nonzero() == 0
+
+
+def test_self_label_loss_lets_each_cluster_weigh_the_same():
+    # three anchors sure of cluster 0, one of cluster 1, none of 2, one undecided
+    weak = 20 * torch.eye(3)[[0, 0, 0, 1]]
+    weak = torch.cat([weak, torch.zeros(1, 3)])[None]
+    strong = torch.zeros(1, 5, 3, requires_grad=True)
+    SelfLabelLoss(0.99)(weak, strong)["cross_entropy"].sum().backward()
+    weights = strong.grad[0].norm(dim=1) / (torch.eye(3)[0] - 1 / 3).norm()
+    torch.testing.assert_close(weights, torch.tensor([1 / 6, 1 / 6, 1 / 6, 1 / 2, 0]))
+
+
+def test_self_label_loss_has_no_gradient_into_its_labels():
+    weak, strong = random_logits(7).requires_grad_()
+    loss = SelfLabelLoss(0.5)(weak, strong)["cross_entropy"].sum()
+    assert loss > 0
+    (gradient,) = torch.autograd.grad(loss, weak, allow_unused=True)
+    assert gradient is None
+
+
+class OwnLoss(Objective):
+    def terms(self, anchor, partner):
+        return {"own": (anchor - partner).sum(dim=(1, 2))}
+
+
+@pytest.mark.parametrize(
+    ("anchor_shape", "partner_shape"),
+    [((4, 3), (4, 3)), ((1, 4, 3), (1, 5, 3)), ((1, 4, 3), (4, 3))],
+)
+def test_shapes_are_checked_for_every_subclass(anchor_shape, partner_shape):
+    message = f"(n_heads, b, n_outputs); got {anchor_shape} and {partner_shape}."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        OwnLoss()(torch.zeros(anchor_shape), torch.zeros(partner_shape))

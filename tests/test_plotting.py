@@ -1,0 +1,127 @@
+"""Pictures of clusters."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.exceptions import NotFittedError
+from torch import nn
+
+from sklearn_scan import ImageEncoder, SCANClusterer
+from sklearn_scan.datasets import make_shapes
+from sklearn_scan.plotting import plot_clusters
+
+
+class Fitted(ClusterMixin, BaseEstimator):
+    """What plot_clusters reads of a clusterer."""
+
+    def __init__(self, embedding, probabilities):
+        self.embedding = embedding
+        self.probabilities = probabilities
+
+    def fit(self, X=None, y=None):
+        self.embedding_ = self.embedding
+        self.probabilities_ = self.probabilities
+        self.labels_ = self.probabilities.argmax(axis=1)
+        return self
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def colors():
+    """One flat image of each of ten colours, told apart at any size."""
+    colors = np.random.default_rng(0).integers(0, 200, (10, 3), dtype=np.uint8)
+    return np.broadcast_to(colors[:, None, None], (10, 20, 20, 3))
+
+
+@pytest.fixture
+def two_of_three():
+    """A clusterer of ten samples whose last cluster is empty."""
+    first = np.array([0.9, 0.1, 0.8, 0.2, 0.7, 0.6, 0.95, 0.3, 0.4, 0.55])
+    probabilities = np.column_stack([first, 1 - first, np.zeros(10)])
+    return Fitted(np.arange(10.0)[:, None], probabilities).fit()
+
+
+def tick_labels(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def pixel(ax, x, y):
+    return ax.images[0].get_array()[int(y), int(x)]
+
+
+def test_axes_and_labels(colors, two_of_three):
+    ax = plot_clusters(two_of_three, colors, n_images=3)
+    assert isinstance(ax, Axes)
+    assert tick_labels(ax.yaxis) == ["0 (6)", "1 (4)", "2 (0)"]
+    assert tick_labels(ax.xaxis) == ["prototype", "most confident", "least confident"]
+    ax.figure.canvas.draw()
+
+
+def test_which_images_are_shown_where(colors, two_of_three):
+    ax = plot_clusters(two_of_three, colors, n_images=1)
+    prototype, most, least = ax.get_xticks()
+    first, second, third = ax.get_yticks()
+    np.testing.assert_array_equal(pixel(ax, most, first), colors[6, 0, 0])
+    np.testing.assert_array_equal(pixel(ax, least, first), colors[9, 0, 0])
+    np.testing.assert_array_equal(pixel(ax, most, second), colors[1, 0, 0])
+    np.testing.assert_array_equal(pixel(ax, least, second), colors[8, 0, 0])
+    # nearest to the mean, 26 / 6 and 19 / 4, of the members' embeddings
+    np.testing.assert_array_equal(pixel(ax, prototype, first), colors[4, 0, 0])
+    np.testing.assert_array_equal(pixel(ax, prototype, second), colors[3, 0, 0])
+    for x in (prototype, most, least):
+        np.testing.assert_array_equal(pixel(ax, x, third), 255)
+
+
+def test_more_places_than_members(colors, two_of_three):
+    ax = plot_clusters(two_of_three, colors, n_images=50)
+    shown = np.unique(ax.images[0].get_array().reshape(-1, 3), axis=0)
+    assert len(shown) == 10 + 1  # and white
+
+
+def test_into_given_axes(colors, two_of_three):
+    figure, (left, right) = plt.subplots(1, 2)
+    assert plot_clusters(two_of_three, colors, ax=right) is right
+    assert len(right.images) == 1
+    assert len(left.images) == 0
+    assert plt.get_fignums() == [figure.number]
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (40, 30), (200, 300)])
+def test_images_of_any_size(two_of_three, shape):
+    grey = np.random.default_rng(0).random((10, *shape))
+    ax = plot_clusters(two_of_three, grey, n_images=2)
+    assert ax.images[0].get_array().ndim == 3
+
+
+def test_a_fitted_clusterer(tmp_path):
+    shapes = make_shapes(30, 3, image_size=16, random_state=0)
+    encoder = ImageEncoder(nn.Flatten(), input_size=16)
+    clusterer = SCANClusterer(
+        3, encoder=encoder, n_neighbors=3, max_epochs=20, random_state=0
+    ).fit(shapes.images)
+    ax = plot_clusters(clusterer, shapes.images)
+    sizes = np.bincount(clusterer.labels_, minlength=3)
+    assert tick_labels(ax.yaxis) == [f"{i} ({size})" for i, size in enumerate(sizes)]
+    ax.figure.savefig(tmp_path / "clusters.png")
+    assert (tmp_path / "clusters.png").stat().st_size > 0
+
+
+def test_wrong_input(colors, two_of_three):
+    with pytest.raises(ValueError, match=r"images must be the 10 .* got 9"):
+        plot_clusters(two_of_three, colors[:9])
+    with pytest.raises(ValueError, match="n_images == 0"):
+        plot_clusters(two_of_three, colors, n_images=0)
+    with pytest.raises(NotFittedError):
+        plot_clusters(SCANClusterer(), colors)
+    assert plt.get_fignums() == []
