@@ -135,8 +135,8 @@ def fit_loop(
     Returns
     -------
     list of dict
-        Per epoch: "stage", "epoch" (from 1), "loss" and the objective's terms, as means over
-        heads and batches.
+        Per epoch: "stage", "epoch" (from 1), "loss" and the objective's terms, as means
+        over heads and batches.
 
     Raises
     ------
@@ -145,7 +145,9 @@ def fit_loop(
     """
     module.train()
     history: list[dict[str, float | str]] = []
-    progress = tqdm(range(1, n_epochs + 1), desc=stage, unit="epoch", disable=verbose <= 0)
+    progress = tqdm(
+        range(1, n_epochs + 1), desc=stage, unit="epoch", disable=verbose <= 0
+    )
     for epoch in progress:
         terms = run_epoch(module, objective, pairs, optimizer, scheduler, autocast)
         loss = sum(terms.values())
@@ -174,10 +176,10 @@ def run_epoch(
         terms = train_step(module, objective, batch, optimizer, autocast)
         for name, term in terms.items():
             # Summed on the device: reading a number would wait for it each step.
-            totals[name] = totals.get(name, 0) + term.detach().mean()
+            totals[name] = totals.get(name, 0) + term
         if scheduler is not None:
             scheduler.step()
-    return {name: total.item() / len(pairs) for name, total in totals.items()}
+    return {name: total.mean().item() / len(pairs) for name, total in totals.items()}
 
 
 @torch.no_grad()
@@ -204,10 +206,8 @@ def train_step(
     """Take one step down the sum of the heads' losses; return the terms per head."""
     with autocast or nullcontext():
         outputs = module(batch)
-    anchor, partner = outputs.float().chunk(2, dim=1)
-    terms = objective(anchor, partner)
-    loss = torch.stack([*terms.values()]).sum()
+    terms, gradient = objective.value_and_gradient(outputs.detach().float())
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    outputs.backward(gradient.to(outputs.dtype))
     optimizer.step()
     return terms

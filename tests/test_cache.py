@@ -1,6 +1,9 @@
 """The cache of embeddings, as users of `memory=` meet it."""
 
 import shutil
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 
 import joblib
 import numpy as np
@@ -191,6 +194,18 @@ def test_two_processes_write_at_once(folder):
     for i, part in zip(starts, parts, strict=True):
         assert_allclose(part, expected[i : i + 10], atol=1e-5)
     assert_allclose(encoder.transform(images), expected, atol=1e-5)
+
+
+def test_a_writer_waits_for_another(images, folder):
+    counting(folder).transform(images[:2])
+    (file,) = (path for path in folder.rglob("*") if path.is_file())
+    with closing(sqlite3.connect(file)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN IMMEDIATE")  # as long as this lasts, none else may write
+        writing = pool.submit(counting(folder).transform, images)
+        done, _ = wait([writing], timeout=0.5)
+        assert not done
+        other.rollback()
+        assert_allclose(writing.result(), counting(None).transform(images), atol=1e-5)
 
 
 def test_files_are_sqlite_and_hold_numbers(images, folder):

@@ -542,6 +542,16 @@ def test_unreadable_files_are_all_listed(images, tmp_path):
     ]
 
 
+def test_unreadable_files_are_found_before_any_image_is_embedded(images, tmp_path):
+    class Never(nn.Module):
+        def forward(self, x):
+            raise AssertionError("an image was embedded")
+
+    paths = [*save_images(images, tmp_path), str(tmp_path / "none.png")]
+    with pytest.raises(ImageReadError, match=r"none\.png: no such file"):
+        ImageEncoder(Never, batch_size=2).transform(paths)
+
+
 @pytest.mark.parametrize("memory", [False, True])
 def test_damaged_files_of_all_batches_are_listed(images, tmp_path, memory):
     paths = save_images(images, tmp_path)

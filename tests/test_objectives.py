@@ -169,3 +169,24 @@ def test_shapes_are_checked_for_every_subclass(anchor_shape, partner_shape):
     message = f"(n_heads, b, n_outputs); got {anchor_shape} and {partner_shape}."
     with pytest.raises(ValueError, match=re.escape(message)):
         OwnLoss()(torch.zeros(anchor_shape), torch.zeros(partner_shape))
+
+
+@pytest.mark.parametrize("with_prior", [False, True])
+def test_scan_closed_form_is_the_gradient_of_the_terms(with_prior):
+    prior = torch.tensor([0.1, 0.2, 0.3, 0.4]).double() if with_prior else None
+    objective = ScanLoss(entropy_weight=3.0, prior=prior)
+    outputs = 3 * torch.randn(3, 14, 4, dtype=torch.float64)
+    terms, gradient = objective.value_and_gradient(outputs)
+    slow_terms, slow_gradient = Objective.value_and_gradient(objective, outputs)
+    torch.testing.assert_close(gradient, slow_gradient)
+    assert terms.keys() == slow_terms.keys()
+    for name, term in terms.items():
+        torch.testing.assert_close(term, slow_terms[name])
+
+
+def test_scan_closed_form_is_finite_where_probabilities_underflow():
+    outputs = 1000 * torch.eye(4)[None, [0, 1, 2, 3, 1, 1]]  # pairs agree and disagree
+    terms, gradient = ScanLoss().value_and_gradient(outputs)
+    _, slow_gradient = Objective.value_and_gradient(ScanLoss(), outputs)
+    assert all(torch.isfinite(term).all() for term in terms.values())
+    torch.testing.assert_close(gradient, slow_gradient)

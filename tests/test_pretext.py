@@ -61,7 +61,8 @@ def test_embedding_and_history(digits, fitted):
     assert embedding.ndim == 2
     assert len(embedding) == len(digits)
     assert np.isfinite(embedding).all()
-    assert [row["epoch"] for row in fitted.history_] == [0, 1]
+    assert [row["epoch"] for row in fitted.history_] == [1, 2]
+    assert {row["stage"] for row in fitted.history_} == {"SimCLR"}
     assert all(np.isfinite(row["loss"]) for row in fitted.history_)
 
 
@@ -184,6 +185,12 @@ def test_epochs(n_images, epochs, expected):
     assert len(pretext.fit(images).history_) == expected
 
 
+@pytest.mark.parametrize("n_steps", [1, 2, 9, 10, 11, 20])
+def test_any_number_of_steps(digits, n_steps):
+    pretext = SimCLR(mean_net, epochs=n_steps, batch_size=100).fit(digits)
+    assert len(pretext.history_) == n_steps
+
+
 @pytest.mark.parametrize("grey", [True, False])
 def test_own_views_get_images_in_the_unit_interval(shapes, grey):
     seen = []
@@ -228,6 +235,22 @@ def test_automatic_views_suit_grey_and_coloured_images(grey):
     texture = views.std(dim=(2, 3)).mean()
     hues = views.mean(dim=(2, 3)).std(dim=1).mean()
     assert (texture > 0.1, hues > 0.1) == (grey, not grey)
+
+
+def test_pixels_are_standardized_by_their_own_mean_and_deviation(shapes):
+    pretext = SimCLR(mean_net, epochs=1).fit(shapes)
+    preprocessing = pretext.encoder_.preprocessing_
+    pixels = shapes.reshape(-1, 3) / 255
+    assert_allclose(preprocessing.mean, pixels.mean(axis=0), atol=1e-6)
+    assert_allclose(preprocessing.std, pixels.std(axis=0), atol=1e-6)
+
+
+def test_both_of_a_pair_are_views(shapes):
+    seen = []
+    SimCLR(lambda: Watch(seen), views=torch.zeros_like, epochs=1).fit(shapes)
+    views = torch.cat(seen)
+    assert len(views) == 2 * len(shapes)
+    assert (views == views[0]).all()
 
 
 def test_the_two_views_of_an_image_differ(shapes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 
@@ -32,3 +33,26 @@ class Objective(nn.Module, ABC):
                 f"{tuple(anchor.shape)} and {tuple(partner.shape)}."
             )
         return self.terms(anchor, partner)
+
+    def value_and_gradient(self, outputs: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the terms, and the gradient of their sum over terms and heads.
+
+        A subclass whose gradient has a closed form may write it here.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (n_heads, 2 b, n_outputs)
+            The outputs for the anchors, then those for their partners.
+
+        Returns
+        -------
+        terms : dict of str to Tensor of shape (n_heads,)
+        gradient : Tensor of shape (n_heads, 2 b, n_outputs)
+        """
+        with torch.enable_grad():
+            outputs = outputs.detach().requires_grad_()
+            terms = self(*outputs.chunk(2, dim=1))
+            (gradient,) = torch.autograd.grad(
+                torch.stack([*terms.values()]).sum(), outputs
+            )
+        return {name: term.detach() for name, term in terms.items()}, gradient

@@ -56,11 +56,47 @@ class ScanLoss(Objective):
         # log <p, p'> in log space stays finite where both products underflow
         log_agreement = (log_anchor + partner.mT.log_softmax(dim=1)).logsumexp(dim=1)
         mean = log_anchor.exp().mean(dim=2)  # (h, c)
-        # x log x has no slope at zero: there, an empty cluster's gradient was nan
-        spread = -torch.special.entr(mean.clamp_min(torch.finfo(mean.dtype).tiny))
-        if self.log_prior is not None:
-            spread = spread - mean * self.log_prior
         return {
             "consistency": -log_agreement.mean(dim=1),
-            "entropy": self.entropy_weight * spread.sum(dim=1),
+            "entropy": self.entropy_weight * (mean * self._log_ratio(mean)).sum(dim=1),
         }
+
+    def value_and_gradient(self, outputs: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        r"""Return the terms and their gradient, in closed form.
+
+        Heads are small and steps many, so that recording the operations would cost
+        more than they do. With the clusters' responsibilities for the agreement
+        :math:`r = pp' / \langle p, p' \rangle` and the slope of the spread
+        :math:`s = \lambda (\log \bar p + 1)`, by the logits of
+
+        .. math:: \text{anchors: } (p \, (1 + s - \langle p, s \rangle) - r) / b
+                  \qquad \text{partners: } (p' - r) / b
+        """
+        logits = outputs.mT  # (h, c, 2b)
+        p = logits.softmax(dim=1)
+        anchor, partner = p.chunk(2, dim=2)
+        agreement = (anchor * partner).sum(dim=1).clamp_min(_tiny(p))
+        # softmax of the sum: exact where the products above underflow
+        responsibility = torch.add(*logits.chunk(2, dim=2)).softmax(dim=1)
+        mean = anchor.mean(dim=2)
+        log_ratio = self._log_ratio(mean)
+        slope = (self.entropy_weight * (log_ratio + 1)).unsqueeze(2)  # (h, c, 1)
+        along = torch.bmm(slope.mT, anchor)  # (h, 1, b)
+        # from here on p turns into the gradient, in place
+        anchor.mul_(slope + 1 - along).sub_(responsibility)
+        partner.sub_(responsibility)
+        terms = {
+            "consistency": -agreement.log().mean(dim=1),
+            "entropy": self.entropy_weight * (mean * log_ratio).sum(dim=1),
+        }
+        return terms, p.div_(anchor.shape[2]).mT
+
+    def _log_ratio(self, mean: Tensor) -> Tensor:
+        """Return the logarithm of the mean, less the prior's if there is one."""
+        # x log x has no slope at zero: there, an empty cluster's gradient would be nan
+        log_mean = mean.clamp_min(_tiny(mean)).log()
+        return log_mean if self.log_prior is None else log_mean - self.log_prior
+
+
+def _tiny(values: Tensor) -> float:
+    return torch.finfo(values.dtype).tiny

@@ -187,7 +187,8 @@ class SimCLR(Pretext):
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             self.learning_rate,
-            total_steps=n_epochs * len(pairs),
+            # of ten steps the tenth is a warm-up of none, by which torch divides
+            total_steps=max(n_epochs * len(pairs), 11),
             pct_start=0.1,
         )
         return fit_loop(
