@@ -8,10 +8,8 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
-import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,16 +20,15 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklearn_scan._device import resolve_device, resolve_precision
+from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan._validation import check_count, check_option, check_real
 from sklearn_scan.clustering import suggest_learning_rate, train_heads
-from sklearn_scan.encoders import Encoder, resolve_encoder
 from sklearn_scan.heads import ClusterHeads, Standardize
-from sklearn_scan.images import ImageSource, as_image_source, is_image_input
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import neighbor_information
 from sklearn_scan.neighbors import METHODS, NeighborGraph, mine_neighbors
@@ -39,14 +36,16 @@ from sklearn_scan.objectives import Objective
 from sklearn_scan.self_labeling import self_label
 from sklearn_scan.training import count_batches
 
-Features = NDArray[np.float32]
-
 _BATCH_SIZE = 512
 _PREDICTION_ROWS = 2**14
 
 
 class BaseImageClusterer(
-    ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator
+    ImageInputMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Cluster images, or features of them, with heads trained on neighbours.
 
@@ -54,7 +53,6 @@ class BaseImageClusterer(
     """
 
     n_clusters: int
-    encoder: Any
     n_neighbors: int
     neighbor_method: str
     n_heads: int
@@ -64,16 +62,9 @@ class BaseImageClusterer(
     finetune: bool | str
     learning_rate: float | str
     batch_size: int | str
-    device: str | torch.device
-    precision: str
-    memory: str | Path | joblib.Memory | None
-    n_jobs: int | None
     random_state: Any
-    verbose: int
 
-    encoder_: Encoder | None
     module_: nn.Sequential
-    _float_range: float | None
 
     @abstractmethod
     def _objective(self) -> Objective:
@@ -186,55 +177,6 @@ class BaseImageClusterer(
         start = time.perf_counter()
         yield
         self.stage_times_[stage] = time.perf_counter() - start
-
-    def _choose_encoder(self, X: Any, seed: int) -> Encoder | None:
-        """Return a new encoder for X, or None where X is features."""
-        if is_image_input(X):
-            return resolve_encoder(
-                self.encoder,
-                device=self.device,
-                precision=self.precision,
-                memory=self.memory,
-                n_jobs=self.n_jobs,
-                random_state=seed,
-                verbose=self.verbose,
-            )
-        if not (isinstance(self.encoder, str) and self.encoder == "auto"):
-            raise ValueError(
-                f"encoder={self.encoder!r} embeds images, but X is not images: numeric "
-                "2-D input is taken as features. Pass images, or encoder='auto'."
-            )
-        return None
-
-    def _read(self, X: Any, *, reset: bool) -> Features | ImageSource:
-        """Return X, checked, as images if there is an encoder and else as features."""
-        takes_images = self.encoder_ is not None
-        if takes_images != is_image_input(X):
-            fitted_on, came = ("images", "features")[:: 1 if takes_images else -1]
-            raise ValueError(
-                f"This {type(self).__name__} was fitted on {fitted_on}, but X holds "
-                f"{came}: pass {fitted_on} as for fit."
-            )
-        if not takes_images:
-            features: Features = validate_data(
-                self, X, reset=reset, dtype=np.float32, order="C"
-            )
-            return features
-        source = as_image_source(X, float_range=None if reset else self._float_range)
-        source.check()
-        if reset:
-            # Another batch of floats must be read on the scale of these.
-            self._float_range = source.float_range
-        return source
-
-    def _embed(self, data: Features | ImageSource, *, fit: bool = False) -> Features:
-        """Return the embedding of images; features stay as they are."""
-        if not isinstance(data, ImageSource):
-            return data
-        assert self.encoder_ is not None  # for mypy: _read returned images
-        if fit:
-            self.encoder_.fit(data)
-        return self.encoder_.transform(data)
 
     def _mine(self, embedding: Tensor, center: Tensor) -> NeighborGraph:
         """Find the neighbours of each sample among all of them."""
@@ -367,7 +309,8 @@ class BaseImageClusterer(
         ndarray of float64, shape (n, n_clusters)
             Rows sum to one; columns are in the order of `classes_`.
         """
-        return self._probabilities(self.transform(X))
+        check_is_fitted(self)
+        return self._probabilities(self._embed(self._read(X, reset=False)))
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the most probable cluster.
@@ -405,7 +348,8 @@ class BaseImageClusterer(
         """
         if y is not None:
             return self._accuracy(X, y)
-        embedding = self.transform(X)
+        check_is_fitted(self)
+        embedding = self._embed(self._read(X, reset=False))
         _check_has_neighbors(len(embedding))
         neighbors = self._mine(torch.from_numpy(embedding), self._scaler.mean)
         return neighbor_information(self._probabilities(embedding), neighbors)
@@ -435,14 +379,6 @@ class BaseImageClusterer(
         rows = [module(block.double())[0].softmax(dim=1) for block in blocks]
         probabilities: NDArray[np.float64] = torch.cat(rows).numpy()
         return probabilities
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
 
     @property
     def _n_features_out(self) -> int:

@@ -314,6 +314,17 @@ def test_in_a_pipeline(blobs, colored):
     assert clustering_accuracy(colors, embed_and_cluster.fit_predict(images)) == 1
 
 
+def test_output_as_data_frames(blobs):
+    pandas = pytest.importorskip("pandas")
+    X, _ = blobs
+    clusterer = fast().set_output(transform="pandas").fit(X)
+    frame = clusterer.transform(X)
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame.columns[0] == "scanclusterer0"
+    np.testing.assert_array_equal(clusterer.predict(X), clusterer.labels_)
+    assert clusterer.score(X) > 0
+
+
 def test_grid_search_with_labels_on_images(colored):
     images, y = colored
     search = GridSearchCV(

@@ -1,0 +1,91 @@
+"""What X is: images, which an encoder embeds, or features as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from sklearn_scan.encoders import Encoder, resolve_encoder
+from sklearn_scan.images import ImageSource, as_image_source, is_image_input
+
+__all__ = ["Features", "ImageInputMixin"]
+
+Features = NDArray[np.float32]
+
+
+class ImageInputMixin:
+    """The reading and embedding of X, for an estimator with the parameters below."""
+
+    encoder: Any
+    device: str | torch.device
+    precision: str
+    memory: str | Path | joblib.Memory | None
+    n_jobs: int | None
+    verbose: int
+
+    encoder_: Encoder | None
+    _float_range: float | None
+
+    def _choose_encoder(self, X: Any, seed: int) -> Encoder | None:
+        """Return a new encoder for X, or None where X is features."""
+        if is_image_input(X):
+            return resolve_encoder(
+                self.encoder,
+                device=self.device,
+                precision=self.precision,
+                memory=self.memory,
+                n_jobs=self.n_jobs,
+                random_state=seed,
+                verbose=self.verbose,
+            )
+        if not (isinstance(self.encoder, str) and self.encoder == "auto"):
+            raise ValueError(
+                f"encoder={self.encoder!r} embeds images, but X is not images: numeric "
+                "2-D input is taken as features. Pass images, or encoder='auto'."
+            )
+        return None
+
+    def _read(self, X: Any, *, reset: bool) -> Features | ImageSource:
+        """Return X, checked, as images if there is an encoder and else as features."""
+        takes_images = self.encoder_ is not None
+        if takes_images != is_image_input(X):
+            fitted_on, came = ("images", "features")[:: 1 if takes_images else -1]
+            raise ValueError(
+                f"This {type(self).__name__} was fitted on {fitted_on}, but X holds "
+                f"{came}: pass {fitted_on} as for fit."
+            )
+        if not takes_images:
+            features: Features = validate_data(
+                self, X, reset=reset, dtype=np.float32, order="C"
+            )
+            return features
+        source = as_image_source(X, float_range=None if reset else self._float_range)
+        source.check()
+        if reset:
+            # Another batch of floats must be read on the scale of these.
+            self._float_range = source.float_range
+        return source
+
+    def _embed(self, data: Features | ImageSource, *, fit: bool = False) -> Features:
+        """Return the embedding of images; features stay as they are."""
+        if not isinstance(data, ImageSource):
+            return data
+        assert self.encoder_ is not None  # for mypy: _read returned images
+        if fit:
+            self.encoder_.fit(data)
+        return self.encoder_.transform(data)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.two_d_array = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
