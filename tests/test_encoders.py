@@ -3,6 +3,7 @@
 import pickle
 import random
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -565,3 +566,21 @@ def test_damaged_files_of_all_batches_are_listed(images, tmp_path, memory):
     with pytest.raises(ImageReadError, match="3 image files") as caught:
         encoder.transform(paths)
     assert [path for path, _ in caught.value.failures] == damaged
+
+
+def test_a_dataset_is_read_by_one_thread():
+    readers = set()
+
+    class Photos(torch.utils.data.Dataset):
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, i):
+            readers.add(threading.get_ident())
+            return torch.zeros(3, 8, 8)
+
+    photos = Photos()
+    encoder = ImageEncoder(nn.Flatten(), input_size=8, n_jobs=4)
+    assert encoder.transform(photos).shape == (20, 192)
+    readers.discard(threading.get_ident())  # it probed the first items
+    assert len(readers) == 1

@@ -357,3 +357,16 @@ def test_missing_files_are_all_listed(tmp_path):
     with pytest.raises(ImageReadError) as caught:
         SimCLR(epochs=1).fit(missing)
     assert [path for path, _ in caught.value.failures] == missing
+
+
+def test_one_image_is_not_enough():
+    with pytest.raises(ValueError, match="1 image, while a minimum of 2"):
+        SimCLR(epochs=1).fit(np.zeros((1, 8, 8), dtype=np.uint8))
+
+
+def test_a_dark_batch_is_read_on_the_scale_of_fit():
+    images = np.random.default_rng(0).uniform(0, 255, (20, 8, 8))
+    images[0] /= 255
+    encoder = SimCLR(epochs=1, random_state=0, batch_size=20)
+    embedding = encoder.fit_transform(images)
+    assert_allclose(encoder.transform(images[:1]), embedding[:1], atol=1e-5)

@@ -7,6 +7,9 @@ import matplotlib
 import numpy as np
 import timm
 from PIL import Image
+from safetensors.torch import save_file
+
+from sklearn_scan.encoders import DEFAULT_MODEL
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -21,16 +24,11 @@ def make_photos(folder):
 
 
 def test_snippets(tmp_path, monkeypatch):
-    # The default encoder as it is, save for its weights: no test downloads anything.
-    create_model = timm.create_model
+    # The default encoder as if fetched before, its weights random: no test downloads.
+    weights = tmp_path / "weights.safetensors"
+    save_file(timm.create_model(DEFAULT_MODEL, num_classes=0).state_dict(), weights)
     monkeypatch.setattr(
-        "timm.create_model",
-        lambda name, pretrained, pretrained_cfg_overlay, **kwargs: create_model(
-            name, **kwargs
-        ),
-    )
-    monkeypatch.setattr(
-        "sklearn_scan.encoders._backbones.hub_overlay", lambda repository: None
+        "sklearn_scan.encoders._backbones.cached_weights", lambda repository: weights
     )
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)

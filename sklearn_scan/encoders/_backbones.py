@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 from torch import Tensor, nn
 
 from sklearn_scan._validation import did_you_mean
-from sklearn_scan.encoders._hub import hub_overlay
+from sklearn_scan.encoders._hub import cached_weights, probe_hub
 from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
 from sklearn_scan.exceptions import HubUnavailableError
 
@@ -155,11 +155,12 @@ def _build_timm(
             f"timm has no pretrained weights for {name!r}: pass checkpoint=, or choose "
             "a name that timm.list_pretrained() lists."
         )
+    if config.hf_hub_id and (cached := cached_weights(config.hf_hub_id)):
+        return _build_timm_from(_read_weights(cached), name, kwargs)
     try:
-        overlay = hub_overlay(config.hf_hub_id) if config.hf_hub_id else None
-        module: nn.Module = timm.create_model(
-            name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs
-        )
+        if config.hf_hub_id:
+            probe_hub()
+        module: nn.Module = timm.create_model(name, pretrained=True, **kwargs)
     except OSError as error:
         raise HubUnavailableError(
             f"The weights of {name!r} could not be fetched from the model hub. Three "

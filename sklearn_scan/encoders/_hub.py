@@ -10,22 +10,13 @@ _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 _PROBE_TIMEOUT = 10.0  # seconds
 
 
-def hub_overlay(repository: str) -> dict[str, str] | None:
-    """Return what to change in timm's configuration of a model on the hub.
-
-    Where the weights are in the hub's local cache, that file: no network is needed.
-    Else nothing, once the hub has answered: its client would retry for most of a
-    minute before it gave up.
+def cached_weights(repository: str) -> str | None:
+    """Return the file of a model's weights in the hub's local cache, if it is there.
 
     Parameters
     ----------
     repository : str
         The model's identity on the hub, with or without "@revision".
-
-    Raises
-    ------
-    OSError
-        If the hub does not answer.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -33,12 +24,18 @@ def hub_overlay(repository: str) -> dict[str, str] | None:
     for file in _WEIGHT_FILES:
         path = try_to_load_from_cache(name, file, revision=revision or None)
         if isinstance(path, str):
-            return {"file": path}
-    _probe()
+            return path
     return None
 
 
-def _probe() -> None:
+def probe_hub() -> None:
+    """Return if the hub answers; its client would retry for most of a minute.
+
+    Raises
+    ------
+    OSError
+        If it does not.
+    """
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:

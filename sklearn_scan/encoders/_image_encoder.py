@@ -256,7 +256,8 @@ class ImageEncoder(Encoder):
     ) -> NDArray[np.float32]:
         """Embed the images at `indices`, decoding one batch ahead of the backbone."""
         device = resolve_device(self.device)
-        module = to_compute(self.module_, device)
+        module = to_compute(self.module_.eval(), device)
+        n_threads = resolve_threads(self.n_jobs) if source.thread_safe else 1
         if isinstance(self.batch_size, str):
             batch_size = 64 if device.type == "cpu" else 256
         else:
@@ -264,7 +265,7 @@ class ImageEncoder(Encoder):
         failures: list[ImageReadError] = []
         embedding = []
         with (
-            ThreadPoolExecutor(resolve_threads(self.n_jobs)) as pool,
+            ThreadPoolExecutor(n_threads) as pool,
             tqdm(total=len(indices), desc="embedding", unit="image",
                  disable=self.verbose <= 0) as progress,
         ):  # fmt: skip

@@ -38,9 +38,12 @@ class ImageSource(ABC):
     float_range : float or None
         The value read as white in images of floats: 1.0 or 255.0. None when the
         images are not floats.
+    thread_safe : bool
+        Whether several threads may read images at once.
     """
 
     float_range: float | None = None
+    thread_safe: bool = True
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -181,6 +184,9 @@ class DatasetSource(ImageSource):
         a list, or over the first 16 items of a Dataset. A value given holds for all
         floats of a Dataset, wherever the first of them comes.
     """
+
+    # Datasets keep file handles and caches, and are written for one reader each.
+    thread_safe = False
 
     def __init__(self, items: Any, *, float_range: float | None = None) -> None:
         in_memory = isinstance(items, list | tuple)

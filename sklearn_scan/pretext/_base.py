@@ -100,13 +100,26 @@ class Pretext(Encoder):
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is wrong, or X holds fewer than two images.
+        ImageReadError
+            If files cannot be read; lists all of them.
         """
         self.check()
         source = as_image_source(X)
         source.check()
+        if len(source) < 2:
+            raise ValueError(
+                f"X holds {len(source)} image, while a minimum of 2 is required to "
+                "tell images apart."
+            )
         seed = int(check_random_state(self.random_state).randint(2**31))
         size = self._choose_size(source)
-        images = _load_images(source, size, resolve_threads(self.n_jobs))
+        n_threads = resolve_threads(self.n_jobs) if source.thread_safe else 1
+        images = _load_images(source, size, n_threads)
         preprocessing = _measure(images, size)
         with isolated_rng(seed, resolve_device(self.device)):
             backbone = (
@@ -115,6 +128,8 @@ class Pretext(Encoder):
                 else build_backbone(self.backbone)
             )
             self.history_ = self._train(backbone, images, preprocessing, seed)
+        # Another batch of floats must be read on the scale of these.
+        self._float_range = source.float_range
         self.encoder_ = ImageEncoder(
             backbone.cpu(),
             input_size=size,
@@ -141,7 +156,8 @@ class Pretext(Encoder):
         ndarray of float32, shape (n, embed_dim)
         """
         check_is_fitted(self)
-        return self.encoder_.transform(X)
+        source = as_image_source(X, float_range=self._float_range)
+        return self.encoder_.transform(source)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
