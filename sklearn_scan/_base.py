@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -21,12 +21,19 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
-from sklearn_scan._device import resolve_device, resolve_precision
+from sklearn_scan._cache import cache_folder
+from sklearn_scan._device import resolve_device, resolve_precision, resolve_threads
 from sklearn_scan._input import Features, ImageInputMixin
-from sklearn_scan._validation import check_count, check_option, check_real
+from sklearn_scan._validation import (
+    check_count,
+    check_option,
+    check_real,
+    check_verbose,
+    is_auto,
+)
 from sklearn_scan.clustering import suggest_learning_rate, train_heads
 from sklearn_scan.heads import ClusterHeads, Standardize
 from sklearn_scan.metrics import clustering_accuracy
@@ -46,6 +53,7 @@ class BaseImageClusterer(
     ClusterMixin,
     TransformerMixin,
     BaseEstimator,
+    ABC,
 ):
     """Cluster images, or features of them, with heads trained on neighbours.
 
@@ -96,6 +104,8 @@ class BaseImageClusterer(
             If files cannot be read; lists all of them.
         HubUnavailableError
             If the pretrained encoder cannot be fetched.
+        DivergenceError
+            If the loss does not stay finite.
 
         Warns
         -----
@@ -124,8 +134,8 @@ class BaseImageClusterer(
             head = self._fit_heads(features, heads_seed)
         with self._timed("self_label"):
             head = self._self_label(head, features, self_label_seed)
-        _number_by_size(head, features)
         self.module_ = nn.Sequential(scaler, head).cpu().eval()
+        self._number_by_size(head)
         self._finish()
         return self
 
@@ -156,13 +166,16 @@ class BaseImageClusterer(
                 "finetune must be 'auto' or False: the heads train on the encoder's "
                 f"frozen features; got {self.finetune!r}."
             )
-        if self.learning_rate != "auto":
+        if not is_auto("learning_rate", self.learning_rate):
             check_real(
                 "learning_rate", self.learning_rate, minimum=0, boundaries="neither"
             )
-        if self.batch_size != "auto":
+        if not is_auto("batch_size", self.batch_size):
             check_count("batch_size", self.batch_size)
         resolve_precision(self.precision, resolve_device(self.device))
+        resolve_threads(self.n_jobs)
+        cache_folder(self.memory)
+        check_verbose(self.verbose)
 
     def _check_sizes(self, n_samples: int) -> None:
         _check_has_neighbors(n_samples)
@@ -247,6 +260,12 @@ class BaseImageClusterer(
         n_samples, n_features = features.shape
         n_steps = self.max_epochs * count_batches(n_samples, self._batch_size)
         return suggest_learning_rate(n_features, n_steps)
+
+    def _number_by_size(self, head: ClusterHeads) -> None:
+        """Renumber the clusters of `head` from the largest to the smallest."""
+        labels = self._probabilities(self.embedding_).argmax(axis=1)
+        sizes = np.bincount(labels, minlength=self.n_clusters)
+        head.reorder(torch.from_numpy(np.argsort(-sizes, kind="stable")))
 
     def _finish(self) -> None:
         """Set what users read off a fitted clusterer; warn of empty clusters."""
@@ -357,6 +376,7 @@ class BaseImageClusterer(
     def _accuracy(self, X: Any, y: Any) -> float:
         check_is_fitted(self)
         data = self._read(X, reset=False)
+        y = column_or_1d(y)
         if len(data) != len(y):
             raise ValueError(
                 f"y must have one label for each of the {len(data)} samples in X; got "
@@ -375,7 +395,9 @@ class BaseImageClusterer(
     def _probabilities(self, embedding: Features) -> NDArray[np.float64]:
         # In double precision: a sample's row then does not depend on its batch.
         module = copy.deepcopy(self.module_).double()
-        blocks = torch.from_numpy(embedding).split(_PREDICTION_ROWS)
+        # a read-only array, such as a worker process gets, is copied: torch warns of it
+        writeable = np.require(embedding, requirements="W")
+        blocks = torch.from_numpy(writeable).split(_PREDICTION_ROWS)
         rows = [module(block.double())[0].softmax(dim=1) for block in blocks]
         probabilities: NDArray[np.float64] = torch.cat(rows).numpy()
         return probabilities
@@ -391,11 +413,3 @@ def _check_has_neighbors(n_samples: int) -> None:
             f"X holds {n_samples} sample(s) (n_samples = {n_samples}), while a minimum "
             "of 2 is required to find neighbours."
         )
-
-
-@torch.no_grad()
-def _number_by_size(head: ClusterHeads, features: Tensor) -> None:
-    """Renumber the clusters of `head` from the largest to the smallest."""
-    labels = head(features)[0].argmax(dim=1)
-    sizes = torch.bincount(labels, minlength=head.n_clusters)
-    head.reorder(sizes.argsort(descending=True, stable=True))

@@ -47,8 +47,10 @@ class ImageInputMixin:
             )
         if not (isinstance(self.encoder, str) and self.encoder == "auto"):
             raise ValueError(
-                f"encoder={self.encoder!r} embeds images, but X is not images: numeric "
-                "2-D input is taken as features. Pass images, or encoder='auto'."
+                f"The encoder, {type(self.encoder).__name__}, embeds images, but X "
+                f"({type(X).__name__}) is not an array of images (n, h, w) or "
+                "(n, h, w, c), nor a list of files or PIL images, nor a Dataset. "
+                "Numeric 2-D input is taken as features, with encoder='auto' only."
             )
         return None
 
@@ -62,8 +64,11 @@ class ImageInputMixin:
                 f"{came}: pass {fitted_on} as for fit."
             )
         if not takes_images:
+            if isinstance(X, torch.Tensor):
+                X = X.detach().cpu()
+            # In fit a copy: what is kept must not change with the user's array.
             features: Features = validate_data(
-                self, X, reset=reset, dtype=np.float32, order="C"
+                self, X, reset=reset, dtype=np.float32, order="C", copy=reset
             )
             return features
         source = as_image_source(X, float_range=None if reset else self._float_range)
@@ -80,7 +85,14 @@ class ImageInputMixin:
         assert self.encoder_ is not None  # for mypy: _read returned images
         if fit:
             self.encoder_.fit(data)
-        return self.encoder_.transform(data)
+        embedding = self.encoder_.transform(data)
+        unusable = int((~np.isfinite(embedding).all(axis=1)).sum())
+        if unusable:
+            raise ValueError(
+                f"The encoder returned NaN or infinity for {unusable} of {len(data)} "
+                "images. Check its weights, and try precision='fp32'."
+            )
+        return embedding
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # type: ignore[misc]

@@ -50,7 +50,8 @@ class SCANClusterer(BaseImageClusterer):
     entropy_weight : float, default=5.0
         The weight λ of the spread of clusters: higher makes their sizes more alike.
     cluster_prior : array-like of shape (n_clusters,), default=None
-        The known proportions of the clusters, which then replace equal ones.
+        The known proportions of the clusters, in any order, which then replace equal
+        ones. (The clusters found are numbered by size, not in the order given here.)
     finetune : {"auto", False}, default="auto"
         Whether to train the backbone with the heads. Both values keep it frozen.
     learning_rate : float or "auto", default="auto"

@@ -74,9 +74,29 @@ def check_option(name: str, value: Any, options: Iterable[str]) -> str:
     )
 
 
+def is_auto(name: str, value: Any) -> bool:
+    """Return whether `value` is "auto".
+
+    Raises
+    ------
+    ValueError
+        If it is another string.
+    """
+    if isinstance(value, str) and value != "auto":
+        raise ValueError(f"{name} must be 'auto' or a number; got {value!r}.")
+    return isinstance(value, str)
+
+
+def check_verbose(verbose: Any) -> None:
+    """Raise if `verbose` is not an integer of at least zero."""
+    check_scalar(verbose, "verbose", Integral, min_val=0)
+
+
 def did_you_mean(value: Any, known: Iterable[str]) -> str:
     """Return a sentence with the known names nearest to `value`, or nothing."""
-    near = get_close_matches(str(value), list(known), n=3, cutoff=0.5)
+    names, text = list(known), str(value)
+    containing = [name for name in names if text and text in name]
+    near = containing[:3] or get_close_matches(text, names, n=3, cutoff=0.5)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
@@ -89,7 +109,10 @@ def check_prior(prior: Any, n_clusters: int) -> NDArray[np.float32]:
         If there is not one proportion above zero per cluster, or if they do not sum
         to one.
     """
-    proportions = np.asarray(prior, dtype=np.float64)
+    try:
+        proportions = np.asarray(prior, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"cluster_prior must hold numbers; got {prior!r}.") from error
     if proportions.shape != (n_clusters,):
         raise ValueError(
             f"cluster_prior must hold one proportion per cluster, shape "

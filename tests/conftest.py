@@ -4,3 +4,9 @@ import os
 
 # Before SciPy is imported: scikit-learn's array API check is skipped without it.
 os.environ["SCIPY_ARRAY_API"] = "1"
+
+import torch
+
+# The fits here are small: threads gain little on a quiet machine, and on a busy one
+# they wait for each other at every step, which makes the suite ten times as slow.
+torch.set_num_threads(1)

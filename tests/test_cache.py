@@ -222,3 +222,17 @@ def test_a_wrong_memory_is_named(images):
         counting(7).transform(images)
     with pytest.raises(TypeError, match=r"memory must be a path.* got int"):
         SimCLR(memory=7).fit(images)
+
+
+def test_another_forward_pass_is_another_encoder(tmp_path):
+    def encoder(factor):
+        class Scaled(nn.Module):
+            def forward(self, images):
+                return factor * images.flatten(1)
+
+        return ImageEncoder(Scaled(), input_size=8, memory=tmp_path)
+
+    images = np.full((3, 8, 8, 3), 200, dtype=np.uint8)
+    np.testing.assert_allclose(
+        encoder(1).transform(images), -encoder(-1).transform(images)
+    )

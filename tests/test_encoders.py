@@ -503,7 +503,7 @@ def test_verbose(images, capsys):
         ({"std": (1, 0, 1)}, ValueError, r"std must be above zero; got \(1, 0, 1\)"),
         ({"std": [1, None, 1]}, ValueError, "std must be finite"),
         ({"batch_size": 0}, ValueError, "batch_size == 0"),
-        ({"batch_size": "big"}, TypeError, "batch_size must be an instance of int"),
+        ({"batch_size": "big"}, ValueError, "batch_size must be 'auto' or a number"),
         ({"device": "gpu"}, ValueError, "device must be 'auto' or a torch device"),
         ({"precision": "fp8"}, ValueError, "precision must be one of"),
         ({"memory": 3}, TypeError, "memory must be a path.* got int"),

@@ -311,7 +311,7 @@ def test_verbose(digits, capsys):
         ({"backbone": lambda: "net"}, TypeError, "must return an nn.Module.* str"),
         ({"backbone": lambda: nn.Conv2d(3, 4, 3)}, ValueError, "one vector an image"),
         ({"image_size": 0}, ValueError, "image_size == 0"),
-        ({"image_size": "big"}, TypeError, "image_size must be an instance of int"),
+        ({"image_size": "big"}, ValueError, "image_size must be 'auto' or a number"),
         ({"views": "strong"}, TypeError, "views must be 'auto' or a function.*strong"),
         ({"epochs": 0}, ValueError, "epochs == 0"),
         ({"epochs": 1.5}, TypeError, "epochs must be an instance of int"),

@@ -17,7 +17,7 @@ N_PER_CLASS = 20
 
 
 def data_folder():
-    """Return the folder of ../shared/data/README.md, or skip the test."""
+    """Return the folder of real images, or skip the test."""
     default = Path(__file__).parents[1] / ".." / "shared" / "data"
     folder = Path(os.environ.get("SKLEARN_SCAN_DATA", default))
     if not folder.is_dir():

@@ -251,6 +251,15 @@ def test_is_a_clusterer():
     assert is_clusterer(SCANClusterer())
 
 
+@pytest.fixture(params=[1, 2])
+def n_threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("n_threads")
 def test_same_seed_same_fit(colored):
     def fit():
         return fast(encoder=SimCLR(epochs=1)).fit(colored[0])
@@ -422,7 +431,11 @@ def test_second_stage_is_undone_where_neighbors_agree_less(blobs):
         ({"cluster_prior": [1, 0, 0]}, ValueError, "above zero"),
         ({"finetune": True}, ValueError, "finetune must be 'auto' or False"),
         ({"learning_rate": 0}, ValueError, "learning_rate == 0"),
-        ({"learning_rate": "fast"}, TypeError, "learning_rate must be"),
+        ({"learning_rate": "fast"}, ValueError, "learning_rate must be 'auto' or"),
+        ({"cluster_prior": ["a", "b", "c"]}, ValueError, "must hold numbers"),
+        ({"memory": 3}, TypeError, "memory must be a path"),
+        ({"n_jobs": 0}, ValueError, "n_jobs must not be 0"),
+        ({"verbose": None}, TypeError, "verbose must be an instance of int"),
         ({"batch_size": 0}, ValueError, "batch_size == 0"),
         ({"device": "gpu"}, ValueError, "device must be 'auto' or a torch device"),
         ({"precision": "fp8"}, ValueError, "precision must be one of"),
@@ -440,6 +453,9 @@ def test_wrong_parameters(parameters, error, message, blobs):
         ("mobilenetv2_10", ValueError, "Did you mean .*'mobilenetv2_100'"),
         (7, TypeError, "encoder must be 'auto'.* got int"),
         (["a", "b"], TypeError, "got list"),
+        (SimCLR, TypeError, r"pass an instance, SimCLR\(\)"),
+        (__file__, ValueError, "is a file, not the name of a model"),
+        ("dinov2", ValueError, "Did you mean .*dinov2"),
     ],
 )
 def test_wrong_encoder(encoder, error, message, colored):
@@ -453,7 +469,7 @@ def test_encoder_is_checked_before_files_are_read():
 
 
 def test_encoder_with_features(blobs):
-    with pytest.raises(ValueError, match="numeric 2-D input is taken as features"):
+    with pytest.raises(ValueError, match="Numeric 2-D input is taken as features"):
         fast(encoder=SimCLR()).fit(blobs[0])
 
 
@@ -521,6 +537,24 @@ def test_score_needs_a_label_for_each_sample(n_labels, fitted, colored):
 def test_label_free_score_of_one_sample(fitted, colored):
     with pytest.raises(ValueError, match="1 sample"):
         fitted.score(colored[0][:1])
+
+
+def test_an_encoder_that_returns_nan(colored):
+    class Broken(nn.Module):
+        def forward(self, images):
+            return images.flatten(1) * torch.nan
+
+    with pytest.raises(ValueError, match=r"encoder returned NaN .* for 60 of 60"):
+        fast(encoder=ImageEncoder(Broken(), input_size=8)).fit(colored[0])
+
+
+def test_features_are_kept_apart_from_the_users_array(blobs):
+    X = blobs[0].astype(np.float32)
+    X.setflags(write=False)
+    clusterer = fast().fit(X)
+    np.testing.assert_array_equal(clusterer.predict(X), clusterer.labels_)
+    assert not np.shares_memory(clusterer.embedding_, X)
+    clusterer.fit(torch.tensor(X.copy(), requires_grad=True))
 
 
 # -- warnings ------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Encoders: from images to an embedding."""
 
+from sklearn_scan.encoders._backbones import build_backbone, check_features
 from sklearn_scan.encoders._base import Encoder
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
@@ -10,5 +11,7 @@ __all__ = [
     "Encoder",
     "ImageEncoder",
     "Preprocessing",
+    "build_backbone",
+    "check_features",
     "resolve_encoder",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeAlias, cast
 
+from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sklearn_scan._validation import did_you_mean
@@ -41,6 +42,11 @@ def check_model(model: Model, checkpoint: str | Path | None) -> None:
         raise ValueError(f"checkpoint={str(checkpoint)!r} is not a file.")
     if isinstance(model, str):
         _check_timm_name(model)
+    elif isinstance(model, type) and issubclass(model, BaseEstimator):
+        raise TypeError(
+            f"The encoder is the class {model.__name__}: pass an instance, "
+            f"{model.__name__}()."
+        )
     elif not callable(model):  # a module is callable too
         raise TypeError(
             "The encoder must be 'auto', the name of a timm model, an Encoder such as "
@@ -53,6 +59,11 @@ def _check_timm_name(name: str) -> None:
     import timm
 
     if not _is_timm_name(name):
+        if Path(name).is_file():
+            raise ValueError(
+                f"encoder={name!r} is a file, not the name of a model: pass "
+                "ImageEncoder(name, checkpoint=FILE)."
+            )
         known = timm.list_models() + timm.list_pretrained()
         raise ValueError(
             f"Unknown encoder {name!r}: timm has no model of this name."

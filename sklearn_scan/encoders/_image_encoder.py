@@ -23,7 +23,13 @@ from sklearn_scan._device import (
     resolve_threads,
     to_compute,
 )
-from sklearn_scan._validation import check_count, check_option, check_real
+from sklearn_scan._validation import (
+    check_count,
+    check_option,
+    check_real,
+    check_verbose,
+    is_auto,
+)
 from sklearn_scan.encoders._backbones import (
     Model,
     backbone_preprocessing,
@@ -160,8 +166,11 @@ class ImageEncoder(Encoder):
             per_channel("mean", self.mean)
         if self.std is not None and min(per_channel("std", self.std)) <= 0:
             raise ValueError(f"std must be above zero; got {self.std!r}.")
-        if self.batch_size != "auto":
+        if not is_auto("batch_size", self.batch_size):
             check_count("batch_size", self.batch_size)
+        if not (self.model_kwargs is None or isinstance(self.model_kwargs, dict)):
+            raise TypeError(f"model_kwargs must be a dict; got {self.model_kwargs!r}.")
+        check_verbose(self.verbose)
         cache_folder(self.memory)
         resolve_threads(self.n_jobs)
         resolve_precision(self.precision, resolve_device(self.device))

@@ -20,9 +20,13 @@ from sklearn_scan._device import (
     resolve_precision,
     resolve_threads,
 )
-from sklearn_scan._validation import check_count
-from sklearn_scan.encoders import Encoder, ImageEncoder, Preprocessing
-from sklearn_scan.encoders._backbones import build_backbone
+from sklearn_scan._validation import check_count, check_verbose, is_auto
+from sklearn_scan.encoders import (
+    Encoder,
+    ImageEncoder,
+    Preprocessing,
+    build_backbone,
+)
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.pretext._networks import SmallConvNet
@@ -73,7 +77,7 @@ class Pretext(Encoder):
 
     def check(self) -> None:
         """Raise if a parameter is wrong, before any long work."""
-        if self.image_size != "auto":
+        if not is_auto("image_size", self.image_size):
             check_count("image_size", self.image_size)
         is_factory = callable(self.backbone) and not isinstance(
             self.backbone, nn.Module
@@ -83,6 +87,12 @@ class Pretext(Encoder):
                 "backbone must be 'auto' or a function that returns an nn.Module; got "
                 f"{self.backbone!r}."
             )
+        if self.precision == "fp16":
+            raise ValueError(
+                "precision must be 'auto', 'fp32' or 'bf16' to train in: gradients "
+                "vanish in fp16."
+            )
+        check_verbose(self.verbose)
         cache_folder(self.memory)
         resolve_threads(self.n_jobs)
         resolve_precision(self.precision, resolve_device(self.device))

@@ -17,10 +17,9 @@ from sklearn_scan._device import (
     resolve_precision,
     to_compute,
 )
-from sklearn_scan._validation import check_count, check_real
+from sklearn_scan._validation import check_count, check_real, is_auto
 from sklearn_scan.augment import ColorViews, GreyViews
-from sklearn_scan.encoders import Preprocessing
-from sklearn_scan.encoders._backbones import check_features
+from sklearn_scan.encoders import Preprocessing, check_features
 from sklearn_scan.objectives import ContrastiveLoss
 from sklearn_scan.pretext._base import Pretext
 from sklearn_scan.pretext._networks import ProjectionHead
@@ -37,7 +36,9 @@ class SimCLR(Pretext):
     """Learn an encoder from unlabelled images by contrasting views of them.
 
     With no arguments it suits itself to the images: the network and the working size
-    to their size, the epochs to their number, the views to whether they are grey.
+    to their size, the epochs to their number, the views to whether they are grey. On
+    two CPU cores, 1,797 images of 8 pixels take half a minute, and 500 images of 32
+    pixels or more about 7 minutes; `epochs` and `image_size` trade time for quality.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ class SimCLR(Pretext):
             Naming the parameter, what was expected and what came.
         """
         super().check()
-        if self.epochs != "auto":
+        if not is_auto("epochs", self.epochs):
             check_count("epochs", self.epochs)
         check_count("batch_size", self.batch_size, minimum=2)
         check_count("projection_dim", self.projection_dim)
@@ -225,6 +226,11 @@ class SimCLR(Pretext):
 
         def view(images: Tensor) -> Tensor:
             augmented = augment(images.float() / 255)
+            if len(augmented) != len(images):
+                raise ValueError(
+                    f"views must return one view of each image; it returned "
+                    f"{len(augmented)} for {len(images)} images."
+                )
             return preprocessing.standardize(augmented.expand(-1, 3, -1, -1))
 
         return view
