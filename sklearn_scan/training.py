@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
@@ -151,7 +152,7 @@ def fit_loop(
     for epoch in progress:
         terms = run_epoch(module, objective, pairs, optimizer, scheduler, autocast)
         loss = sum(terms.values())
-        if not torch.isfinite(torch.tensor(loss)):
+        if not math.isfinite(loss):
             raise DivergenceError(
                 f"The loss became {loss} in epoch {epoch} of the {stage} stage: "
                 "lower learning_rate."
