@@ -20,8 +20,8 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python examples/benchmarks/digits.py
-	$(BIN)/python examples/benchmarks/heads.py
 	$(BIN)/python examples/benchmarks/import_time.py
+	$(BIN)/python examples/benchmarks/heads.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
