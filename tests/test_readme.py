@@ -9,6 +9,7 @@ import timm
 from PIL import Image
 from safetensors.torch import save_file
 
+from sklearn_scan._device import isolated_rng
 from sklearn_scan.encoders import DEFAULT_MODEL
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -26,7 +27,9 @@ def make_photos(folder):
 def test_snippets(tmp_path, monkeypatch):
     # The default encoder as if fetched before, its weights random: no test downloads.
     weights = tmp_path / "weights.safetensors"
-    save_file(timm.create_model(DEFAULT_MODEL, num_classes=0).state_dict(), weights)
+    with isolated_rng(0):
+        model = timm.create_model(DEFAULT_MODEL, num_classes=0)
+    save_file(model.state_dict(), weights)
     monkeypatch.setattr(
         "sklearn_scan.encoders._backbones.cached_weights", lambda repository: weights
     )
