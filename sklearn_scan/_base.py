@@ -24,17 +24,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
-from sklearn_scan._cache import cache_folder
-from sklearn_scan._device import resolve_device, resolve_precision, resolve_threads
+from sklearn_scan._device import resolve_device
 from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan._validation import (
     check_count,
     check_option,
     check_real,
-    check_verbose,
     is_auto,
 )
 from sklearn_scan.clustering import suggest_learning_rate, train_heads
+from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import ClusterHeads, Standardize
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import neighbor_information
@@ -172,10 +171,7 @@ class BaseImageClusterer(
             )
         if not is_auto("batch_size", self.batch_size):
             check_count("batch_size", self.batch_size)
-        resolve_precision(self.precision, resolve_device(self.device))
-        resolve_threads(self.n_jobs)
-        cache_folder(self.memory)
-        check_verbose(self.verbose)
+        check_settings(self)
 
     def _check_sizes(self, n_samples: int) -> None:
         _check_has_neighbors(n_samples)

@@ -1,8 +1,9 @@
 """Encoders: from images to an embedding."""
 
 from sklearn_scan.encoders._backbones import build_backbone, check_features
-from sklearn_scan.encoders._base import Encoder
+from sklearn_scan.encoders._base import Encoder, check_settings
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
+from sklearn_scan.encoders._loading import load_batches
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders._resolve import resolve_encoder
 
@@ -13,5 +14,7 @@ __all__ = [
     "Preprocessing",
     "build_backbone",
     "check_features",
+    "check_settings",
+    "load_batches",
     "resolve_encoder",
 ]

@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from sklearn_scan._cache import cache_folder
+from sklearn_scan._device import resolve_device, resolve_precision, resolve_threads
+from sklearn_scan._validation import check_verbose
+
 
 class Encoder(TransformerMixin, BaseEstimator, ABC):
     """From images to an embedding, as a scikit-learn transformer.
@@ -51,3 +55,17 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
+
+
+def check_settings(estimator: Any) -> None:
+    """Check the parameters that all who embed images share.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `device`, `precision`, `n_jobs`, `memory` or `verbose` is wrong.
+    """
+    resolve_precision(estimator.precision, resolve_device(estimator.device))
+    resolve_threads(estimator.n_jobs)
+    cache_folder(estimator.memory)
+    check_verbose(estimator.verbose)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,14 +19,12 @@ from sklearn_scan._device import (
     isolated_rng,
     resolve_device,
     resolve_precision,
-    resolve_threads,
     to_compute,
 )
 from sklearn_scan._validation import (
     check_count,
     check_option,
     check_real,
-    check_verbose,
     is_auto,
 )
 from sklearn_scan.encoders._backbones import (
@@ -37,13 +34,12 @@ from sklearn_scan.encoders._backbones import (
     check_features,
     check_model,
 )
-from sklearn_scan.encoders._base import Encoder
+from sklearn_scan.encoders._base import Encoder, check_settings
+from sklearn_scan.encoders._loading import load_batches
 from sklearn_scan.encoders._preprocessing import (
     INTERPOLATIONS,
-    Preprocessing,
     per_channel,
 )
-from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source
 
 __all__ = ["DEFAULT_MODEL", "ImageEncoder"]
@@ -170,10 +166,7 @@ class ImageEncoder(Encoder):
             check_count("batch_size", self.batch_size)
         if not (self.model_kwargs is None or isinstance(self.model_kwargs, dict)):
             raise TypeError(f"model_kwargs must be a dict; got {self.model_kwargs!r}.")
-        check_verbose(self.verbose)
-        cache_folder(self.memory)
-        resolve_threads(self.n_jobs)
-        resolve_precision(self.precision, resolve_device(self.device))
+        check_settings(self)
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
         """Build the backbone and load its weights; nothing is learnt.
@@ -266,29 +259,28 @@ class ImageEncoder(Encoder):
         """Embed the images at `indices`, decoding one batch ahead of the backbone."""
         device = resolve_device(self.device)
         module = to_compute(self.module_.eval(), device)
-        n_threads = resolve_threads(self.n_jobs) if source.thread_safe else 1
         if isinstance(self.batch_size, str):
             batch_size = 64 if device.type == "cpu" else 256
         else:
             batch_size = int(self.batch_size)
-        failures: list[ImageReadError] = []
+        batches = load_batches(
+            source,
+            self.preprocessing_,
+            indices,
+            batch_size=batch_size,
+            n_jobs=self.n_jobs,
+        )
         embedding = []
-        with (
-            ThreadPoolExecutor(n_threads) as pool,
-            tqdm(total=len(indices), desc="embedding", unit="image",
-                 disable=self.verbose <= 0) as progress,
-        ):  # fmt: skip
-            for loaded in _load_ahead(
-                pool, source, self.preprocessing_, indices, batch_size
-            ):
-                read = [x for x in loaded if not isinstance(x, ImageReadError)]
-                failures += [x for x in loaded if isinstance(x, ImageReadError)]
-                if not failures:  # a lost cause is read on only to name every file
-                    images = torch.from_numpy(np.stack(read))
-                    embedding.append(self._embed_batch(module, images.to(device)))
-                progress.update(len(loaded))
-        if failures:
-            raise ImageReadError.merge(failures)
+        with tqdm(
+            total=len(indices),
+            desc="embedding",
+            unit="image",
+            disable=self.verbose <= 0,
+        ) as progress:
+            for batch in batches:
+                images = torch.from_numpy(batch).to(device)
+                embedding.append(self._embed_batch(module, images))
+                progress.update(len(batch))
         return np.concatenate(embedding)
 
     @torch.inference_mode()
@@ -298,28 +290,3 @@ class ImageEncoder(Encoder):
         features = check_features(features, len(images))
         vectors: NDArray[np.float32] = features.float().cpu().numpy()
         return vectors
-
-
-def _load_ahead(
-    pool: ThreadPoolExecutor,
-    source: ImageSource,
-    preprocessing: Preprocessing,
-    indices: Sequence[int],
-    batch_size: int,
-) -> Iterator[list[NDArray[np.uint8] | ImageReadError]]:
-    """Yield batches of resized images, or of why they could not be read."""
-
-    def load(index: int) -> NDArray[np.uint8] | ImageReadError:
-        try:
-            return preprocessing.resize(source[index])
-        except ImageReadError as error:
-            return error
-
-    waiting = None
-    for start in range(0, len(indices), batch_size):
-        submitted = [pool.submit(load, i) for i in indices[start : start + batch_size]]
-        if waiting is not None:
-            yield [future.result() for future in waiting]
-        waiting = submitted
-    if waiting is not None:
-        yield [future.result() for future in waiting]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
@@ -13,19 +12,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sklearn_scan._cache import cache_folder
 from sklearn_scan._device import (
     isolated_rng,
     resolve_device,
-    resolve_precision,
-    resolve_threads,
 )
-from sklearn_scan._validation import check_count, check_verbose, is_auto
+from sklearn_scan._validation import check_count, is_auto
 from sklearn_scan.encoders import (
     Encoder,
     ImageEncoder,
     Preprocessing,
     build_backbone,
+    check_settings,
+    load_batches,
 )
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source
@@ -35,6 +33,7 @@ from sklearn_scan.pretext._networks import SmallConvNet
 # grows with the area and the small network gains little.
 _LARGEST_SIZE = 32
 _SMALLEST_SIZE = 8
+_LOADING_BATCH = 256
 
 
 class Pretext(Encoder):
@@ -92,10 +91,7 @@ class Pretext(Encoder):
                 "precision must be 'auto', 'fp32' or 'bf16' to train in: gradients "
                 "vanish in fp16."
             )
-        check_verbose(self.verbose)
-        cache_folder(self.memory)
-        resolve_threads(self.n_jobs)
-        resolve_precision(self.precision, resolve_device(self.device))
+        check_settings(self)
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train the encoder on images.
@@ -128,8 +124,7 @@ class Pretext(Encoder):
             )
         seed = int(check_random_state(self.random_state).randint(2**31))
         size = self._choose_size(source)
-        n_threads = resolve_threads(self.n_jobs) if source.thread_safe else 1
-        images = _load_images(source, size, n_threads)
+        images = _load_images(source, size, self.n_jobs)
         preprocessing = _measure(images, size)
         with isolated_rng(seed, resolve_device(self.device)):
             backbone = (
@@ -182,22 +177,20 @@ class Pretext(Encoder):
         return min(max(shorter_side, _SMALLEST_SIZE), _LARGEST_SIZE)
 
 
-def _load_images(source: ImageSource, size: int, n_threads: int) -> Tensor:
+def _load_images(source: ImageSource, size: int, n_jobs: int | None) -> Tensor:
     """Return all images at the working size, uint8 (n, c, size, size)."""
-    resize = Preprocessing(size).resize
     images = np.empty((len(source), size, size, 3), dtype=np.uint8)
-
-    def load(index: int) -> ImageReadError | None:
-        try:
-            images[index] = resize(source[index])
-        except ImageReadError as error:
-            return error
-        return None
-
-    with ThreadPoolExecutor(n_threads) as pool:
-        failures = [e for e in pool.map(load, range(len(source))) if e is not None]
-    if failures:
-        raise ImageReadError.merge(failures)
+    batches = load_batches(
+        source,
+        Preprocessing(size),
+        range(len(source)),
+        batch_size=_LOADING_BATCH,
+        n_jobs=n_jobs,
+    )
+    start = 0
+    for batch in batches:
+        images[start : start + len(batch)] = batch
+        start += len(batch)
     grey = (images == images[..., :1]).all()
     return torch.from_numpy(images[..., :1] if grey else images).permute(0, 3, 1, 2)
 
