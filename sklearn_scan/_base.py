@@ -100,7 +100,7 @@ class BaseImageClusterer(
         TypeError, ValueError
             If a parameter or the input is wrong; before any long work.
         ImageReadError
-            If files cannot be read; lists all of them.
+            If images cannot be read and `bad_images` is "raise"; lists all of them.
         HubUnavailableError
             If the pretrained encoder cannot be fetched.
         DivergenceError
@@ -110,6 +110,8 @@ class BaseImageClusterer(
         -----
         ConvergenceWarning
             If clusters stay empty, or self-labelling finds no confident sample.
+        UserWarning
+            With their number, if images cannot be read and `bad_images` is "skip".
         """
         self._forget_fit()
         self._check_parameters()
@@ -123,18 +125,22 @@ class BaseImageClusterer(
         self.stage_times_: dict[str, float] = {}
         with self._timed("encode"):
             self.embedding_ = self._embed(data, fit=True)
+        self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
+        readable = _readable_rows(self.embedding_)
+        self._check_sizes(len(readable))
         device = resolve_device(self.device)
-        embedding = torch.from_numpy(self.embedding_).to(device)
+        embedding = torch.from_numpy(self.embedding_[readable]).to(device)
         scaler = Standardize.from_features(embedding)
         with self._timed("mine"):
-            self.neighbors_ = self._mine(embedding, scaler.mean)
+            neighbors = self._mine(embedding, scaler.mean)
         features = scaler(embedding)
         with self._timed("cluster"):
-            head = self._fit_heads(features, heads_seed)
+            head = self._fit_heads(features, neighbors, heads_seed)
         with self._timed("self_label"):
-            head = self._self_label(head, features, self_label_seed)
+            head = self._self_label(head, features, neighbors, self_label_seed)
         self.module_ = nn.Sequential(scaler, head).cpu().eval()
         self._number_by_size(head)
+        self.neighbors_ = neighbors.spread(readable, len(data))
         self._finish()
         return self
 
@@ -205,11 +211,13 @@ class BaseImageClusterer(
             device=self.device,
         )
 
-    def _fit_heads(self, features: Tensor, seed: int) -> ClusterHeads:
+    def _fit_heads(
+        self, features: Tensor, neighbors: NeighborGraph, seed: int
+    ) -> ClusterHeads:
         """Run the first stage; return the head of the lowest loss."""
         trained = train_heads(
             features,
-            self.neighbors_,
+            neighbors,
             self._objective().to(features.device),
             n_clusters=self.n_clusters,
             n_heads=self.n_heads,
@@ -225,7 +233,11 @@ class BaseImageClusterer(
         return trained.heads.select(trained.best_head)
 
     def _self_label(
-        self, head: ClusterHeads, features: Tensor, seed: int
+        self,
+        head: ClusterHeads,
+        features: Tensor,
+        neighbors: NeighborGraph,
+        seed: int,
     ) -> ClusterHeads:
         """Run the second stage; return the head that comes out of it."""
         self.self_labeled_ = False
@@ -234,7 +246,7 @@ class BaseImageClusterer(
         result = self_label(
             head,
             features,
-            self.neighbors_,
+            neighbors,
             confidence_threshold=self.confidence_threshold,
             n_epochs=self.self_label_epochs,
             batch_size=self._batch_size,
@@ -259,8 +271,8 @@ class BaseImageClusterer(
 
     def _number_by_size(self, head: ClusterHeads) -> None:
         """Renumber the clusters of `head` from the largest to the smallest."""
-        labels = self._probabilities(self.embedding_).argmax(axis=1)
-        sizes = np.bincount(labels, minlength=self.n_clusters)
+        labels = _most_probable(self._probabilities(self.embedding_))
+        sizes = _cluster_sizes(labels, self.n_clusters)
         head.reorder(torch.from_numpy(np.argsort(-sizes, kind="stable")))
 
     def _finish(self) -> None:
@@ -269,8 +281,8 @@ class BaseImageClusterer(
         self.classes_ = np.arange(self.n_clusters)
         self.probabilities_ = self._probabilities(self.embedding_)
         self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
-        self.labels_ = self.probabilities_.argmax(axis=1)
-        sizes = np.bincount(self.labels_, minlength=self.n_clusters)
+        self.labels_ = _most_probable(self.probabilities_)
+        sizes = _cluster_sizes(self.labels_, self.n_clusters)
         n_empty = int((sizes == 0).sum())
         if n_empty:
             warnings.warn(
@@ -322,7 +334,8 @@ class BaseImageClusterer(
         Returns
         -------
         ndarray of float64, shape (n, n_clusters)
-            Rows sum to one; columns are in the order of `classes_`.
+            Rows sum to one; columns are in the order of `classes_`. NaN for an image
+            that cannot be read, where `bad_images` is "skip".
         """
         check_is_fitted(self)
         return self._probabilities(self._embed(self._read(X, reset=False)))
@@ -338,10 +351,10 @@ class BaseImageClusterer(
         Returns
         -------
         ndarray of int64, shape (n,)
-            From 0, the largest cluster of the training data, to n_clusters - 1.
+            From 0, the largest cluster of the training data, to n_clusters - 1; -1 for
+            an image that cannot be read, where `bad_images` is "skip".
         """
-        labels: NDArray[np.int64] = self.predict_proba(X).argmax(axis=1)
-        return labels
+        return _most_probable(self.predict_proba(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Score the clusters of X, with or without labels; higher is better.
@@ -365,6 +378,7 @@ class BaseImageClusterer(
             return self._accuracy(X, y)
         check_is_fitted(self)
         embedding = self._embed(self._read(X, reset=False))
+        embedding = embedding[_readable_rows(embedding)]
         _check_has_neighbors(len(embedding))
         neighbors = self._mine(torch.from_numpy(embedding), self._scaler.mean)
         return neighbor_information(self._probabilities(embedding), neighbors)
@@ -378,7 +392,7 @@ class BaseImageClusterer(
                 f"y must have one label for each of the {len(data)} samples in X; got "
                 f"{len(y)} labels."
             )
-        labels = self._probabilities(self._embed(data)).argmax(axis=1)
+        labels = _most_probable(self._probabilities(self._embed(data)))
         return clustering_accuracy(y, labels)
 
     @property
@@ -401,6 +415,22 @@ class BaseImageClusterer(
     @property
     def _n_features_out(self) -> int:
         return int(self.embedding_.shape[1])
+
+
+def _readable_rows(embedding: Features) -> NDArray[np.int64]:
+    """Return the rows that are not NaN, as those of unreadable images are."""
+    return np.flatnonzero(~np.isnan(embedding[:, 0]))
+
+
+def _most_probable(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return each row's most probable cluster; -1 where the row is NaN."""
+    unreadable = np.isnan(probabilities[:, 0])
+    labels: NDArray[np.int64] = np.where(unreadable, -1, probabilities.argmax(axis=1))
+    return labels
+
+
+def _cluster_sizes(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
+    return np.bincount(labels[labels >= 0], minlength=n_clusters)
 
 
 def _check_has_neighbors(n_samples: int) -> None:

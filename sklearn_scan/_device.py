@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from typing import TypeVar
 
-import joblib
 import torch
-from sklearn.utils import check_scalar
 from torch import nn
 
 from sklearn_scan._validation import check_option
@@ -83,22 +80,15 @@ def to_compute(module: Module, device: torch.device) -> Module:
     return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def resolve_threads(n_jobs: int | None) -> int:
-    """Return the number of threads to read with; None takes one per core.
-
-    Raises
-    ------
-    TypeError
-        If `n_jobs` is not an integer.
-    ValueError
-        If it is 0.
-    """
-    if n_jobs is None:
-        return int(joblib.cpu_count())
-    check_scalar(n_jobs, "n_jobs", Integral)
-    if n_jobs == 0:
-        raise ValueError("n_jobs must not be 0: None or -1 takes one per core.")
-    return int(joblib.effective_n_jobs(n_jobs))  # below zero, it counts from the cores
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a device, or the machine, could not give the memory asked for."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The CPU's and MPS's allocators raise a RuntimeError of no kind of its own.
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in words or "can't allocate memory" in words
+    )
 
 
 def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -27,6 +27,7 @@ class ImageInputMixin:
     device: str | torch.device
     precision: str
     memory: str | Path | joblib.Memory | None
+    bad_images: str
     n_jobs: int | None
     verbose: int
 
@@ -41,6 +42,7 @@ class ImageInputMixin:
                 device=self.device,
                 precision=self.precision,
                 memory=self.memory,
+                bad_images=self.bad_images,
                 n_jobs=self.n_jobs,
                 random_state=seed,
                 verbose=self.verbose,
@@ -72,25 +74,28 @@ class ImageInputMixin:
             )
             return features
         source = as_image_source(X, float_range=None if reset else self._float_range)
-        source.check()
         if reset:
             # Another batch of floats must be read on the scale of these.
             self._float_range = source.float_range
         return source
 
     def _embed(self, data: Features | ImageSource, *, fit: bool = False) -> Features:
-        """Return the embedding of images; features stay as they are."""
+        """Return the embedding of images; features stay as they are.
+
+        Rows of NaN are those of images that could not be read and are to be skipped.
+        """
         if not isinstance(data, ImageSource):
             return data
         assert self.encoder_ is not None  # for mypy: _read returned images
         if fit:
             self.encoder_.fit(data)
         embedding = self.encoder_.transform(data)
-        unusable = int((~np.isfinite(embedding).all(axis=1)).sum())
-        if unusable:
+        n_unusable = int((~np.isfinite(embedding).all(axis=1)).sum())
+        n_unusable -= len(self.encoder_.bad_images_)
+        if n_unusable:
             raise ValueError(
-                f"The encoder returned NaN or infinity for {unusable} of {len(data)} "
-                "images. Check its weights, and try precision='fp32'."
+                f"The encoder returned NaN or infinity for {n_unusable} of "
+                f"{len(data)} images. Check its weights, and try precision='fp32'."
             )
         return embedding
 

@@ -66,8 +66,12 @@ class SCANClusterer(BaseImageClusterer):
     memory : path or joblib.Memory, default=None
         A folder that keeps embeddings, so that each image passes through an encoder
         once, in this fit and in all others.
+    bad_images : {"raise", "skip"}, default="raise"
+        What to do about images that cannot be read, in `fit` and in `predict`: raise
+        an error that lists all of them; or warn, and give them the label -1 and
+        probabilities of NaN.
     n_jobs : int, default=None
-        Threads that read images; None takes one per core.
+        Workers that read images; None takes one per core.
     random_state : int, RandomState or None, default=None
         Seeds everything drawn. Two fits with the same int on the same CPU are equal
         bit for bit.
@@ -77,19 +81,21 @@ class SCANClusterer(BaseImageClusterer):
     Attributes
     ----------
     labels_ : ndarray of int64, shape (n,)
-        The cluster of each sample. Cluster 0 is the largest.
+        The cluster of each sample. Cluster 0 is the largest; -1 is an image that
+        cannot be read.
     probabilities_ : ndarray of float64, shape (n, n_clusters)
-        The probability of each cluster.
+        The probability of each cluster; NaN for an image that cannot be read.
     n_clusters_ : int
         The number of clusters.
     classes_ : ndarray of shape (n_clusters,)
         The clusters' numbers, 0 to n_clusters - 1.
     embedding_ : ndarray of float32, shape (n, embed_dim)
-        The embedding of the samples.
+        The embedding of the samples; NaN for an image that cannot be read.
     encoder_ : Encoder or None
         The fitted encoder; None where X was features.
     neighbors_ : NeighborGraph
-        The neighbours of each sample.
+        The neighbours of each sample; -1 for an image that cannot be read, which is
+        nobody's neighbour either.
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head after the first stage.
     best_head_ : int
@@ -98,6 +104,8 @@ class SCANClusterer(BaseImageClusterer):
         The loss and its terms, for each epoch of both stages.
     stage_times_ : dict of str to float
         The seconds spent in "encode", "mine", "cluster" and "self_label".
+    bad_images_ : list of UnreadableImage
+        The images that cannot be read, as (row, path, reason).
     module_ : nn.Module
         From the embedding (b, embed_dim) to logits (1, b, n_clusters).
     self_labeled_ : bool
@@ -142,6 +150,7 @@ class SCANClusterer(BaseImageClusterer):
         device: str | torch.device = "auto",
         precision: str = "auto",
         memory: str | Path | joblib.Memory | None = None,
+        bad_images: str = "raise",
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -162,6 +171,7 @@ class SCANClusterer(BaseImageClusterer):
         self.device = device
         self.precision = precision
         self.memory = memory
+        self.bad_images = bad_images
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

@@ -3,62 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-__all__ = ["DivergenceError", "HubUnavailableError", "ImageReadError"]
+__all__ = [
+    "DivergenceError",
+    "HubUnavailableError",
+    "ImageReadError",
+    "UnreadableImage",
+]
 
-_SHOWN = 10
 
-
-class ImageReadError(ValueError):
-    """Image files that cannot be read.
-
-    Parameters
-    ----------
-    failures : iterable of (path, reason)
-        Every file that could not be read, and why. The message shows the first ten.
+class UnreadableImage(NamedTuple):
+    """An image that cannot be read.
 
     Attributes
     ----------
-    failures : list of (str, str)
-        All of them.
+    row : int
+        Its place in X.
+    path : str
+        Its file; "X[row]" where it came from none.
+    reason : str
+        What is wrong with it.
+    """
+
+    row: int
+    path: str
+    reason: str
+
+
+class ImageReadError(ValueError):
+    """Images that cannot be read.
+
+    Parameters
+    ----------
+    failures : iterable of UnreadableImage
+        All of them; the message shows the first ten.
+
+    Attributes
+    ----------
+    failures : list of UnreadableImage
+        All of them, by row.
 
     Examples
     --------
-    >>> from sklearn_scan.exceptions import ImageReadError
-    >>> print(ImageReadError([("cat.jpg", "no such file")]))
-    1 image file cannot be read:
+    >>> from sklearn_scan.exceptions import ImageReadError, UnreadableImage
+    >>> print(ImageReadError([UnreadableImage(7, "cat.jpg", "no such file")]))
+    1 image cannot be read:
       cat.jpg: no such file
     """
 
-    def __init__(self, failures: Iterable[tuple[str, str]]) -> None:
-        self.failures = [(path, reason) for path, reason in failures]
+    def __init__(self, failures: Iterable[UnreadableImage]) -> None:
+        self.failures = sorted(UnreadableImage(*failure) for failure in failures)
         # The failures, not the message, are the argument: so the error survives
         # the pickling that brings it home from a worker process.
         super().__init__(self.failures)
 
     def __str__(self) -> str:
         n_failures = len(self.failures)
-        lines = [f"{n_failures} image file{'s' * (n_failures > 1)} cannot be read:"]
-        lines += [f"  {path}: {reason}" for path, reason in self.failures[:_SHOWN]]
-        if n_failures > _SHOWN:
-            lines.append(f"  and {n_failures - _SHOWN} more (all are in .failures)")
+        plural = "s" * (n_failures > 1)
+        lines = [f"{n_failures} image{plural} cannot be read:", *self.details()]
         return "\n".join(lines)
 
-    @classmethod
-    def merge(cls, errors: Iterable[ImageReadError]) -> ImageReadError:
-        """One error out of several, for callers that decode many images.
+    def details(self, shown: int = 10) -> list[str]:
+        """Return a line for each of the first failures, and one that counts the rest.
 
         Parameters
         ----------
-        errors : iterable of ImageReadError
-            What went wrong, in the order to report it.
+        shown : int, default=10
+            How many failures have a line of their own.
 
         Returns
         -------
-        error : ImageReadError
-            Holds the failures of all of them.
+        list of str
         """
-        return cls(failure for error in errors for failure in error.failures)
+        lines = [f"  {_printable(f.path)}: {f.reason}" for f in self.failures[:shown]]
+        if len(self.failures) > shown:
+            lines.append(f"  and {len(self.failures) - shown} more")
+        return lines
+
+
+def _printable(path: str) -> str:
+    """Replace what a terminal refuses: bytes of a file name in no known script."""
+    return path.encode(errors="surrogateescape").decode(errors="replace")
 
 
 class HubUnavailableError(RuntimeError):

@@ -52,6 +52,29 @@ class NeighborGraph:
         columns = torch.randint(self.n_neighbors, (n_samples,), generator=generator)
         return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
 
+    def spread(self, rows: NDArray[np.int64], n_samples: int) -> NeighborGraph:
+        """Return the graph among more samples, of which these are some.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (n,)
+            Which of the samples those of this graph are.
+        n_samples : int
+            How many samples there are.
+
+        Returns
+        -------
+        NeighborGraph
+            Of `n_samples` rows; the others have -1 for neighbours, and similarities
+            of NaN.
+        """
+        shape = (n_samples, self.n_neighbors)
+        indices = np.full(shape, -1, dtype=np.int64)
+        similarities = np.full(shape, np.nan, dtype=np.float32)
+        indices[rows] = rows[self.indices]
+        similarities[rows] = self.similarities
+        return NeighborGraph(indices, similarities)
+
 
 def mine_neighbors(
     features: NDArray[np.floating] | Tensor,

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan._validation import check_count
-from sklearn_scan.encoders import Preprocessing
-from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.images import ImageSource, SquareCrop, as_image_source
 from sklearn_scan.prototypes import cluster_prototypes
 
 if TYPE_CHECKING:
@@ -59,14 +58,16 @@ def plot_clusters(
             f"got {len(source)}."
         )
     chosen = _choose(clusterer, n_images)
-    side = int(np.clip(min(source[0].shape[:2]), _LEAST_TILE, _MOST_TILE))
+    first = int(np.argmax(clusterer.labels_ >= 0))  # others cannot be read
+    side = int(np.clip(min(source[first].shape[:2]), _LEAST_TILE, _MOST_TILE))
     mosaic = _mosaic(source, chosen, side)
     if ax is None:
         height = len(chosen) * 0.5 + 0.5
         _, ax = plt.subplots(figsize=(chosen.shape[1] * 0.5 + 1, height))
     ax.imshow(mosaic)
     pitch = side + _GAP
-    sizes = np.bincount(clusterer.labels_, minlength=len(chosen))
+    labels = clusterer.labels_
+    sizes = np.bincount(labels[labels >= 0], minlength=len(chosen))
     ax.set_yticks(
         np.arange(len(chosen)) * pitch + pitch / 2,
         [f"{cluster} ({size})" for cluster, size in enumerate(sizes)],
@@ -103,11 +104,9 @@ def _mosaic(
     pitch = side + _GAP
     rows, columns = chosen.shape
     mosaic = np.full((rows * pitch, columns * pitch, 3), 255, dtype=np.uint8)
-    tile = Preprocessing(side)
+    tile = SquareCrop(side)
     for (row, column), index in np.ndenumerate(chosen):
         if index >= 0:
             top, left = row * pitch, column * pitch
-            mosaic[top : top + side, left : left + side] = tile.resize(
-                source[int(index)]
-            )
+            mosaic[top : top + side, left : left + side] = source.read(int(index), tile)
     return mosaic

@@ -26,7 +26,7 @@ def cluster_prototypes(
     embedding : ndarray of shape (n, embed_dim)
         The embedding of the samples.
     probabilities : ndarray of shape (n, n_clusters)
-        Their probability of each cluster.
+        Their probability of each cluster; NaN for samples of none.
     n_candidates : int, default=10
         How many of the most confident members are considered.
 
@@ -50,6 +50,7 @@ def cluster_prototypes(
     """
     check_count("n_candidates", n_candidates)
     labels = probabilities.argmax(axis=1)
+    labels[np.isnan(probabilities).any(axis=1)] = -1
     prototypes = np.full(probabilities.shape[1], -1, dtype=np.int64)
     for cluster in range(probabilities.shape[1]):
         members = np.flatnonzero(labels == cluster)

@@ -534,9 +534,9 @@ def test_unreadable_files_are_all_listed(images, tmp_path):
     empty.touch()
     text.write_text("not an image")
     paths = [str(tmp_path / "none.png"), *good[:3], str(empty), *good[3:], str(text)]
-    with pytest.raises(ImageReadError, match="3 image files") as caught:
+    with pytest.raises(ImageReadError, match="3 images") as caught:
         ImageEncoder(small_net).transform(paths)
-    assert [path for path, _ in caught.value.failures] == [
+    assert [path for _, path, _ in caught.value.failures] == [
         paths[0],
         paths[4],
         paths[-1],
@@ -563,9 +563,9 @@ def test_damaged_files_of_all_batches_are_listed(images, tmp_path, memory):
     encoder = ImageEncoder(
         small_net, batch_size=2, memory=tmp_path / "cache" if memory else None
     )
-    with pytest.raises(ImageReadError, match="3 image files") as caught:
+    with pytest.raises(ImageReadError, match="3 images") as caught:
         encoder.transform(paths)
-    assert [path for path, _ in caught.value.failures] == damaged
+    assert [path for _, path, _ in caught.value.failures] == damaged
 
 
 def test_a_dataset_is_read_by_one_thread():

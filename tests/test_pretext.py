@@ -347,16 +347,16 @@ def test_damaged_files_are_all_listed(shapes, tmp_path, image_size):
     for path in damaged:  # the header stays
         content = Path(path).read_bytes()
         Path(path).write_bytes(content[: len(content) // 2])
-    with pytest.raises(ImageReadError, match="3 image files") as caught:
+    with pytest.raises(ImageReadError, match="3 images") as caught:
         SimCLR(epochs=1, image_size=image_size).fit(paths)
-    assert [path for path, _ in caught.value.failures] == damaged
+    assert [path for _, path, _ in caught.value.failures] == damaged
 
 
 def test_missing_files_are_all_listed(tmp_path):
     missing = [str(tmp_path / f"{i}.png") for i in range(3)]
     with pytest.raises(ImageReadError) as caught:
         SimCLR(epochs=1).fit(missing)
-    assert [path for path, _ in caught.value.failures] == missing
+    assert [path for _, path, _ in caught.value.failures] == missing
 
 
 def test_one_image_is_not_enough():

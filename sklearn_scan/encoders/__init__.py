@@ -3,7 +3,6 @@
 from sklearn_scan.encoders._backbones import build_backbone, check_features
 from sklearn_scan.encoders._base import Encoder, check_settings
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
-from sklearn_scan.encoders._loading import load_batches
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders._resolve import resolve_encoder
 
@@ -15,6 +14,5 @@ __all__ = [
     "build_backbone",
     "check_features",
     "check_settings",
-    "load_batches",
     "resolve_encoder",
 ]

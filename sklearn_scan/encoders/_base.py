@@ -9,16 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from sklearn_scan._cache import cache_folder
-from sklearn_scan._device import resolve_device, resolve_precision, resolve_threads
-from sklearn_scan._validation import check_verbose
+from sklearn_scan._device import resolve_device, resolve_precision
+from sklearn_scan._validation import check_option, check_verbose
+from sklearn_scan.cache import cache_folder
+from sklearn_scan.exceptions import UnreadableImage
+from sklearn_scan.images import POLICIES, resolve_workers
 
 
 class Encoder(TransformerMixin, BaseEstimator, ABC):
     """From images to an embedding, as a scikit-learn transformer.
 
-    A subclass writes `transform`, and `fit` if it learns from the images.
+    A subclass writes `transform`, and `fit` if it learns from the images. Where it can
+    skip unreadable images, it leaves NaN in their rows and lists them in `bad_images_`.
     """
+
+    bad_images_: list[UnreadableImage] = []  # noqa: RUF012 - replaced, never altered
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Return the encoder: by default there is nothing to learn.
@@ -63,9 +68,11 @@ def check_settings(estimator: Any) -> None:
     Raises
     ------
     TypeError, ValueError
-        If `device`, `precision`, `n_jobs`, `memory` or `verbose` is wrong.
+        If `device`, `precision`, `n_jobs`, `memory`, `bad_images` or `verbose` is
+        wrong.
     """
     resolve_precision(estimator.precision, resolve_device(estimator.device))
-    resolve_threads(estimator.n_jobs)
+    resolve_workers(estimator.n_jobs)
     cache_folder(estimator.memory)
+    check_option("bad_images", estimator.bad_images, POLICIES)
     check_verbose(estimator.verbose)

@@ -10,37 +10,31 @@ import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from tqdm import tqdm
 
-from sklearn_scan._cache import EmbeddingCache, cache_folder, fingerprint
-from sklearn_scan._device import (
-    autocast,
-    isolated_rng,
-    resolve_device,
-    resolve_precision,
-    to_compute,
-)
+from sklearn_scan._device import isolated_rng, resolve_device, resolve_precision
 from sklearn_scan._validation import (
     check_count,
     check_option,
     check_real,
     is_auto,
 )
+from sklearn_scan.cache import EmbeddingCache, cache_folder, fingerprint
+from sklearn_scan.encoders._backbone_runner import BackboneRunner, suggest_batch_size
 from sklearn_scan.encoders._backbones import (
     Model,
     backbone_preprocessing,
     build_backbone,
-    check_features,
     check_model,
 )
 from sklearn_scan.encoders._base import Encoder, check_settings
-from sklearn_scan.encoders._loading import load_batches
-from sklearn_scan.encoders._preprocessing import (
+from sklearn_scan.encoders._embedding import EmbeddingPass
+from sklearn_scan.encoders._preprocessing import per_channel
+from sklearn_scan.images import (
     INTERPOLATIONS,
-    per_channel,
+    BadImages,
+    as_image_source,
+    decoder_name,
 )
-from sklearn_scan.images import ImageSource, as_image_source
 
 __all__ = ["DEFAULT_MODEL", "ImageEncoder"]
 
@@ -74,7 +68,9 @@ class ImageEncoder(Encoder):
     model_kwargs : dict, default=None
         Passed on to `timm.create_model`, or to the function.
     batch_size : int or "auto", default="auto"
-        Images a step: 64 on a CPU, 256 elsewhere.
+        The most images to embed at once. "auto" goes by `input_size` and the device:
+        8 of 224 pixels on a CPU, where more are slower, and up to 256 on a GPU. Where
+        memory runs out all the same, it is halved, with a warning.
     device : str or torch.device, default="auto"
         Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
@@ -82,13 +78,19 @@ class ImageEncoder(Encoder):
     memory : path or joblib.Memory, default=None
         A folder in which each image's embedding is kept, by content, so that no image
         passes twice through the same backbone.
+    bad_images : {"raise", "skip"}, default="raise"
+        What to do about images that cannot be read: raise an error that lists all of
+        them, or warn and leave NaN in their rows.
     n_jobs : int, default=None
-        Threads that read images; None or -1 takes one per core.
+        Workers that read images; None or -1 takes one per core. They are threads
+        where the CPU embeds, and processes for files that a GPU embeds.
     verbose : int, default=0
-        Above zero, shows a progress bar.
+        Above zero, shows a progress bar with images a second and the time left.
 
     Attributes
     ----------
+    bad_images_ : list of UnreadableImage
+        The images the last `transform` could not read: (row, path, reason).
     module_ : nn.Module
         The backbone, once `fit` or `transform` has built it.
     preprocessing_ : Preprocessing
@@ -123,6 +125,7 @@ class ImageEncoder(Encoder):
         device: str | torch.device = "auto",
         precision: str = "auto",
         memory: str | Path | joblib.Memory | None = None,
+        bad_images: str = "raise",
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -138,6 +141,7 @@ class ImageEncoder(Encoder):
         self.device = device
         self.precision = precision
         self.memory = memory
+        self.bad_images = bad_images
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -206,87 +210,74 @@ class ImageEncoder(Encoder):
         )
         return self
 
-    def transform(self, X: Any) -> NDArray[np.float32]:
+    def transform(
+        self, X: Any, *, out: str | Path | None = None
+    ) -> NDArray[np.float32]:
         """Embed images.
 
         Parameters
         ----------
         X : images
             Anything `sklearn_scan.images.as_image_source` reads.
+        out : path, default=None
+            A .npy file to write the embedding to, for one that memory does not hold.
+            It appears when it is complete.
 
         Returns
         -------
         ndarray of float32, shape (n, embed_dim)
-            The backbone's pooled output, row by row.
+            The backbone's pooled output, row by row; a memmap of `out`, if given.
 
         Raises
         ------
         ImageReadError
-            If images cannot be decoded; lists all of them.
+            If images cannot be read and `bad_images` is "raise"; lists all of them.
         ValueError
             If the backbone's output is not one vector an image.
+
+        Warns
+        -----
+        UserWarning
+            With their number, if images cannot be read and `bad_images` is "skip"; or
+            if the cache cannot be used.
+        RuntimeWarning
+            If memory runs out and smaller batches are taken.
         """
         source = as_image_source(X)
-        source.check()
         if not hasattr(self, "module_"):
             self.fit()
+        device = resolve_device(self.device)
+        runner = BackboneRunner(
+            self.module_,
+            self.preprocessing_,
+            device=device,
+            dtype=resolve_precision(self.precision, device),
+            batch_size=self._choose_batch_size(device),
+        )
+        bad = BadImages(self.bad_images)
+        embedding = EmbeddingPass(
+            source, runner, self.preprocessing_.crop, self._cache(), bad
+        ).run(
+            batch_size=runner.batch_size,
+            n_jobs=self.n_jobs,
+            processes=device.type != "cpu",
+            out=out,
+            verbose=self.verbose,
+        )
+        self.bad_images_ = bad.found
+        return embedding
+
+    def _choose_batch_size(self, device: torch.device) -> int:
+        if isinstance(self.batch_size, str):
+            return suggest_batch_size(self.preprocessing_.input_size, device)
+        return int(self.batch_size)
+
+    def _cache(self) -> EmbeddingCache | None:
         folder = cache_folder(self.memory)
         if folder is None:
-            return self._embed(source, range(len(source)))
-        return self._embed_cached(source, folder)
-
-    def _embed_cached(self, source: ImageSource, folder: Path) -> NDArray[np.float32]:
-        """Embed what the cache lacks and store it; read the rest."""
-        key = fingerprint(self.module_, repr(self.preprocessing_), str(self._dtype()))
-        cache = EmbeddingCache(folder, key)
-        names = [source.identity(i) for i in range(len(source))]
-        known = cache.read(names)
-        new: dict[str, int] = {}  # the first image of each content
-        for i, name in enumerate(names):
-            if name not in known:
-                new.setdefault(name, i)
-        if new:
-            known |= zip(new, self._embed(source, list(new.values())), strict=True)
-            cache.write({name: known[name] for name in new})
-        return np.stack([known[name] for name in names])
-
-    def _dtype(self) -> torch.dtype:
-        return resolve_precision(self.precision, resolve_device(self.device))
-
-    def _embed(
-        self, source: ImageSource, indices: Sequence[int]
-    ) -> NDArray[np.float32]:
-        """Embed the images at `indices`, decoding one batch ahead of the backbone."""
-        device = resolve_device(self.device)
-        module = to_compute(self.module_.eval(), device)
-        if isinstance(self.batch_size, str):
-            batch_size = 64 if device.type == "cpu" else 256
-        else:
-            batch_size = int(self.batch_size)
-        batches = load_batches(
-            source,
-            self.preprocessing_,
-            indices,
-            batch_size=batch_size,
-            n_jobs=self.n_jobs,
-        )
-        embedding = []
-        with tqdm(
-            total=len(indices),
-            desc="embedding",
-            unit="image",
-            disable=self.verbose <= 0,
-        ) as progress:
-            for batch in batches:
-                images = torch.from_numpy(batch).to(device)
-                embedding.append(self._embed_batch(module, images))
-                progress.update(len(batch))
-        return np.concatenate(embedding)
-
-    @torch.inference_mode()
-    def _embed_batch(self, module: nn.Module, images: Tensor) -> NDArray[np.float32]:
-        with autocast(images.device, self._dtype()):
-            features = module(self.preprocessing_.normalize(images))
-        features = check_features(features, len(images))
-        vectors: NDArray[np.float32] = features.float().cpu().numpy()
-        return vectors
+            return None
+        dtype = resolve_precision(self.precision, resolve_device(self.device))
+        settings = repr(self.preprocessing_), str(dtype), decoder_name()
+        model = self.model
+        name = model if isinstance(model, str) else type(self.module_).__name__
+        return EmbeddingCache(folder, fingerprint(self.module_, *settings), name)

@@ -7,16 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-INTERPOLATIONS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+from sklearn_scan.images import SquareCrop
 
 
 def per_channel(name: str, value: Any) -> tuple[float, ...]:
@@ -60,28 +53,26 @@ class Preprocessing:
     crop_pct: float = 1.0
     interpolation: str = "bicubic"
 
-    def resize(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the crop of an image (h, w, 3), shape (input_size, input_size, 3)."""
-        height, width = image.shape[:2]
-        side = min(height, width) * self.crop_pct
-        left, top = (width - side) / 2, (height - side) / 2
-        if height == width == side == self.input_size:
-            return image
-        # One resampling for crop and resize: only what is kept is computed.
-        resized = Image.fromarray(image).resize(
-            (self.input_size, self.input_size),
-            INTERPOLATIONS[self.interpolation],
-            box=(left, top, left + side, top + side),
-        )
-        return np.asarray(resized)
+    @property
+    def crop(self) -> SquareCrop:
+        """What brings an image to `input_size`."""
+        return SquareCrop(self.input_size, self.crop_pct, self.interpolation)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Return uint8 images (b, h, w, 3) as float32 (b, 3, h, w), normalised."""
-        # A view of channels-last memory, which is how convolutions are fastest.
-        return self.standardize(images.permute(0, 3, 1, 2).float() / 255)
+        # A view of channels-last memory, which is how convolutions are fastest; and
+        # in place, since memory is what this waits for.
+        mean, scale = self._statistics(images.device, white=255)
+        return images.permute(0, 3, 1, 2).float().sub_(mean).mul_(scale)
 
     def standardize(self, images: Tensor) -> Tensor:
         """Return images (b, 3, h, w) of values in [0, 1], normalised."""
-        mean = torch.tensor(self.mean, device=images.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=images.device).view(1, 3, 1, 1)
-        return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+        mean, scale = self._statistics(images.device, white=1)
+        shifted = images.sub(mean).mul_(scale)
+        return shifted.contiguous(memory_format=torch.channels_last)
+
+    def _statistics(self, device: torch.device, white: int) -> tuple[Tensor, Tensor]:
+        """Return what to subtract and to multiply by; `white` is the largest value."""
+        mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
+        return mean * white, 1 / (std * white)

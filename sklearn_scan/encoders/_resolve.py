@@ -15,6 +15,7 @@ _UNSAID: dict[str, Any] = {
     "device": "auto",
     "precision": "auto",
     "memory": None,
+    "bad_images": "raise",
     "n_jobs": None,
     "random_state": None,
     "verbose": 0,
@@ -29,8 +30,8 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
     encoder : "auto", str, nn.Module, callable or Encoder
         "auto" is the default pretrained model; an Encoder is cloned.
     **settings
-        device, precision, memory, n_jobs, random_state, verbose: passed on where the
-        encoder has such a parameter and leaves it at its default.
+        device, precision, memory, bad_images, n_jobs, random_state, verbose: passed on
+        where the encoder has such a parameter and leaves it at its default.
 
     Raises
     ------

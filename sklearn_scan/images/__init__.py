@@ -3,7 +3,11 @@
 The rest of the package sees an `ImageSource` and nothing else.
 """
 
+from sklearn_scan.images._bad_images import POLICIES, BadImages
+from sklearn_scan.images._crop import INTERPOLATIONS, SquareCrop
 from sklearn_scan.images._dispatch import as_image_source, is_image_input
+from sklearn_scan.images._files import decoder_name
+from sklearn_scan.images._loading import load_batches, resolve_workers
 from sklearn_scan.images._pixels import BACKGROUND
 from sklearn_scan.images._sources import (
     ArraySource,
@@ -15,11 +19,18 @@ from sklearn_scan.images._sources import (
 
 __all__ = [
     "BACKGROUND",
+    "INTERPOLATIONS",
+    "POLICIES",
     "ArraySource",
+    "BadImages",
     "DatasetSource",
     "ImageSource",
     "PILSource",
     "PathSource",
+    "SquareCrop",
     "as_image_source",
+    "decoder_name",
     "is_image_input",
+    "load_batches",
+    "resolve_workers",
 ]

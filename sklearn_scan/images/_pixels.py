@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +17,7 @@ BACKGROUND = 255
 """Transparent images are laid on white: the paper most pictures are drawn on."""
 
 _CHANNELS = (1, 3, 4)
+_UPRIGHT = 1  # EXIF's orientation of a picture to be shown as it is stored
 _PICTURE_SIDE = 16  # from this many rows and columns on, (h, w, 3) is a picture
 # What stays below these, of 255 and of 65535, is nearly black.
 _DARK_FLOATS, _DARK_16_BITS = 64.0, 4095.0
@@ -212,17 +213,27 @@ def _to_uint8(pixels: npt.NDArray[Any], float_range: float | None) -> RGBImage:
     return pixels.astype(np.uint8)
 
 
-def pil_to_rgb(image: Image.Image) -> RGBImage:
-    """Turn a PIL image of any mode but F into upright RGB uint8."""
+def pil_to_rgb(image: Image.Image) -> Image.Image:
+    """Turn a PIL image of any mode but F into an upright RGB one."""
     check_mode(image)
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):  # 16 bits, which PIL's own conversion clips
-        values = np.asarray(upright)
+    if _orientation(image) != _UPRIGHT:
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits, which PIL's own conversion clips
+        values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError("Expected an image of 8 or 16 bits, got larger integers")
-        return array_to_rgb(values.astype(np.uint16))
-    mode = "RGBA" if upright.has_transparency_data else "RGB"
-    return array_to_rgb(np.asarray(upright.convert(mode)))
+        return Image.fromarray(array_to_rgb(values.astype(np.uint16)))
+    if image.has_transparency_data:
+        return Image.fromarray(array_to_rgb(np.asarray(image.convert("RGBA"))))
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation: int = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+    except Exception:  # damaged tags say nothing, and the picture is there all the same
+        return _UPRIGHT
+    return orientation
 
 
 def check_mode(image: Image.Image) -> None:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from sklearn_scan.exceptions import ImageReadError
+from sklearn_scan.exceptions import ImageReadError, UnreadableImage
+from sklearn_scan.images._crop import SquareCrop
+from sklearn_scan.images._files import (
+    check_header,
+    content_key,
+    decode_file,
+    explain,
+)
 from sklearn_scan.images._pixels import (
     RGBImage,
     array_to_rgb,
     check_array_shape,
     check_item_shape,
-    check_mode,
     expected_values,
     pil_to_rgb,
     settle_float_range,
@@ -28,6 +34,8 @@ from sklearn_scan.images._pixels import (
 )
 
 _PROBED_ITEMS = 16  # of a lazily read dataset, to settle the range of its floats
+# What decoders raise. A Dataset's other errors are faults of its code, not of a file.
+_DECODER_ERRORS = (OSError, EOFError, SyntaxError, Image.DecompressionBombError)
 
 
 class ImageSource(ABC):
@@ -44,6 +52,8 @@ class ImageSource(ABC):
 
     float_range: float | None = None
     thread_safe: bool = True
+    # What, raised while an image is read, is the image's fault.
+    _image_faults: ClassVar[tuple[type[Exception], ...]] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -51,6 +61,20 @@ class ImageSource(ABC):
     @abstractmethod
     def __getitem__(self, i: int) -> RGBImage:
         """Image `i`, (h, w, 3) RGB uint8, in memory that the caller may write to."""
+
+    def read(self, i: int, crop: SquareCrop) -> RGBImage:
+        """Return the crop of image `i`, (size, size, 3) RGB uint8.
+
+        Raises
+        ------
+        ImageReadError
+            If the image cannot be read.
+        """
+        return crop(self[i])
+
+    def name(self, i: int) -> str:
+        """Return what to call image `i` in a message: its path, if it has one."""
+        return f"X[{i}]"
 
     def identity(self, i: int) -> str:
         """Content key of image `i`: equal images have equal keys.
@@ -70,14 +94,22 @@ class ImageSource(ABC):
             repr(image.shape).encode() + image.tobytes(), digest_size=16
         ).hexdigest()
 
-    def check(self) -> None:  # noqa: B027 - most sources have nothing to check
-        """Look for unreadable images, cheaply, before any long work.
+    def unreadable(self) -> list[UnreadableImage]:
+        """List the images that cannot be read, as far as is cheaply seen."""
+        return []
 
-        Raises
-        ------
-        ImageReadError
-            Naming every file that cannot be read.
-        """
+    @contextmanager
+    def _reading(self, i: int) -> Iterator[None]:
+        """Turn what is the image's fault into an ImageReadError."""
+        try:
+            yield
+        except self._image_faults as error:
+            failure = UnreadableImage(i, self.name(i), self._explain(i, error))
+            raise ImageReadError([failure]) from error
+
+    def _explain(self, i: int, error: Exception) -> str:
+        """Say in a few words why image `i` cannot be read."""
+        return str(error) or type(error).__name__
 
 
 class ArraySource(ImageSource):
@@ -122,6 +154,9 @@ class PathSource(ImageSource):
         One file an image. Of an animation, the first frame is read.
     """
 
+    # decoders raise nearly anything on damaged files
+    _image_faults = (Exception,)
+
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         self._paths = [os.fspath(path) for path in paths]
 
@@ -129,27 +164,40 @@ class PathSource(ImageSource):
         return len(self._paths)
 
     def __getitem__(self, i: int) -> RGBImage:
-        path = self._paths[i]
-        with _reading(path), Image.open(path) as image:
-            return pil_to_rgb(image)
+        with self._reading(i):
+            return np.array(decode_file(self._paths[i]))
+
+    def read(self, i: int, crop: SquareCrop) -> RGBImage:
+        """Return the crop of image `i`, decoded at no more than the size it needs."""
+        with self._reading(i):
+            return crop(decode_file(self._paths[i], crop.ample_side))
+
+    def name(self, i: int) -> str:
+        """Return the path of image `i`."""
+        return self._paths[i]
+
+    def take(self, rows: Iterable[int]) -> PathSource:
+        """Return the source of some of the files."""
+        return PathSource([self._paths[row] for row in rows])
 
     def identity(self, i: int) -> str:
         """Content key of image `i`, of the file's bytes: neither decoded nor named."""
-        path = self._paths[i]
-        with _reading(path), open(path, "rb") as file:
-            return hashlib.blake2b(file.read(), digest_size=16).hexdigest()
+        with self._reading(i):
+            return content_key(self._paths[i])
 
-    def check(self) -> None:
+    def _explain(self, i: int, error: Exception) -> str:
+        return explain(self._paths[i], error)
+
+    def unreadable(self) -> list[UnreadableImage]:
         """Open every file's header; damage inside shows when the image is read."""
-        errors = []
-        for path in self._paths:
+        failures = []
+        for i, path in enumerate(self._paths):
             try:
-                with _reading(path), Image.open(path) as image:
-                    check_mode(image)
+                with self._reading(i):
+                    check_header(path)
             except ImageReadError as error:
-                errors.append(error)
-        if errors:
-            raise ImageReadError.merge(errors)
+                failures += error.failures
+        return failures
 
 
 class PILSource(ImageSource):
@@ -161,6 +209,9 @@ class PILSource(ImageSource):
         Of any sizes and modes. They are never altered.
     """
 
+    # opened files are decoded when they are first used
+    _image_faults = (Exception,)
+
     def __init__(self, images: Sequence[Image.Image]) -> None:
         self._images = images
 
@@ -168,7 +219,17 @@ class PILSource(ImageSource):
         return len(self._images)
 
     def __getitem__(self, i: int) -> RGBImage:
-        return pil_to_rgb(self._images[i])
+        with self._reading(i):
+            return np.array(pil_to_rgb(self._images[i]))
+
+    def read(self, i: int, crop: SquareCrop) -> RGBImage:
+        """Return the crop of image `i`."""
+        with self._reading(i):
+            return crop(pil_to_rgb(self._images[i]))
+
+    def name(self, i: int) -> str:
+        """Return the path image `i` was opened from, if it has one."""
+        return getattr(self._images[i], "filename", "") or super().name(i)
 
 
 class DatasetSource(ImageSource):
@@ -187,6 +248,7 @@ class DatasetSource(ImageSource):
 
     # Datasets keep file handles and caches, and are written for one reader each.
     thread_safe = False
+    _image_faults = _DECODER_ERRORS
 
     def __init__(self, items: Any, *, float_range: float | None = None) -> None:
         in_memory = isinstance(items, list | tuple)
@@ -202,9 +264,10 @@ class DatasetSource(ImageSource):
         return len(self._items)
 
     def __getitem__(self, i: int) -> RGBImage:
-        image = _item_image(self._items[i])
-        if isinstance(image, Image.Image):
-            return pil_to_rgb(image)
+        with self._reading(i):
+            image = _item_image(self._items[i])
+            if isinstance(image, Image.Image):
+                return np.array(pil_to_rgb(image))
         value = value_out_of_range(image, self.float_range)
         if value is not None:
             raise ValueError(
@@ -236,24 +299,3 @@ def _item_image(item: Any) -> Image.Image | npt.NDArray[Any]:
         )
     check_item_shape(image.shape)
     return image
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[None]:
-    """Turn whatever goes wrong with a file into an ImageReadError."""
-    try:
-        yield
-    except Exception as error:  # decoders raise nearly anything on damaged files
-        raise ImageReadError([(path, _reason(path, error))]) from error
-
-
-def _reason(path: str, error: Exception) -> str:
-    """Say in a few words why a file cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if os.path.isdir(path):
-        return "a folder: pass sklearn_scan.datasets.list_images(folder)"
-    if isinstance(error, UnidentifiedImageError):
-        empty = os.path.getsize(path) == 0
-        return "empty, zero bytes" if empty else "not an image that PIL knows"
-    return str(error) or type(error).__name__

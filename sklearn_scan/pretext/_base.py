@@ -23,10 +23,15 @@ from sklearn_scan.encoders import (
     Preprocessing,
     build_backbone,
     check_settings,
+)
+from sklearn_scan.exceptions import ImageReadError, UnreadableImage
+from sklearn_scan.images import (
+    BadImages,
+    ImageSource,
+    SquareCrop,
+    as_image_source,
     load_batches,
 )
-from sklearn_scan.exceptions import ImageReadError
-from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.pretext._networks import SmallConvNet
 
 # Side of the images trained on, when the user does not choose it. Above it the time
@@ -40,7 +45,7 @@ class Pretext(Encoder):
     """An encoder trained by a task made from unlabelled images.
 
     A subclass has the parameters used here (backbone, image_size, device, precision,
-    memory, n_jobs, random_state, verbose) and writes `_train`.
+    memory, bad_images, n_jobs, random_state, verbose) and writes `_train`.
     """
 
     backbone: Any
@@ -48,6 +53,7 @@ class Pretext(Encoder):
     device: str | torch.device
     precision: str
     memory: Any
+    bad_images: str
     n_jobs: int | None
     random_state: Any
     verbose: int
@@ -112,19 +118,23 @@ class Pretext(Encoder):
         TypeError, ValueError
             If a parameter is wrong, or X holds fewer than two images.
         ImageReadError
-            If files cannot be read; lists all of them.
+            If images cannot be read and `bad_images` is "raise"; lists all of them.
+
+        Warns
+        -----
+        UserWarning
+            With their number, if images cannot be read and `bad_images` is "skip".
         """
         self.check()
         source = as_image_source(X)
-        source.check()
-        if len(source) < 2:
-            raise ValueError(
-                f"X holds {len(source)} image, while a minimum of 2 is required to "
-                "tell images apart."
-            )
         seed = int(check_random_state(self.random_state).randint(2**31))
         size = self._choose_size(source)
-        images = _load_images(source, size, self.n_jobs)
+        images = _load_images(source, size, BadImages(self.bad_images), self.n_jobs)
+        if len(images) < 2:
+            raise ValueError(
+                f"X holds {len(images)} image, while a minimum of 2 is required to "
+                "tell images apart."
+            )
         preprocessing = _measure(images, size)
         with isolated_rng(seed, resolve_device(self.device)):
             backbone = (
@@ -143,6 +153,7 @@ class Pretext(Encoder):
             device=self.device,
             precision=self.precision,
             memory=self.memory,
+            bad_images=self.bad_images,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         ).fit()
@@ -164,33 +175,45 @@ class Pretext(Encoder):
         source = as_image_source(X, float_range=self._float_range)
         return self.encoder_.transform(source)
 
+    @property
+    def bad_images_(self) -> list[UnreadableImage]:  # type: ignore[override]
+        """The images the last `transform` could not read: (row, path, reason)."""
+        return self.encoder_.bad_images_
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
 
     def _choose_size(self, source: ImageSource) -> int:
         if not isinstance(self.image_size, str):
             return int(self.image_size)
-        try:
-            shorter_side = min(source[0].shape[:2])
-        except ImageReadError:
-            shorter_side = 0  # a lost cause: reading all of them names every file
-        return min(max(shorter_side, _SMALLEST_SIZE), _LARGEST_SIZE)
+        for i in range(len(source)):
+            try:
+                shorter_side = min(source[i].shape[:2])
+            except ImageReadError:
+                continue  # that of the first image which can be read counts
+            return min(max(shorter_side, _SMALLEST_SIZE), _LARGEST_SIZE)
+        return _SMALLEST_SIZE
 
 
-def _load_images(source: ImageSource, size: int, n_jobs: int | None) -> Tensor:
-    """Return all images at the working size, uint8 (n, c, size, size)."""
+def _load_images(
+    source: ImageSource, size: int, bad_images: BadImages, n_jobs: int | None
+) -> Tensor:
+    """Return all readable images at the working size, uint8 (n, c, size, size)."""
     images = np.empty((len(source), size, size, 3), dtype=np.uint8)
     batches = load_batches(
         source,
-        Preprocessing(size),
+        SquareCrop(size),
         range(len(source)),
+        bad_images,
         batch_size=_LOADING_BATCH,
         n_jobs=n_jobs,
     )
-    start = 0
-    for batch in batches:
-        images[start : start + len(batch)] = batch
-        start += len(batch)
+    n_read = 0
+    for _, batch in batches:
+        images[n_read : n_read + len(batch)] = batch
+        n_read += len(batch)
+    bad_images.settle(len(source))
+    images = images[:n_read]
     grey = (images == images[..., :1]).all()
     return torch.from_numpy(images[..., :1] if grey else images).permute(0, 3, 1, 2)
 

@@ -73,6 +73,9 @@ class SimCLR(Pretext):
     memory : path or joblib.Memory, default=None
         A folder that keeps embeddings, as for `ImageEncoder`. The training itself is
         not kept.
+    bad_images : {"raise", "skip"}, default="raise"
+        What to do about images that cannot be read: raise an error that lists all of
+        them, or warn and learn without them and leave NaN in their rows.
     n_jobs : int, default=None
         Threads that read images; None or -1 takes one per core.
     random_state : int, RandomState or None, default=None
@@ -116,6 +119,7 @@ class SimCLR(Pretext):
         device: str | torch.device = "auto",
         precision: str = "auto",
         memory: str | Path | joblib.Memory | None = None,
+        bad_images: str = "raise",
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -132,6 +136,7 @@ class SimCLR(Pretext):
         self.device = device
         self.precision = precision
         self.memory = memory
+        self.bad_images = bad_images
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

@@ -48,7 +48,7 @@ def test_every_container_gives_the_same_images(rgb, kind, wrap):
     assert_array_equal(read_all(source), rgb)
     assert source[0].dtype == np.uint8
     assert source.float_range is None
-    source.check()
+    assert source.unreadable() == []
     assert as_image_source(source) is source
 
 
@@ -68,7 +68,7 @@ def test_every_container_gives_the_same_images(rgb, kind, wrap):
 def test_every_container_of_paths(rgb, paths, wrap):
     source = as_image_source(wrap(paths))
     assert type(source) is PathSource
-    source.check()
+    assert source.unreadable() == []
     assert_array_equal(read_all(source), rgb)
 
 

@@ -11,6 +11,7 @@ from sklearn_scan.exceptions import (
     DivergenceError,
     HubUnavailableError,
     ImageReadError,
+    UnreadableImage,
 )
 from sklearn_scan.images import ArraySource, DatasetSource, ImageSource, as_image_source
 
@@ -108,8 +109,9 @@ def test_floating_point_files_are_refused(tmp_path, paths):
     path = tmp_path / "float.tif"
     image = Image.fromarray(np.ones((4, 4), np.float32))
     image.save(path)
-    with pytest.raises(ImageReadError, match=r"float.tif: .*unknown scale"):
-        as_image_source([*paths, path]).check()
+    (failure,) = as_image_source([*paths, path]).unreadable()
+    assert failure.path == str(path)
+    assert "unknown scale" in failure.reason
     with pytest.raises(ValueError, match="unknown scale"):
         as_image_source([image])[0]
 
@@ -125,7 +127,7 @@ def test_unicode_file_names(tmp_path):
     path = tmp_path / "Häuser 猫 🐱.png"
     Image.new("RGB", (4, 4), "red").save(path)
     source = as_image_source([str(path)])
-    source.check()
+    assert source.unreadable() == []
     assert_array_equal(source[0][0, 0], [255, 0, 0])
 
 
@@ -134,24 +136,25 @@ def test_check_lists_every_unreadable_file(tmp_path, paths):
     (tmp_path / "text.png").write_text("not an image")
     (tmp_path / "folder.png").mkdir()
     bad = [tmp_path / f"{n}.png" for n in ("missing", "empty", "text", "folder")]
-    with pytest.raises(ImageReadError) as caught:
-        as_image_source([*paths, *map(str, bad)]).check()
-    found, reasons = zip(*caught.value.failures, strict=True)
+    unreadable = as_image_source([*paths, *map(str, bad)]).unreadable()
+    rows, found, reasons = zip(*unreadable, strict=True)
+    assert list(rows) == [len(paths) + i for i in range(4)]
     assert list(found) == [str(path) for path in bad]
     assert reasons[:3] == ("no such file", "empty, zero bytes", reasons[2])
     assert reasons[2] == "not an image that PIL knows"
     assert "list_images" in reasons[3]
-    assert isinstance(caught.value, ValueError)
 
 
 def test_the_message_stays_short():
-    with pytest.raises(ImageReadError) as caught:
-        as_image_source([f"{i}.png" for i in range(25)]).check()
-    message = str(caught.value)
-    assert message.startswith("25 image files cannot be read")
+    error = ImageReadError(
+        as_image_source([f"{i}.png" for i in range(25)]).unreadable()
+    )
+    assert isinstance(error, ValueError)
+    message = str(error)
+    assert message.startswith("25 images cannot be read")
     assert "9.png: no such file\n  and 15 more" in message
     assert "10.png" not in message
-    assert len(caught.value.failures) == 25
+    assert len(error.failures) == 25
 
 
 def test_truncated_file(tmp_path):
@@ -160,10 +163,10 @@ def test_truncated_file(tmp_path):
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:-1000])
     source = as_image_source([path])
-    source.check()  # the header is sound
+    assert source.unreadable() == []  # the header is sound
     with pytest.raises(ImageReadError, match=r"cut\.jpg: .*truncated") as caught:
         source[0]
-    assert caught.value.failures[0][0] == str(path)
+    assert caught.value.failures[0].path == str(path)
 
 
 def test_decompression_bomb(paths, monkeypatch):
@@ -171,17 +174,16 @@ def test_decompression_bomb(paths, monkeypatch):
     source = as_image_source(paths)
     with pytest.raises(ImageReadError, match="decompression bomb"):
         source[0]
-    with pytest.raises(ImageReadError, match="4 image files"):
-        source.check()
+    assert len(source.unreadable()) == 4
 
 
-def test_errors_merge_and_pickle():
-    parts = [ImageReadError([("a", "x"), ("b", "y")]), ImageReadError([("c", "z")])]
-    merged = ImageReadError.merge(parts)
-    assert merged.failures == [("a", "x"), ("b", "y"), ("c", "z")]
-    copy = pickle.loads(pickle.dumps(merged))
-    assert copy.failures == merged.failures
-    assert str(copy) == str(merged)
+def test_errors_are_in_order_and_survive_pickling():
+    failures = [UnreadableImage(2, "b", "y"), UnreadableImage(0, "a", "x")]
+    error = ImageReadError(failures)
+    assert error.failures == failures[::-1]
+    copy = pickle.loads(pickle.dumps(error))
+    assert copy.failures == error.failures
+    assert str(copy) == str(error)
     for kind in (DivergenceError, HubUnavailableError):
         assert issubclass(kind, RuntimeError)
 
@@ -198,7 +200,7 @@ def test_a_source_of_ones_own(rgb):
             return rgb[i].copy()
 
     source = Own()
-    source.check()
+    assert source.unreadable() == []
     assert as_image_source(source) is source
     assert source.float_range is None
     assert source.identity(0) == ArraySource(rgb).identity(0)

@@ -1,0 +1,25 @@
+"""The cache of embeddings: each image once per encoder, whoever asks.
+
+``python -m sklearn_scan.cache FOLDER`` reports its size, and with ``--clear`` deletes
+it.
+"""
+
+from sklearn_scan.cache._fingerprint import fingerprint
+from sklearn_scan.cache._report import (
+    CachedEncoder,
+    CacheInfo,
+    cache_folder,
+    cache_info,
+    clear_cache,
+)
+from sklearn_scan.cache._store import EmbeddingCache
+
+__all__ = [
+    "CacheInfo",
+    "CachedEncoder",
+    "EmbeddingCache",
+    "cache_folder",
+    "cache_info",
+    "clear_cache",
+    "fingerprint",
+]

@@ -1,0 +1,133 @@
+"""The file of an encoder's embeddings, which no damage to it can make wrong."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SUFFIX = ".sqlite"
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS embeddings "
+    "(image TEXT PRIMARY KEY, checksum INTEGER NOT NULL, vector BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS encoder (name TEXT PRIMARY KEY)",
+)
+_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'embeddings'"
+_ROWS_A_QUERY = 500  # SQLite bounds the parameters of one statement
+_LOCK_TIMEOUT = 60.0  # seconds one process waits while another writes
+# Seconds of work that an interruption may cost; a write costs some milliseconds.
+_FLUSH_INTERVAL = 2.0
+
+
+class EmbeddingCache:
+    """Embeddings by image content, in one SQLite file per encoder.
+
+    Several processes may read and write at once. Nothing is pickled. A folder that
+    cannot be used, or stops being usable, costs a warning and never the work.
+
+    Parameters
+    ----------
+    folder : Path
+        Where; made if it does not exist.
+    encoder : str
+        The encoder's `fingerprint`.
+    name : str
+        What the size report calls the encoder.
+    """
+
+    def __init__(self, folder: Path, encoder: str, name: str) -> None:
+        self._file = folder / f"{encoder}{SUFFIX}"
+        self._name = name
+        self._unsaved: dict[str, NDArray[np.float32]] = {}
+        self._saved_at = time.monotonic()
+        self._given_up: set[str] = set()  # of reading and writing
+
+    def read(self, images: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the embeddings of those `images`, content keys, that are known."""
+        known: dict[str, NDArray[np.float32]] = {}
+        if not self._file.exists():
+            return known
+        with self._guarded("read") as connection:
+            if connection and connection.execute(_HAS_TABLES).fetchone():
+                for start in range(0, len(images), _ROWS_A_QUERY):
+                    keys = images[start : start + _ROWS_A_QUERY]
+                    marks = ",".join("?" * len(keys))
+                    rows = connection.execute(
+                        "SELECT image, checksum, vector FROM embeddings "
+                        f"WHERE image IN ({marks})",
+                        keys,
+                    )
+                    known |= {
+                        image: np.frombuffer(vector, "<f4")
+                        for image, checksum, vector in rows
+                        if zlib.crc32(vector) == checksum  # else as good as unknown
+                    }
+        return known
+
+    def add(self, image: str, vector: NDArray[np.float32]) -> None:
+        """Keep an embedding; it is written within seconds, or by `save`."""
+        self._unsaved[image] = vector
+        if time.monotonic() - self._saved_at > _FLUSH_INTERVAL:
+            self.save()
+
+    def save(self) -> None:
+        """Write what was added since the last time."""
+        rows = [
+            (image, zlib.crc32(blob := vector.astype("<f4").tobytes()), blob)
+            for image, vector in self._unsaved.items()
+        ]
+        with self._guarded("written") as connection:
+            if rows and connection:
+                # A crash of this process is safe all the same; of the whole machine,
+                # damage is noticed and mended by embedding again.
+                connection.execute("PRAGMA synchronous=OFF")
+                with connection:
+                    for table in _TABLES:
+                        connection.execute(table)
+                    connection.execute(
+                        "INSERT OR IGNORE INTO encoder VALUES (?)", (self._name,)
+                    )
+                    connection.executemany(
+                        "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows
+                    )
+        self._unsaved.clear()
+        self._saved_at = time.monotonic()
+
+    @contextmanager
+    def _guarded(self, done: str) -> Iterator[sqlite3.Connection | None]:
+        """Connect; turn what goes wrong into a warning, and do without from then on."""
+        if done in self._given_up:
+            yield None
+            return
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._file, timeout=_LOCK_TIMEOUT)
+            with closing(connection):
+                yield connection
+        except (OSError, sqlite3.OperationalError) as error:
+            self._given_up.add(done)
+            self._warn(f"could not be {done} ({error}): the work goes on without")
+        except sqlite3.DatabaseError as error:
+            self._warn(f"is damaged ({error}): it is begun anew")
+            self._discard()
+
+    def _discard(self) -> None:
+        try:
+            for file in self._file.parent.glob(self._file.name + "*"):
+                file.unlink(missing_ok=True)
+        except OSError:
+            self._given_up |= {"read", "written"}
+
+    def _warn(self, what: str) -> None:
+        warnings.warn(
+            f"The cache of embeddings {str(self._file)!r} {what}.",
+            UserWarning,
+            stacklevel=2,
+        )

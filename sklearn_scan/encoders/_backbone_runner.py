@@ -1,0 +1,115 @@
+"""A backbone at work: batches in, vectors out, in the memory there is."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sklearn_scan._device import autocast, is_out_of_memory, to_compute
+from sklearn_scan.encoders._backbones import check_features
+from sklearn_scan.encoders._preprocessing import Preprocessing
+
+# Pixels in a batch. On a CPU the activations of more than about eight images of 224
+# pixels leave the cache, and are given back to the system and fetched anew for every
+# layer: batches of 64 take twice the time for an image.
+_PIXELS = {"cpu": 8 * 224**2, "cuda": 256 * 224**2}
+_FEWEST, _MOST = 1, 1024  # images
+
+
+def suggest_batch_size(input_size: int, device: torch.device) -> int:
+    """Return how many images of a size to embed at once."""
+    pixels = _PIXELS.get(device.type, _PIXELS["cuda"] // 4)
+    if device.type == "cuda":  # a smaller card, or one in use: 16 images a free GiB
+        free, _ = torch.cuda.mem_get_info(device)
+        pixels = min(pixels, int(free / 2**30 * 16 * 224**2))
+    return min(max(pixels // input_size**2, _FEWEST), _MOST)
+
+
+class BackboneRunner:
+    """Embed batches of images; where memory runs out, embed them in smaller ones.
+
+    Parameters
+    ----------
+    module : nn.Module
+        From normalised images (b, 3, h, w) to features (b, embed_dim).
+    preprocessing : Preprocessing
+        How images are normalised.
+    device : torch.device
+        Where to compute.
+    dtype : torch.dtype
+        The number format to compute in.
+    batch_size : int
+        The most images to embed at once.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        preprocessing: Preprocessing,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        batch_size: int,
+    ) -> None:
+        self._module = to_compute(module.eval(), device)
+        self._preprocessing = preprocessing
+        self._device = device
+        self._dtype = dtype
+        self.batch_size = batch_size
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed images (n, size, size, 3) as vectors (n, embed_dim).
+
+        Raises
+        ------
+        ValueError
+            If the backbone's output is not one vector an image.
+        RuntimeError
+            If memory does not suffice for a single image.
+
+        Warns
+        -----
+        RuntimeWarning
+            When the batch is halved since memory ran out.
+        """
+        vectors: list[NDArray[np.float32]] = []
+        done = 0
+        while done < len(images):
+            batch = images[done : done + self.batch_size]
+            try:
+                vectors.append(self._embed(batch))
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(error)
+                continue
+            done += len(batch)
+        return np.concatenate(vectors)
+
+    @torch.inference_mode()
+    def _embed(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        images = torch.from_numpy(batch).to(self._device)
+        with autocast(self._device, self._dtype):
+            features = self._module(self._preprocessing.normalize(images))
+        vectors = check_features(features, len(images)).float().cpu().numpy()
+        return np.asarray(vectors)
+
+    def _halve(self, error: Exception) -> None:
+        if self.batch_size == 1:
+            raise RuntimeError(
+                f"Memory on {self._device} does not suffice to embed a single image: "
+                "choose a smaller model or a smaller input_size, or device='cpu'."
+            ) from error
+        self.batch_size //= 2
+        warnings.warn(
+            f"Memory ran out on {self._device}: from here on {self.batch_size} images "
+            "are embedded at once. Pass this batch_size to have it from the start.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()

@@ -1,0 +1,246 @@
+"""One pass over images: what is known is looked up, the rest is embedded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from sklearn_scan.cache import EmbeddingCache
+from sklearn_scan.exceptions import ImageReadError, UnreadableImage
+from sklearn_scan.images import (
+    BadImages,
+    ImageSource,
+    SquareCrop,
+    load_batches,
+    resolve_workers,
+)
+
+_LOOKUP = 1024  # images looked up in the cache at a time
+_KEYS_AN_ERRAND = 64
+
+EmbedBatch = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+class EmbeddingArray:
+    """The rows of an embedding, in memory or in a .npy file, filled in any order.
+
+    It is made when the first row says how long rows are.
+
+    Parameters
+    ----------
+    n_rows : int
+        The number of images.
+    out : path, optional
+        A .npy file to write, which appears when it is complete.
+    """
+
+    def __init__(self, n_rows: int, out: str | os.PathLike[str] | None) -> None:
+        self._n_rows = n_rows
+        self._out = None if out is None else Path(out)
+        self._array: NDArray[np.float32] | None = None
+        if self._out is not None and not self._out.parent.is_dir():
+            raise FileNotFoundError(
+                f"out must be a file in a folder that exists; got {str(out)!r}."
+            )
+
+    @property
+    def _unfinished(self) -> Path:
+        assert self._out is not None
+        return self._out.with_name(f"{self._out.name}.{os.getpid()}.part")
+
+    def __setitem__(self, row: int, vector: NDArray[np.float32]) -> None:
+        if self._array is None:
+            shape = (self._n_rows, len(vector))
+            if self._out is None:
+                self._array = np.empty(shape, np.float32)
+            else:
+                self._array = open_memmap(self._unfinished, "w+", np.float32, shape)
+        self._array[row] = vector
+
+    def finish(self, gaps: list[int]) -> NDArray[np.float32]:
+        """Return the array, with NaN in the rows that are gaps."""
+        assert self._array is not None  # for mypy: some image was readable
+        self._array[gaps] = np.nan
+        if self._out is None:
+            return self._array
+        self._array = None  # the file is closed before it is renamed: Windows asks it
+        os.replace(self._unfinished, self._out)
+        finished: NDArray[np.float32] = np.load(self._out, mmap_mode="r+")
+        return finished
+
+    def discard(self) -> None:
+        """Leave nothing behind of an array that will not be complete."""
+        self._array = None
+        if self._out is not None:
+            self._unfinished.unlink(missing_ok=True)
+
+
+class EmbeddingPass:
+    """Embed all images of a source, once each.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The images.
+    embed_batch : callable
+        From images (b, size, size, 3) to vectors (b, embed_dim).
+    crop : SquareCrop
+        What brings images to that size.
+    cache : EmbeddingCache or None
+        What is known of other passes.
+    bad_images : BadImages
+        What to do with images that cannot be read.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        embed_batch: EmbedBatch,
+        crop: SquareCrop,
+        cache: EmbeddingCache | None,
+        bad_images: BadImages,
+    ) -> None:
+        self._source = source
+        self._embed_batch = embed_batch
+        self._crop = crop
+        self._cache = cache
+        self._bad = bad_images
+        # Content in work: its key by the row that is read, and all rows that wait.
+        self._keys: dict[int, str] = {}
+        self._waiting: dict[str, list[int]] = {}
+
+    def run(
+        self,
+        *,
+        batch_size: int,
+        n_jobs: int | None,
+        processes: bool,
+        out: str | os.PathLike[str] | None,
+        verbose: int,
+    ) -> NDArray[np.float32]:
+        """Return the embedding (n, embed_dim); NaN where an image cannot be read.
+
+        Raises
+        ------
+        ImageReadError
+            As the policy of `bad_images` is.
+        """
+        self._rows = EmbeddingArray(len(self._source), out)
+        self._progress = tqdm(
+            total=len(self._source),
+            desc="embedding",
+            unit="image",
+            disable=verbose <= 0,
+        )
+        batches = load_batches(
+            self._source,
+            self._crop,
+            self._unknown(n_jobs),
+            self._bad,
+            batch_size=batch_size,
+            n_jobs=n_jobs,
+            processes=processes,
+        )
+        try:
+            with self._progress, closing(batches):
+                for rows, images in batches:
+                    self._store(rows, self._embed_batch(images))
+            self._settle_copies()
+            self._bad.settle(len(self._source))
+            return self._rows.finish([failure.row for failure in self._bad.found])
+        except BaseException:
+            self._rows.discard()
+            raise
+        finally:
+            if self._cache is not None:
+                self._cache.save()
+
+    def _store(self, rows: list[int], vectors: NDArray[np.float32]) -> None:
+        for row, vector in zip(rows, vectors, strict=True):
+            self._rows[row] = vector
+            n_done = 1
+            if self._cache is not None:
+                key = self._keys.pop(row)
+                self._cache.add(key, vector)
+                copies = self._waiting.pop(key)
+                for copy in copies:
+                    self._rows[copy] = vector
+                n_done += len(copies)
+            self._progress.update(n_done)
+
+    def _unknown(self, n_jobs: int | None) -> Iterator[int]:
+        """Yield the rows to embed; fill in the others as they are found."""
+        checked = False
+        for row in self._not_cached(n_jobs):
+            if not checked and self._bad.raises:
+                # Before the first image is embedded, and the long work begins.
+                self._bad.add(self._source.unreadable())
+            checked = True
+            yield row
+
+    def _not_cached(self, n_jobs: int | None) -> Iterator[int]:
+        n_images = len(self._source)
+        if self._cache is None:
+            yield from range(n_images)
+            return
+        n_workers = resolve_workers(n_jobs) if self._source.thread_safe else 1
+        with ThreadPoolExecutor(n_workers) as pool:
+            for start in range(0, n_images, _LOOKUP):
+                rows = range(start, min(start + _LOOKUP, n_images))
+                yield from self._look_up(self._identify(rows, pool))
+
+    def _look_up(self, keys: dict[int, str]) -> Iterator[int]:
+        """Fill in the rows whose content is known; yield one of each other content."""
+        assert self._cache is not None  # for mypy: _not_cached has looked
+        known = self._cache.read(list(keys.values()))
+        for row, key in keys.items():
+            if key in known:
+                self._rows[row] = known[key]
+                self._progress.update()
+            elif key in self._waiting:
+                self._waiting[key].append(row)
+            else:
+                self._keys[row] = key
+                self._waiting[key] = []
+                yield row
+
+    def _identify(self, rows: range, pool: ThreadPoolExecutor) -> dict[int, str]:
+        """Return the content keys of the rows that can be read so far."""
+        errands = [
+            rows[i : i + _KEYS_AN_ERRAND] for i in range(0, len(rows), _KEYS_AN_ERRAND)
+        ]
+        keys: dict[int, str] = {}
+        for some, found in zip(errands, pool.map(self._key_some, errands), strict=True):
+            for row, key in zip(some, found, strict=True):
+                if isinstance(key, UnreadableImage):
+                    self._bad.add([key])
+                else:
+                    keys[row] = key
+        return keys
+
+    def _key_some(self, rows: range) -> list[str | UnreadableImage]:
+        found: list[str | UnreadableImage] = []
+        for row in rows:
+            try:
+                found.append(self._source.identity(row))
+            except ImageReadError as error:
+                found += error.failures
+        return found
+
+    def _settle_copies(self) -> None:
+        """Note the copies of what cannot be read: they cannot be read either."""
+        for row, key in self._keys.items():
+            if row in self._bad:
+                reason = self._bad[row].reason
+                self._bad.add(
+                    UnreadableImage(copy, self._source.name(copy), reason)
+                    for copy in self._waiting[key]
+                )

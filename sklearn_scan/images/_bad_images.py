@@ -1,0 +1,72 @@
+"""What becomes of images that cannot be read: an error, or a gap and a warning."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+
+from sklearn_scan.exceptions import ImageReadError, UnreadableImage
+
+POLICIES = ("raise", "skip")
+
+
+class BadImages:
+    """The images of one pass that cannot be read, and what to do about them.
+
+    Parameters
+    ----------
+    policy : {"raise", "skip"}
+        Whether the pass ends in an error that lists them all, or goes on without them.
+    """
+
+    def __init__(self, policy: str) -> None:
+        self._policy = policy
+        self._by_row: dict[int, UnreadableImage] = {}
+
+    @property
+    def found(self) -> list[UnreadableImage]:
+        """The images, by row."""
+        return [self._by_row[i] for i in sorted(self._by_row)]
+
+    @property
+    def lost(self) -> bool:
+        """Whether the pass ends in an error, and is gone on with to name them all."""
+        return self._policy == "raise" and bool(self._by_row)
+
+    @property
+    def raises(self) -> bool:
+        """Whether one of them is enough for an error."""
+        return self._policy == "raise"
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._by_row
+
+    def __getitem__(self, row: int) -> UnreadableImage:
+        return self._by_row[row]
+
+    def add(self, failures: Iterable[UnreadableImage]) -> None:
+        """Note failures; of one image, the first counts."""
+        for failure in failures:
+            self._by_row.setdefault(failure.row, failure)
+
+    def settle(self, n_images: int) -> None:
+        """End the pass over `n_images` images.
+
+        Raises
+        ------
+        ImageReadError
+            If an image could not be read under "raise", or none could under "skip".
+
+        Warns
+        -----
+        UserWarning
+            With their number, under "skip".
+        """
+        if not self._by_row:
+            return
+        error = ImageReadError(self.found)
+        if self.raises or len(self._by_row) == n_images:
+            raise error
+        n_bad = len(self._by_row)
+        lines = [f"{n_bad} of {n_images} images cannot be read, and left out:"]
+        warnings.warn("\n".join(lines + error.details(3)), UserWarning, stacklevel=4)
