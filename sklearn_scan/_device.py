@@ -46,16 +46,31 @@ def resolve_device(device: str | torch.device) -> torch.device:
     return resolved
 
 
-def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
+def resolve_precision(
+    precision: str, device: torch.device, *, delicate: bool = False
+) -> torch.dtype:
     """Return the number format for the backbone's arithmetic on `device`.
 
     "auto" takes bfloat16 where the hardware multiplies it natively, and float32
-    elsewhere: emulated bfloat16 is slower than float32.
+    elsewhere: emulated bfloat16 is slower than float32. For a `delicate` network it
+    takes float16, which is finer, in the place of bfloat16.
     """
     check_option("precision", precision, ["auto", *_DTYPES])
     if precision != "auto":
         return _DTYPES[precision]
+    if delicate:
+        return torch.float16 if _multiplies_float16(device) else torch.float32
     return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
+
+
+def _multiplies_float16(device: torch.device) -> bool:
+    if device.type == "cpu":
+        try:
+            capabilities = torch.cpu.get_capabilities()
+        except AttributeError:  # which is newer than our oldest torch
+            return False
+        return any(capabilities.get(f"{kind}_fp16") for kind in ("amx", "avx512"))
+    return device.type == "cuda"
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:

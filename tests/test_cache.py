@@ -1,7 +1,11 @@
 """The cache of embeddings, as users of `memory=` meet it."""
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 
@@ -13,9 +17,13 @@ from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from safetensors.torch import save_file
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
-from sklearn_scan import ImageEncoder, SimCLR
+from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR
+from sklearn_scan.cache import cache_info, clear_cache
+from sklearn_scan.cache.__main__ import main
 
 
 class Counting(nn.Module):
@@ -236,3 +244,180 @@ def test_another_forward_pass_is_another_encoder(tmp_path):
     np.testing.assert_allclose(
         encoder(1).transform(images), -encoder(-1).transform(images)
     )
+
+
+# Nothing that befalls the cache stops the work, or makes it wrong
+
+
+def only_file(folder):
+    (file,) = (path for path in folder.rglob("*") if path.is_file())
+    return file
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "page", "no tables", "empty"])
+def test_a_damaged_file_is_begun_anew(images, folder, damage):
+    expected = counting(folder).transform(images)
+    file = only_file(folder)
+    content = file.read_bytes()
+    if damage == "text":
+        file.write_text("no database")
+    elif damage == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    elif damage == "page":
+        file.write_bytes(content[:100] + b"\xff" * 4000 + content[4100:])
+    elif damage == "no tables":
+        file.unlink()
+        sqlite3.connect(file).close()
+    else:
+        file.write_bytes(b"")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert_array_equal(counting(folder).transform(images), expected)
+    assert all("damaged" in str(w.message) for w in caught)
+    assert bool(caught) == (damage in ("text", "cut", "page"))
+    assert Counting.n_images == 2 * len(images)
+    assert_array_equal(counting(folder).transform(images), expected)
+    assert Counting.n_images == 2 * len(images)
+
+
+@pytest.mark.parametrize("vector", ["zeroblob(length(vector))", "substr(vector, 1, 8)"])
+def test_a_damaged_entry_is_recomputed(images, folder, vector):
+    expected = counting(folder).transform(images)
+    with closing(sqlite3.connect(only_file(folder))) as connection, connection:
+        some = "(SELECT image FROM embeddings LIMIT 2)"
+        connection.execute(
+            f"UPDATE embeddings SET vector = {vector} WHERE image IN {some}"
+        )
+    assert_array_equal(counting(folder).transform(images), expected)
+    assert Counting.n_images == len(images) + 2
+    counting(folder).transform(images)
+    assert Counting.n_images == len(images) + 2
+
+
+def test_a_file_in_the_place_of_the_folder(images, tmp_path):
+    (tmp_path / "cache").write_text("not a folder")
+    with pytest.warns(UserWarning, match="could not be written"):
+        embedding = counting(tmp_path / "cache").transform(images)
+    assert_array_equal(embedding, counting(None).transform(images))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_may_be_read_only(images, folder):
+    expected = counting(folder).transform(images[:4])
+    file = only_file(folder)
+    file.chmod(0o444)
+    file.parent.chmod(0o555)
+    try:
+        with pytest.warns(UserWarning, match="could not be written"):
+            embedding = counting(folder).transform(images)
+    finally:
+        file.parent.chmod(0o755)
+    assert_array_equal(embedding[:4], expected)
+    assert Counting.n_images == len(images)
+
+
+FULL_DISK = """
+import resource, signal, sys, warnings
+import numpy as np
+from torch import nn
+from sklearn_scan import ImageEncoder
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+images = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), dtype=np.uint8)
+encoder = ImageEncoder(nn.Flatten(), input_size=8, memory=sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    embedding = encoder.transform(images)
+assert ["could not be written" in str(w.message) for w in caught] == [True], caught
+assert np.isfinite(embedding).all() and embedding.shape == (300, 192)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX")
+def test_a_full_disk(folder):
+    subprocess.run([sys.executable, "-c", FULL_DISK, str(folder)], check=True)
+
+
+def test_an_interrupted_pass_is_not_lost(folder):
+    images = np.random.default_rng(2).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+
+    class Interrupted(Counting):
+        def forward(self, x):
+            if Counting.n_images == 20:
+                raise KeyboardInterrupt
+            return super().forward(x)
+
+    encoder = ImageEncoder(Interrupted, input_size=8, memory=folder, batch_size=4)
+    with pytest.raises(KeyboardInterrupt):
+        encoder.transform(images)
+    assert cache_info(folder).n_images == 20
+
+
+def test_images_pass_once_in_a_grid_search(folder):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (1000, 4, 4, 3), dtype=np.uint8)
+    clusterer = SCANClusterer(
+        n_clusters=2,
+        encoder=ImageEncoder(Counting, input_size=4),
+        n_neighbors=5,
+        n_heads=1,
+        max_epochs=1,
+        self_label_epochs=0,
+        memory=folder,
+        random_state=0,
+    )
+    grid = {"entropy_weight": [1.0, 2.0, 3.0, 5.0], "n_neighbors": [1, 2, 3, 4, 5]}
+    search = GridSearchCV(clusterer, grid, cv=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        search.fit(images)
+    assert len(search.cv_results_["params"]) == 20
+    assert Counting.n_images == 1000
+
+
+# Its size, and an end to it
+
+
+def test_report_and_clear(images, folder, tmp_path):
+    assert cache_info(folder).encoders == []
+    counting(folder).transform(images)
+    counting(folder, mean=0.1).transform(images[:2])
+    (folder / "of somebody else.txt").touch()
+    info = cache_info(folder)
+    assert info.n_images == len(images) + 2
+    assert info.n_bytes == sum(f.stat().st_size for f in folder.rglob("*.sqlite"))
+    assert sorted(e.n_images for e in info.encoders) == [2, len(images)]
+    assert {e.encoder for e in info.encoders} == {"Counting"}
+    assert f"{len(images) + 2} images" in str(info)
+    assert clear_cache(folder) == info
+    assert cache_info(folder).n_images == 0
+    assert [p.name for p in folder.rglob("*") if p.is_file()] == [
+        "of somebody else.txt"
+    ]
+    counting(folder).transform(images)
+    assert Counting.n_images == 2 * len(images) + 2
+
+
+def test_the_report_of_a_damaged_file(images, folder):
+    counting(folder).transform(images)
+    only_file(folder).write_text("no database")
+    (entry,) = cache_info(folder).encoders
+    assert (entry.encoder, entry.n_images, entry.n_bytes) == ("(damaged)", 0, 11)
+    clear_cache(folder)
+    assert cache_info(folder).encoders == []
+
+
+def test_the_command(images, folder, capsys, monkeypatch):
+    counting(folder).transform(images)
+    monkeypatch.setattr(sys, "argv", ["cache", str(folder)])
+    main()
+    assert f"{len(images)} images" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["cache", str(folder), "--clear"])
+    main()
+    assert "Deleted" in capsys.readouterr().out
+    assert cache_info(folder).n_images == 0
+
+
+def test_a_memory_without_a_folder_has_no_report():
+    with pytest.raises(ValueError, match="must name a folder"):
+        cache_info(joblib.Memory(None))

@@ -6,8 +6,8 @@ import sqlite3
 import time
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -52,23 +52,24 @@ class EmbeddingCache:
     def read(self, images: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the embeddings of those `images`, content keys, that are known."""
         known: dict[str, NDArray[np.float32]] = {}
-        if not self._file.exists():
-            return known
-        with self._guarded("read") as connection:
-            if connection and connection.execute(_HAS_TABLES).fetchone():
-                for start in range(0, len(images), _ROWS_A_QUERY):
-                    keys = images[start : start + _ROWS_A_QUERY]
-                    marks = ",".join("?" * len(keys))
-                    rows = connection.execute(
-                        "SELECT image, checksum, vector FROM embeddings "
-                        f"WHERE image IN ({marks})",
-                        keys,
-                    )
-                    known |= {
-                        image: np.frombuffer(vector, "<f4")
-                        for image, checksum, vector in rows
-                        if zlib.crc32(vector) == checksum  # else as good as unknown
-                    }
+
+        def select(connection: sqlite3.Connection) -> None:
+            if not connection.execute(_HAS_TABLES).fetchone():
+                return
+            for start in range(0, len(images), _ROWS_A_QUERY):
+                keys = images[start : start + _ROWS_A_QUERY]
+                marks = ",".join("?" * len(keys))
+                rows = connection.execute(
+                    "SELECT image, checksum, vector FROM embeddings "
+                    f"WHERE image IN ({marks})",
+                    keys,
+                )
+                for image, checksum, vector in rows:
+                    if zlib.crc32(vector) == checksum:  # else as good as unknown
+                        known[image] = np.frombuffer(vector, "<f4")
+
+        if self._file.exists():
+            self._attempt("read", select)
         return known
 
     def add(self, image: str, vector: NDArray[np.float32]) -> None:
@@ -83,34 +84,34 @@ class EmbeddingCache:
             (image, zlib.crc32(blob := vector.astype("<f4").tobytes()), blob)
             for image, vector in self._unsaved.items()
         ]
-        with self._guarded("written") as connection:
-            if rows and connection:
-                # A crash of this process is safe all the same; of the whole machine,
-                # damage is noticed and mended by embedding again.
-                connection.execute("PRAGMA synchronous=OFF")
-                with connection:
-                    for table in _TABLES:
-                        connection.execute(table)
-                    connection.execute(
-                        "INSERT OR IGNORE INTO encoder VALUES (?)", (self._name,)
-                    )
-                    connection.executemany(
-                        "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows
-                    )
+
+        def insert(connection: sqlite3.Connection) -> None:
+            # A crash of this process is safe all the same; of the whole machine,
+            # damage is noticed and mended by embedding again.
+            connection.execute("PRAGMA synchronous=OFF")
+            with connection:
+                for table in _TABLES:
+                    connection.execute(table)
+                name = "INSERT OR IGNORE INTO encoder VALUES (?)"
+                connection.execute(name, (self._name,))
+                connection.executemany(
+                    "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows
+                )
+
+        if rows:
+            self._attempt("written", insert)
         self._unsaved.clear()
         self._saved_at = time.monotonic()
 
-    @contextmanager
-    def _guarded(self, done: str) -> Iterator[sqlite3.Connection | None]:
-        """Connect; turn what goes wrong into a warning, and do without from then on."""
+    def _attempt(self, done: str, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Do something with the file; if it goes wrong, warn and do without."""
         if done in self._given_up:
-            yield None
             return
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._file, timeout=_LOCK_TIMEOUT)
             with closing(connection):
-                yield connection
+                work(connection)
         except (OSError, sqlite3.OperationalError) as error:
             self._given_up.add(done)
             self._warn(f"could not be {done} ({error}): the work goes on without")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sklearn_scan._validation import did_you_mean
+from sklearn_scan.encoders._checkpoints import (
+    Weights,
+    describe_misfit,
+    drop_classifier,
+    read_weights,
+)
 from sklearn_scan.encoders._hub import cached_weights, probe_hub
 from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
 from sklearn_scan.exceptions import HubUnavailableError
 
 Model = str | nn.Module | Callable[[], nn.Module]
-Weights: TypeAlias = dict[str, Tensor]
 
 # ImageNet's, for modules that come without a configuration of their own.
 _DEFAULT_CONFIG: dict[str, Any] = {
@@ -116,13 +121,14 @@ def build_backbone(
     kwargs = dict(model_kwargs or {})
     if checkpoint is None:
         return _build(model, None, input_size, kwargs).eval()
-    weights = _read_weights(checkpoint)
+    weights = read_weights(checkpoint)
     try:
         return _build(model, weights, input_size, kwargs).eval()
     except (KeyError, RuntimeError) as error:
+        own = _untrained(model, kwargs).state_dict()
+        differences = describe_misfit(weights, own) or shorten(str(error), 400)
         raise ValueError(
-            f"checkpoint={str(checkpoint)!r} does not fit this model: "
-            f"{shorten(str(error), 400, placeholder=' …')}"
+            f"checkpoint={str(checkpoint)!r} does not fit this model: {differences}"
         ) from error
 
 
@@ -143,8 +149,18 @@ def _build(
     if weights is not None:
         config = getattr(module, "pretrained_cfg", None) or {}
         own = module.state_dict()
-        module.load_state_dict(_drop_classifier(weights, config, keep=own))
+        module.load_state_dict(drop_classifier(weights, config, keep=own))
     return module
+
+
+def _untrained(model: Model, kwargs: dict[str, Any]) -> nn.Module:
+    if isinstance(model, nn.Module):
+        return model
+    if isinstance(model, str):
+        import timm
+
+        return timm.create_model(model, **kwargs)
+    return model(**kwargs)
 
 
 def _build_timm(
@@ -167,7 +183,7 @@ def _build_timm(
             "a name that timm.list_pretrained() lists."
         )
     if config.hf_hub_id and (cached := cached_weights(config.hf_hub_id)):
-        return _build_timm_from(_read_weights(cached), name, kwargs)
+        return _build_timm_from(read_weights(cached), name, kwargs)
     try:
         if config.hf_hub_id:
             probe_hub()
@@ -190,7 +206,7 @@ def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.
 
     config = timm.get_pretrained_cfg(name)
     if config is not None and kwargs["num_classes"] == 0:
-        weights = _drop_classifier(weights, config.to_dict())
+        weights = drop_classifier(weights, config.to_dict())
     # Told of no classifier, the loader is strict: every weight must find its place.
     overlay = {"state_dict": weights, "classifier": None}
     module: Any = timm.create_model(
@@ -198,35 +214,6 @@ def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.
     )
     del module.pretrained_cfg["state_dict"]  # else the weights are kept twice
     return cast(nn.Module, module)
-
-
-def _read_weights(checkpoint: str | Path) -> Weights:
-    """Read a safetensors file or a state dict; execute nothing that it holds."""
-    from timm.models import load_state_dict
-
-    try:
-        weights: Weights = load_state_dict(str(checkpoint), weights_only=True)
-    except Exception as error:  # each format's reader raises kinds of its own
-        raise ValueError(
-            f"checkpoint={str(checkpoint)!r} could not be read as safetensors or as a "
-            f"state dict: {error}"
-        ) from error
-    if not weights:
-        raise ValueError(f"checkpoint={str(checkpoint)!r} holds no weights.")
-    return weights
-
-
-def _drop_classifier(
-    weights: Weights, config: dict[str, Any], keep: Container[str] = ()
-) -> Weights:
-    """Leave out the weights of the classifier that timm's configuration names."""
-    names = config.get("classifier") or ()
-    layers = {names} if isinstance(names, str) else set(names)
-    return {
-        key: value
-        for key, value in weights.items()
-        if key in keep or key.rpartition(".")[0] not in layers
-    }
 
 
 def check_features(features: Any, n_images: int) -> Tensor:

@@ -28,6 +28,7 @@ from sklearn_scan.encoders._backbones import (
 )
 from sklearn_scan.encoders._base import Encoder, check_settings
 from sklearn_scan.encoders._embedding import EmbeddingPass
+from sklearn_scan.encoders._folding import fold_batch_norms, is_delicate
 from sklearn_scan.encoders._preprocessing import per_channel
 from sklearn_scan.images import (
     INTERPOLATIONS,
@@ -74,7 +75,10 @@ class ImageEncoder(Encoder):
     device : str or torch.device, default="auto"
         Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
-        The backbone's number format; "auto" takes bf16 where the hardware has it.
+        The backbone's number format. "auto" takes bf16 where the hardware has it; for
+        networks of depthwise convolutions with batch norms, such as MobileNet, for
+        which it is too coarse, fp16. Embeddings agree with those in fp32 to a cosine of
+        0.999.
     memory : path or joblib.Memory, default=None
         A folder in which each image's embedding is kept, by content, so that no image
         passes twice through the same backbone.
@@ -92,7 +96,8 @@ class ImageEncoder(Encoder):
     bad_images_ : list of UnreadableImage
         The images the last `transform` could not read: (row, path, reason).
     module_ : nn.Module
-        The backbone, once `fit` or `transform` has built it.
+        The backbone, once `fit` or `transform` has built it. In a model made by name,
+        batch norms are folded into the convolutions before them.
     preprocessing_ : Preprocessing
         How images are cropped, resized and normalised.
 
@@ -194,14 +199,17 @@ class ImageEncoder(Encoder):
         if input_size is None and self.model == DEFAULT_MODEL:
             input_size = _DEFAULT_INPUT_SIZE
         with isolated_rng(0):  # for the weights that a model begins with
-            self.module_ = build_backbone(
+            module = build_backbone(
                 self.model,
                 checkpoint=self.checkpoint,
                 input_size=input_size,
                 model_kwargs=self.model_kwargs,
             )
+        self._delicate = is_delicate(module)
+        # The user's own module stays as it is: it may be trained further.
+        self.module_ = fold_batch_norms(module) if self._is_named else module
         self.preprocessing_ = backbone_preprocessing(
-            self.module_,
+            module,
             input_size=input_size,
             crop_pct=self.crop_pct,
             interpolation=self.interpolation,
@@ -251,7 +259,7 @@ class ImageEncoder(Encoder):
             self.module_,
             self.preprocessing_,
             device=device,
-            dtype=resolve_precision(self.precision, device),
+            dtype=self._dtype(device),
             batch_size=self._choose_batch_size(device),
         )
         bad = BadImages(self.bad_images)
@@ -267,6 +275,13 @@ class ImageEncoder(Encoder):
         self.bad_images_ = bad.found
         return embedding
 
+    @property
+    def _is_named(self) -> bool:
+        return isinstance(self.model, str)
+
+    def _dtype(self, device: torch.device) -> torch.dtype:
+        return resolve_precision(self.precision, device, delicate=self._delicate)
+
     def _choose_batch_size(self, device: torch.device) -> int:
         if isinstance(self.batch_size, str):
             return suggest_batch_size(self.preprocessing_.input_size, device)
@@ -276,8 +291,7 @@ class ImageEncoder(Encoder):
         folder = cache_folder(self.memory)
         if folder is None:
             return None
-        dtype = resolve_precision(self.precision, resolve_device(self.device))
+        dtype = self._dtype(resolve_device(self.device))
         settings = repr(self.preprocessing_), str(dtype), decoder_name()
-        model = self.model
-        name = model if isinstance(model, str) else type(self.module_).__name__
+        name = str(self.model) if self._is_named else type(self.module_).__name__
         return EmbeddingCache(folder, fingerprint(self.module_, *settings), name)

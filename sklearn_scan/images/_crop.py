@@ -55,9 +55,10 @@ class SquareCrop:
             image = Image.fromarray(image)
         width, height = image.size
         side = min(width, height) * self.crop_pct
-        left, top = (width - side) / 2, (height - side) / 2
+        # from whole pixels on: half a pixel's shift would blur what needs no resizing
+        left, top = round((width - side) / 2), round((height - side) / 2)
         box = (left, top, left + side, top + side)
-        if side == self.size and left.is_integer() and top.is_integer():
+        if side == self.size:
             square = image.crop(box)
         else:  # one resampling for crop and resize: only what is kept is computed
             resampling = INTERPOLATIONS[self.interpolation]

@@ -1,0 +1,77 @@
+"""Checkpoints: weights on disk, and how they differ from a model's."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+Weights: TypeAlias = dict[str, Tensor]
+
+_SHOWN = 3
+
+
+def read_weights(checkpoint: str | Path) -> Weights:
+    """Read a safetensors file or a state dict; execute nothing that it holds."""
+    from timm.models import load_state_dict
+
+    try:
+        weights: Weights = load_state_dict(str(checkpoint), weights_only=True)
+    except Exception as error:  # each format's reader raises kinds of its own
+        raise ValueError(
+            f"checkpoint={str(checkpoint)!r} could not be read as safetensors or as a "
+            f"state dict: {error}"
+        ) from error
+    if not weights:
+        raise ValueError(f"checkpoint={str(checkpoint)!r} holds no weights.")
+    return weights
+
+
+def drop_classifier(
+    weights: Weights, config: dict[str, Any], keep: Container[str] = ()
+) -> Weights:
+    """Leave out the weights of the classifier that timm's configuration names."""
+    names = config.get("classifier") or ()
+    layers = {names} if isinstance(names, str) else set(names)
+    return {
+        key: value
+        for key, value in weights.items()
+        if key in keep or key.rpartition(".")[0] not in layers
+    }
+
+
+def describe_misfit(weights: Weights, own: Mapping[str, Tensor]) -> str:
+    """Say which weights differ between a checkpoint and a model; "" if none does.
+
+    Parameters
+    ----------
+    weights : dict of str to Tensor
+        What the checkpoint holds.
+    own : mapping of str to Tensor
+        What the model has.
+    """
+    missing = [key for key in own if key not in weights]
+    unknown = [key for key in weights if key not in own]
+    reshaped = [
+        f"{key} is {tuple(value.shape)} in the file and {tuple(own[key].shape)} in the "
+        "model"
+        for key, value in weights.items()
+        if key in own and value.shape != own[key].shape
+    ]
+    parts = [
+        f"{len(missing)} of the model's {len(own)} weights are not in the file "
+        f"({_some(missing)})",
+        f"{len(unknown)} in the file are not the model's ({_some(unknown)})",
+        f"{len(reshaped)} are of another shape ({_some(reshaped)})",
+    ]
+    kept = [
+        p for p, keys in zip(parts, (missing, unknown, reshaped), strict=True) if keys
+    ]
+    return "; ".join(kept) + "." * bool(kept)
+
+
+def _some(names: list[str]) -> str:
+    more = ", …" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
