@@ -71,3 +71,12 @@ def test_clusters_of_photos(encoder, photos):
     ).fit(paths)
     assert clusterer.score(paths, y) > 0.8
     np.testing.assert_array_equal(clusterer.predict(paths), clusterer.labels_)
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp16"])
+def test_reduced_precision_agrees_with_fp32(encoder, photos, precision):
+    paths, _, _ = photos
+    exact = clone(encoder).set_params(precision="fp32").transform(paths)
+    embedding = clone(encoder).set_params(precision=precision).transform(paths)
+    norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(embedding, axis=1)
+    assert ((exact * embedding).sum(axis=1) / norms).min() >= 0.999

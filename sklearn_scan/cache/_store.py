@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 import warnings
@@ -68,7 +69,7 @@ class EmbeddingCache:
                     if zlib.crc32(vector) == checksum:  # else as good as unknown
                         known[image] = np.frombuffer(vector, "<f4")
 
-        if self._file.exists():
+        if os.path.exists(self._file):  # False too where one may not look
             self._attempt("read", select)
         return known
 
