@@ -84,7 +84,7 @@ class ImageReadError(ValueError):
 
 def _printable(path: str) -> str:
     """Replace what a terminal refuses: bytes of a file name in no known script."""
-    return path.encode(errors="surrogateescape").decode(errors="replace")
+    return path.encode(errors="surrogatepass").decode(errors="replace")
 
 
 class HubUnavailableError(RuntimeError):

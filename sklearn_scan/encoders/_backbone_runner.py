@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import numpy as np
@@ -44,6 +45,9 @@ class BackboneRunner:
         The number format to compute in.
     batch_size : int
         The most images to embed at once.
+    whole : bool, default=False
+        Whether every layer computes in `dtype`. Otherwise those that need more than
+        it gives, such as norms and softmax, keep fp32.
     """
 
     def __init__(
@@ -54,8 +58,12 @@ class BackboneRunner:
         device: torch.device,
         dtype: torch.dtype,
         batch_size: int,
+        whole: bool = False,
     ) -> None:
+        if whole:
+            module = copy.deepcopy(module).to(dtype)
         self._module = to_compute(module.eval(), device)
+        self._whole = whole
         self._preprocessing = preprocessing
         self._device = device
         self._dtype = dtype
@@ -93,8 +101,12 @@ class BackboneRunner:
     @torch.inference_mode()
     def _embed(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         images = torch.from_numpy(batch).to(self._device)
-        with autocast(self._device, self._dtype):
-            features = self._module(self._preprocessing.normalize(images))
+        pixels = self._preprocessing.normalize(images)
+        if self._whole:
+            features = self._module(pixels.to(self._dtype))
+        else:
+            with autocast(self._device, self._dtype):
+                features = self._module(pixels)
         vectors = check_features(features, len(images)).float().cpu().numpy()
         return np.asarray(vectors)
 

@@ -51,11 +51,22 @@ def is_delicate(module: nn.Module) -> bool:
     with those in fp32 is 0.983 in bf16 and 0.9994 in fp16. Other networks keep more
     than 0.999 in bf16.
     """
-    parts = list(module.modules())
-    return any(isinstance(part, nn.BatchNorm2d) for part in parts) and any(
+    return has_norms(module, nn.BatchNorm2d) and any(
         isinstance(part, nn.Conv2d) and 1 < part.groups == part.in_channels
-        for part in parts
+        for part in module.modules()
     )
+
+
+def has_norms(
+    module: nn.Module,
+    kinds: type[nn.Module] | tuple[type[nn.Module], ...] = (
+        nn.BatchNorm2d,
+        nn.GroupNorm,
+        nn.LayerNorm,
+    ),
+) -> bool:
+    """Tell a network with normalising layers of these kinds."""
+    return any(isinstance(part, kinds) for part in module.modules())
 
 
 class _Tracer(fx.Tracer):

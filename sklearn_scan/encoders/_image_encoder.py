@@ -28,7 +28,7 @@ from sklearn_scan.encoders._backbones import (
 )
 from sklearn_scan.encoders._base import Encoder, check_settings
 from sklearn_scan.encoders._embedding import EmbeddingPass
-from sklearn_scan.encoders._folding import fold_batch_norms, is_delicate
+from sklearn_scan.encoders._folding import fold_batch_norms, has_norms, is_delicate
 from sklearn_scan.encoders._preprocessing import per_channel
 from sklearn_scan.images import (
     INTERPOLATIONS,
@@ -208,6 +208,10 @@ class ImageEncoder(Encoder):
         self._delicate = is_delicate(module)
         # The user's own module stays as it is: it may be trained further.
         self.module_ = fold_batch_norms(module) if self._is_named else module
+        # Of such a network, once folded, no layer needs more than its convolutions.
+        self._is_plain = (
+            self._is_named and self._delicate and not has_norms(self.module_)
+        )
         self.preprocessing_ = backbone_preprocessing(
             module,
             input_size=input_size,
@@ -261,6 +265,7 @@ class ImageEncoder(Encoder):
             device=device,
             dtype=self._dtype(device),
             batch_size=self._choose_batch_size(device),
+            whole=self._is_plain,
         )
         bad = BadImages(self.bad_images)
         embedding = EmbeddingPass(

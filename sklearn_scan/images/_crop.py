@@ -55,8 +55,10 @@ class SquareCrop:
             image = Image.fromarray(image)
         width, height = image.size
         side = min(width, height) * self.crop_pct
-        # from whole pixels on: half a pixel's shift would blur what needs no resizing
-        left, top = round((width - side) / 2), round((height - side) / 2)
+        left, top = (width - side) / 2, (height - side) / 2
+        if side == self.size:
+            # whole pixels: half a pixel's shift would blur what needs no resizing
+            left, top = round(left), round(top)
         box = (left, top, left + side, top + side)
         if side == self.size:
             square = image.crop(box)

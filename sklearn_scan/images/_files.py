@@ -41,8 +41,8 @@ def decode_file(path: str, ample_side: int | None = None) -> Image.Image:
         whole = image.size
         if ample_side is not None:
             image.draft(None, (ample_side, ample_side))
-        plain_jpeg = image.format == "JPEG" and image.mode in ("RGB", "L")
-        if plain_jpeg and image.size == whole and (fast := _fast_decoder()):
+        fast = _fast_decoder() if _is_plain_jpeg(image) else None
+        if fast and image.size == whole:
             file.seek(0)
             decoded = fast(file.read())
             if decoded is not None:
@@ -51,6 +51,16 @@ def decode_file(path: str, ample_side: int | None = None) -> Image.Image:
             image = Image.open(file)  # Pillow reads more, or says what is wrong
         image.load()
         return pil_to_rgb(image)
+
+
+def _is_plain_jpeg(image: Image.Image) -> bool:
+    """Tell an image that both decoders turn into the same pixels."""
+    # An orientation may stand in XMP alone, where only Pillow looks for it.
+    return (
+        image.format == "JPEG"
+        and image.mode in ("RGB", "L")
+        and b"tiff:Orientation" not in image.info.get("xmp", b"")
+    )
 
 
 def decoder_name() -> str:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import joblib
 import numpy as np
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,7 +24,6 @@ from sklearn_scan.images._sources import ImageSource, PathSource
 # A worker's errand: large enough that handing it over costs nothing beside it, and
 # small enough that what is read ahead stays small.
 _ERRAND_IMAGES = 16
-_WORKER_IDLE = 60  # seconds a worker process outlives its last errand
 # Below this many images a pass is over before worker processes have started.
 _WORTH_PROCESSES = 2000
 
@@ -127,9 +126,12 @@ def _workers(
         and isinstance(source, PathSource)
         and len(source) >= _WORTH_PROCESSES
     ):
-        # Processes that need no `if __name__ == "__main__"` in the user's script, and
-        # that stay for the next pass.
-        yield _hand_to_process(get_reusable_executor(n_workers, timeout=_WORKER_IDLE))
+        # Of the kind that needs no `if __name__ == "__main__"` in the user's script.
+        pool = ProcessPoolExecutor(n_workers)
+        try:
+            yield _hand_to_process(pool)
+        finally:
+            pool.shutdown(kill_workers=True)  # whatever they are at: none waits for it
         return
     threads = ThreadPoolExecutor(n_workers)
     try:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -229,7 +229,8 @@ class PILSource(ImageSource):
 
     def name(self, i: int) -> str:
         """Return the path image `i` was opened from, if it has one."""
-        return getattr(self._images[i], "filename", "") or super().name(i)
+        path = getattr(self._images[i], "filename", "")
+        return os.fsdecode(path) if path else super().name(i)
 
 
 class DatasetSource(ImageSource):
@@ -253,8 +254,12 @@ class DatasetSource(ImageSource):
     def __init__(self, items: Any, *, float_range: float | None = None) -> None:
         in_memory = isinstance(items, list | tuple)
         n_probed = len(items) if in_memory else min(len(items), _PROBED_ITEMS)
-        images = [_item_image(items[i]) for i in range(n_probed)]
-        arrays = [image for image in images if isinstance(image, np.ndarray)]
+        probed = []
+        for i in range(n_probed):
+            # an image that cannot be read is told of when all are read
+            with suppress(*self._image_faults):
+                probed.append(_item_image(items[i]))
+        arrays = [image for image in probed if isinstance(image, np.ndarray)]
         self.float_range = settle_float_range(arrays, float_range)
         if self.float_range is None and not in_memory:
             self.float_range = float_range  # floats may come after those probed
