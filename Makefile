@@ -22,6 +22,7 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/digits.py
 	$(BIN)/python examples/benchmarks/import_time.py
 	$(BIN)/python examples/benchmarks/heads.py
+	$(BIN)/python examples/benchmarks/embed.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -113,8 +113,8 @@ def by_hand(paths, model, batch_size=8, n_ahead=4):
     return np.concatenate(embedding)
 
 
-def quick_start(paths, model):
-    """The loop of timm's quick start: its transform, fp32, one image after another."""
+def one_by_one(paths, model):
+    """timm's quick start, image after image: its transform, fp32, one process."""
     transform = timm.data.create_transform(
         input_size=(3, SIZE, SIZE),
         crop_pct=CROP,
@@ -131,8 +131,8 @@ def quick_start(paths, model):
         )
 
 
-def quick_start_batched(paths, model, batch_size=64):
-    """The same in the batches one usually writes."""
+def quick_start(paths, model, batch_size=64):
+    """The same as a loop over batches, as one usually writes it."""
     transform = timm.data.create_transform(
         input_size=(3, SIZE, SIZE),
         crop_pct=CROP,
@@ -166,7 +166,7 @@ def photos(folder):
         "ours": lambda: encoder.transform(paths),
         "by hand": lambda: by_hand(paths, best),
         "quick start": lambda: quick_start(few, plain),
-        "quick start, batches": lambda: quick_start_batched(few, plain),
+        "quick start, one by one": lambda: one_by_one(few, plain),
     }
     sizes = {"ours": len(paths), "by hand": len(paths)}
     rates = {name: [] for name in runs}
@@ -184,8 +184,8 @@ def photos(folder):
     results |= {
         "ours / by hand (median of pairs)": round(to_hand, 3),
         "ours / quick start": round(results["ours"] / results["quick start"], 2),
-        "ours / quick start, batches": round(
-            results["ours"] / results["quick start, batches"], 2
+        "ours / quick start, one by one": round(
+            results["ours"] / results["quick start, one by one"], 2
         ),
         "spread of ours": [round(min(rates["ours"])), round(max(rates["ours"]))],
         "spread of by hand": [
@@ -298,6 +298,11 @@ def make_backbone(name):
 def main():
     benchmarks = {f.__name__: f for f in (photos, warm, memory, share, encoders)}
     chosen = sys.argv[1:] or list(benchmarks)
+    unknown = set(chosen) - set(benchmarks)
+    if unknown:
+        sys.exit(f"Unknown: {unknown}. Known: {list(benchmarks)}.")
+    if not DATA.is_dir():
+        sys.exit(f"No images at {DATA}: set SKLEARN_SCAN_DATA to their folder.")
     machine = {
         "cores": os.cpu_count(),
         "processor": platform.processor() or platform.machine(),

@@ -11,7 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_scan._device import isolated_rng, resolve_device, resolve_precision
+from sklearn_scan._device import (
+    isolated_rng,
+    kept_heap,
+    resolve_device,
+    resolve_precision,
+)
 from sklearn_scan._validation import (
     check_count,
     check_option,
@@ -268,15 +273,17 @@ class ImageEncoder(Encoder):
             whole=self._is_plain,
         )
         bad = BadImages(self.bad_images)
-        embedding = EmbeddingPass(
+        embedding_pass = EmbeddingPass(
             source, runner, self.preprocessing_.crop, self._cache(), bad
-        ).run(
-            batch_size=runner.batch_size,
-            n_jobs=self.n_jobs,
-            processes=device.type != "cpu",
-            out=out,
-            verbose=self.verbose,
         )
+        with kept_heap():
+            embedding = embedding_pass.run(
+                batch_size=runner.batch_size,
+                n_jobs=self.n_jobs,
+                processes=device.type != "cpu",
+                out=out,
+                verbose=self.verbose,
+            )
         self.bad_images_ = bad.found
         return embedding
 
