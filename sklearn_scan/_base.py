@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -12,20 +11,20 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    ClusterMixin,
-    TransformerMixin,
-)
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
 from sklearn_scan._device import resolve_device
-from sklearn_scan._input import Features, ImageInputMixin
+from sklearn_scan._input import Features
+from sklearn_scan._prediction import (
+    PredictionMixin,
+    check_has_neighbors,
+    cluster_sizes,
+    most_probable,
+    readable_rows,
+)
 from sklearn_scan._validation import (
     check_count,
     check_option,
@@ -35,22 +34,17 @@ from sklearn_scan._validation import (
 from sklearn_scan.clustering import suggest_learning_rate, train_heads
 from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import ClusterHeads, Standardize
-from sklearn_scan.metrics import clustering_accuracy
-from sklearn_scan.model_selection import neighbor_information
-from sklearn_scan.neighbors import METHODS, NeighborGraph, mine_neighbors
+from sklearn_scan.neighbors import METHODS, NeighborGraph
 from sklearn_scan.objectives import Objective
 from sklearn_scan.self_labeling import self_label
 from sklearn_scan.training import count_batches
 
 _BATCH_SIZE = 512
-_PREDICTION_ROWS = 2**14
 
 
 class BaseImageClusterer(
-    ImageInputMixin,
-    ClassNamePrefixFeaturesOutMixin,
+    PredictionMixin,
     ClusterMixin,
-    TransformerMixin,
     BaseEstimator,
     ABC,
 ):
@@ -60,8 +54,6 @@ class BaseImageClusterer(
     """
 
     n_clusters: int
-    n_neighbors: int
-    neighbor_method: str
     n_heads: int
     max_epochs: int
     self_label_epochs: int
@@ -71,13 +63,9 @@ class BaseImageClusterer(
     batch_size: int | str
     random_state: Any
 
-    module_: nn.Sequential
-
     @abstractmethod
     def _objective(self) -> Objective:
         """Return the loss of the first stage."""
-
-    # -- fit ---------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster images, or features of them.
@@ -126,7 +114,7 @@ class BaseImageClusterer(
         with self._timed("encode"):
             self.embedding_ = self._embed(data, fit=True)
         self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
-        readable = _readable_rows(self.embedding_)
+        readable = readable_rows(self.embedding_)
         self._check_sizes(len(readable))
         device = resolve_device(self.device)
         embedding = torch.from_numpy(self.embedding_[readable]).to(device)
@@ -180,7 +168,7 @@ class BaseImageClusterer(
         check_settings(self)
 
     def _check_sizes(self, n_samples: int) -> None:
-        _check_has_neighbors(n_samples)
+        check_has_neighbors(n_samples)
         if self.n_clusters > n_samples:
             raise ValueError(
                 f"n_clusters={self.n_clusters} must not exceed the number of samples, "
@@ -192,24 +180,6 @@ class BaseImageClusterer(
         start = time.perf_counter()
         yield
         self.stage_times_[stage] = time.perf_counter() - start
-
-    def _mine(self, embedding: Tensor, center: Tensor) -> NeighborGraph:
-        """Find the neighbours of each sample among all of them."""
-        most = len(embedding) - 1
-        if self.n_neighbors > most:
-            warnings.warn(
-                f"n_neighbors={self.n_neighbors} was lowered to {most}, all the other "
-                f"samples. Every sample is then like every other: choose fewer.",
-                UserWarning,
-                stacklevel=3,
-            )
-        # Angles about the mean: embeddings share a direction that tells nothing apart.
-        return mine_neighbors(
-            embedding - center,
-            min(self.n_neighbors, most),
-            method=self.neighbor_method,
-            device=self.device,
-        )
 
     def _fit_heads(
         self, features: Tensor, neighbors: NeighborGraph, seed: int
@@ -271,8 +241,8 @@ class BaseImageClusterer(
 
     def _number_by_size(self, head: ClusterHeads) -> None:
         """Renumber the clusters of `head` from the largest to the smallest."""
-        labels = _most_probable(self._probabilities(self.embedding_))
-        sizes = _cluster_sizes(labels, self.n_clusters)
+        labels = most_probable(self._probabilities(self.embedding_))
+        sizes = cluster_sizes(labels, self.n_clusters)
         head.reorder(torch.from_numpy(np.argsort(-sizes, kind="stable")))
 
     def _finish(self) -> None:
@@ -281,8 +251,8 @@ class BaseImageClusterer(
         self.classes_ = np.arange(self.n_clusters)
         self.probabilities_ = self._probabilities(self.embedding_)
         self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
-        self.labels_ = _most_probable(self.probabilities_)
-        sizes = _cluster_sizes(self.labels_, self.n_clusters)
+        self.labels_ = most_probable(self.probabilities_)
+        sizes = cluster_sizes(self.labels_, self.n_clusters)
         n_empty = int((sizes == 0).sum())
         if n_empty:
             warnings.warn(
@@ -305,137 +275,3 @@ class BaseImageClusterer(
         ndarray of float32, shape (n, embed_dim)
         """
         return self.fit(X).embedding_
-
-    # -- use ---------------------------------------------------------------------
-
-    def transform(self, X: Any) -> Features:
-        """Return the embedding of images; features are returned as they are.
-
-        Parameters
-        ----------
-        X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, embed_dim)
-        """
-        check_is_fitted(self)
-        return self._embed(self._read(X, reset=False))
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each cluster.
-
-        Parameters
-        ----------
-        X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_clusters)
-            Rows sum to one; columns are in the order of `classes_`. NaN for an image
-            that cannot be read, where `bad_images` is "skip".
-        """
-        check_is_fitted(self)
-        return self._probabilities(self._embed(self._read(X, reset=False)))
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return the most probable cluster.
-
-        Parameters
-        ----------
-        X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
-
-        Returns
-        -------
-        ndarray of int64, shape (n,)
-            From 0, the largest cluster of the training data, to n_clusters - 1; -1 for
-            an image that cannot be read, where `bad_images` is "skip".
-        """
-        return _most_probable(self.predict_proba(X))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Score the clusters of X, with or without labels; higher is better.
-
-        Parameters
-        ----------
-        X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
-        y : array-like of shape (n,), default=None
-            The true classes.
-
-        Returns
-        -------
-        float
-            With `y`, the accuracy after the best one-to-one matching of clusters and
-            classes. Without, the information in nats that a sample's cluster carries
-            of its neighbours' (`neighbor_information`), which falls both when
-            neighbours disagree and when clusters are merged or few.
-        """
-        if y is not None:
-            return self._accuracy(X, y)
-        check_is_fitted(self)
-        embedding = self._embed(self._read(X, reset=False))
-        embedding = embedding[_readable_rows(embedding)]
-        _check_has_neighbors(len(embedding))
-        neighbors = self._mine(torch.from_numpy(embedding), self._scaler.mean)
-        return neighbor_information(self._probabilities(embedding), neighbors)
-
-    def _accuracy(self, X: Any, y: Any) -> float:
-        check_is_fitted(self)
-        data = self._read(X, reset=False)
-        y = column_or_1d(y)
-        if len(data) != len(y):
-            raise ValueError(
-                f"y must have one label for each of the {len(data)} samples in X; got "
-                f"{len(y)} labels."
-            )
-        labels = _most_probable(self._probabilities(self._embed(data)))
-        return clustering_accuracy(y, labels)
-
-    @property
-    def _scaler(self) -> Standardize:
-        scaler = self.module_[0]
-        assert isinstance(scaler, Standardize)  # for mypy: fit has put it there
-        return scaler
-
-    @torch.inference_mode()
-    def _probabilities(self, embedding: Features) -> NDArray[np.float64]:
-        # In double precision: a sample's row then does not depend on its batch.
-        module = copy.deepcopy(self.module_).double()
-        # a read-only array, such as a worker process gets, is copied: torch warns of it
-        writeable = np.require(embedding, requirements="W")
-        blocks = torch.from_numpy(writeable).split(_PREDICTION_ROWS)
-        rows = [module(block.double())[0].softmax(dim=1) for block in blocks]
-        probabilities: NDArray[np.float64] = torch.cat(rows).numpy()
-        return probabilities
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(self.embedding_.shape[1])
-
-
-def _readable_rows(embedding: Features) -> NDArray[np.int64]:
-    """Return the rows that are not NaN, as those of unreadable images are."""
-    return np.flatnonzero(~np.isnan(embedding[:, 0]))
-
-
-def _most_probable(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return each row's most probable cluster; -1 where the row is NaN."""
-    unreadable = np.isnan(probabilities[:, 0])
-    labels: NDArray[np.int64] = np.where(unreadable, -1, probabilities.argmax(axis=1))
-    return labels
-
-
-def _cluster_sizes(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
-    return np.bincount(labels[labels >= 0], minlength=n_clusters)
-
-
-def _check_has_neighbors(n_samples: int) -> None:
-    if n_samples < 2:
-        raise ValueError(
-            f"X holds {n_samples} sample(s) (n_samples = {n_samples}), while a minimum "
-            "of 2 is required to find neighbours."
-        )

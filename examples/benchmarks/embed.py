@@ -113,43 +113,32 @@ def by_hand(paths, model, batch_size=8, n_ahead=4):
     return np.concatenate(embedding)
 
 
+def open_as_timm_does():
+    """timm's transform, from a path."""
+    transform = timm.data.create_transform(
+        input_size=(3, SIZE, SIZE),
+        crop_pct=CROP,
+        interpolation="bicubic",
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+    )
+    return lambda path: transform(Image.open(path).convert("RGB"))
+
+
+@torch.inference_mode()
 def one_by_one(paths, model):
     """timm's quick start, image after image: its transform, fp32, one process."""
-    transform = timm.data.create_transform(
-        input_size=(3, SIZE, SIZE),
-        crop_pct=CROP,
-        interpolation="bicubic",
-        mean=(0.5,) * 3,
-        std=(0.5,) * 3,
-    )
-    with torch.inference_mode():
-        return np.concatenate(
-            [
-                model(transform(Image.open(path).convert("RGB"))[None]).numpy()
-                for path in paths
-            ]
-        )
+    read = open_as_timm_does()
+    return np.concatenate([model(read(path)[None]).numpy() for path in paths])
 
 
+@torch.inference_mode()
 def quick_start(paths, model, batch_size=64):
     """The same as a loop over batches, as one usually writes it."""
-    transform = timm.data.create_transform(
-        input_size=(3, SIZE, SIZE),
-        crop_pct=CROP,
-        interpolation="bicubic",
-        mean=(0.5,) * 3,
-        std=(0.5,) * 3,
-    )
+    read = open_as_timm_does()
     batches = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
-    with torch.inference_mode():
-        return np.concatenate(
-            [
-                model(
-                    torch.stack([transform(Image.open(p).convert("RGB")) for p in some])
-                ).numpy()
-                for some in batches
-            ]
-        )
+    outputs = [model(torch.stack([read(path) for path in some])) for some in batches]
+    return torch.cat(outputs).numpy()
 
 
 def photos(folder):

@@ -14,20 +14,22 @@ from sklearn_scan._device import autocast, is_out_of_memory, to_compute
 from sklearn_scan.encoders._backbones import check_features
 from sklearn_scan.encoders._preprocessing import Preprocessing
 
-# Pixels in a batch. On a CPU the activations of more than about eight images of 224
-# pixels leave the cache, and are given back to the system and fetched anew for every
-# layer: batches of 64 take twice the time for an image.
-_PIXELS = {"cpu": 8 * 224**2, "cuda": 256 * 224**2}
-_FEWEST, _MOST = 1, 1024  # images
+# Pixels, and images, in a batch. On a CPU the activations of more than about eight
+# images of 224 pixels leave the cache, and are given back to the system and fetched
+# anew for every layer: batches of 64 take twice the time for an image.
+_MOST_PIXELS = {"cpu": 8 * 224**2, "cuda": 256 * 224**2, "other": 64 * 224**2}
+_MOST_IMAGES = {"cpu": 128, "cuda": 1024, "other": 256}
+_IMAGES_A_GIB = 16  # of 224 pixels: what a large backbone takes of a GPU's free memory
 
 
 def suggest_batch_size(input_size: int, device: torch.device) -> int:
     """Return how many images of a size to embed at once."""
-    pixels = _PIXELS.get(device.type, _PIXELS["cuda"] // 4)
-    if device.type == "cuda":  # a smaller card, or one in use: 16 images a free GiB
+    kind = device.type if device.type in _MOST_PIXELS else "other"
+    pixels = _MOST_PIXELS[kind]
+    if kind == "cuda":  # a smaller card, or one in use
         free, _ = torch.cuda.mem_get_info(device)
-        pixels = min(pixels, int(free / 2**30 * 16 * 224**2))
-    return min(max(pixels // input_size**2, _FEWEST), _MOST)
+        pixels = min(pixels, int(free / 2**30 * _IMAGES_A_GIB * 224**2))
+    return min(max(pixels // input_size**2, 1), _MOST_IMAGES[kind])
 
 
 class BackboneRunner:

@@ -1,0 +1,188 @@
+"""What a fitted clusterer does with images, or features, of the same kind."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from torch import Tensor, nn
+
+from sklearn_scan._input import Features, ImageInputMixin
+from sklearn_scan.heads import Standardize
+from sklearn_scan.metrics import clustering_accuracy
+from sklearn_scan.model_selection import neighbor_information
+from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
+
+_ROWS = 2**14  # of an embedding, at once
+
+
+class PredictionMixin(
+    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+):
+    """Embed, predict and score, for an estimator with the attributes below.
+
+    Images that cannot be read, where they are to be skipped, are rows of NaN in the
+    embedding and in the probabilities, and have the label -1.
+    """
+
+    n_neighbors: int
+    neighbor_method: str
+
+    embedding_: Features
+    module_: nn.Sequential
+
+    def transform(self, X: Any) -> Features:
+        """Return the embedding of images; features are returned as they are.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, embed_dim)
+        """
+        check_is_fitted(self)
+        return self._embed(self._read(X, reset=False))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each cluster.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_clusters)
+            Rows sum to one; columns are in the order of `classes_`. NaN for an image
+            that cannot be read, where `bad_images` is "skip".
+        """
+        check_is_fitted(self)
+        return self._probabilities(self._embed(self._read(X, reset=False)))
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return the most probable cluster.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            From 0, the largest cluster of the training data, to n_clusters - 1; -1 for
+            an image that cannot be read, where `bad_images` is "skip".
+        """
+        return most_probable(self.predict_proba(X))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Score the clusters of X, with or without labels; higher is better.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+        y : array-like of shape (n,), default=None
+            The true classes.
+
+        Returns
+        -------
+        float
+            With `y`, the accuracy after the best one-to-one matching of clusters and
+            classes. Without, the information in nats that a sample's cluster carries
+            of its neighbours' (`neighbor_information`), which falls both when
+            neighbours disagree and when clusters are merged or few.
+        """
+        if y is not None:
+            return self._accuracy(X, y)
+        check_is_fitted(self)
+        embedding = self._embed(self._read(X, reset=False))
+        embedding = embedding[readable_rows(embedding)]
+        check_has_neighbors(len(embedding))
+        neighbors = self._mine(torch.from_numpy(embedding), self._scaler.mean)
+        return neighbor_information(self._probabilities(embedding), neighbors)
+
+    def _accuracy(self, X: Any, y: Any) -> float:
+        check_is_fitted(self)
+        data = self._read(X, reset=False)
+        y = column_or_1d(y)
+        if len(data) != len(y):
+            raise ValueError(
+                f"y must have one label for each of the {len(data)} samples in X; got "
+                f"{len(y)} labels."
+            )
+        labels = most_probable(self._probabilities(self._embed(data)))
+        return clustering_accuracy(y, labels)
+
+    @property
+    def _scaler(self) -> Standardize:
+        scaler = self.module_[0]
+        assert isinstance(scaler, Standardize)  # for mypy: fit has put it there
+        return scaler
+
+    @torch.inference_mode()
+    def _probabilities(self, embedding: Features) -> NDArray[np.float64]:
+        # In double precision: a sample's row then does not depend on its batch.
+        module = copy.deepcopy(self.module_).double()
+        # a read-only array, such as a worker process gets, is copied: torch warns of it
+        writeable = np.require(embedding, requirements="W")
+        blocks = torch.from_numpy(writeable).split(_ROWS)
+        rows = [module(block.double())[0].softmax(dim=1) for block in blocks]
+        probabilities: NDArray[np.float64] = torch.cat(rows).numpy()
+        return probabilities
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.embedding_.shape[1])
+
+    def _mine(self, embedding: Tensor, center: Tensor) -> NeighborGraph:
+        """Find the neighbours of each sample among all of them."""
+        most = len(embedding) - 1
+        if self.n_neighbors > most:
+            warnings.warn(
+                f"n_neighbors={self.n_neighbors} was lowered to {most}, all the other "
+                f"samples. Every sample is then like every other: choose fewer.",
+                UserWarning,
+                stacklevel=3,
+            )
+        # Angles about the mean: embeddings share a direction that tells nothing apart.
+        return mine_neighbors(
+            embedding - center,
+            min(self.n_neighbors, most),
+            method=self.neighbor_method,
+            device=self.device,
+        )
+
+
+def readable_rows(embedding: Features) -> NDArray[np.int64]:
+    """Return the rows that are not NaN, as those of unreadable images are."""
+    return np.flatnonzero(~np.isnan(embedding[:, 0]))
+
+
+def most_probable(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return each row's most probable cluster; -1 where the row is NaN."""
+    unreadable = np.isnan(probabilities[:, 0])
+    labels: NDArray[np.int64] = np.where(unreadable, -1, probabilities.argmax(axis=1))
+    return labels
+
+
+def cluster_sizes(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
+    return np.bincount(labels[labels >= 0], minlength=n_clusters)
+
+
+def check_has_neighbors(n_samples: int) -> None:
+    if n_samples < 2:
+        raise ValueError(
+            f"X holds {n_samples} sample(s) (n_samples = {n_samples}), while a minimum "
+            "of 2 is required to find neighbours."
+        )
