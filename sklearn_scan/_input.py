@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from sklearn_scan.encoders import Encoder, resolve_encoder
+from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
 
 __all__ = ["Features", "ImageInputMixin"]
@@ -32,6 +34,7 @@ class ImageInputMixin:
     verbose: int
 
     encoder_: Encoder | None
+    embedding_: Features
     _float_range: float | None
 
     def _choose_encoder(self, X: Any, seed: int) -> Encoder | None:
@@ -89,7 +92,14 @@ class ImageInputMixin:
         assert self.encoder_ is not None  # for mypy: _read returned images
         if fit:
             self.encoder_.fit(data)
-        embedding = self.encoder_.transform(data)
+        try:
+            embedding = self.encoder_.transform(data)
+        except ImageReadError as error:
+            if fit or self.bad_images == "raise":
+                raise
+            # None of them can be read: of a fit that is an error, of these a gap.
+            warnings.warn(str(error), UserWarning, stacklevel=4)
+            return np.full((len(data), self.embedding_.shape[1]), np.nan, np.float32)
         n_unusable = int((~np.isfinite(embedding).all(axis=1)).sum())
         n_unusable -= len(self.encoder_.bad_images_)
         if n_unusable:

@@ -354,9 +354,18 @@ def test_nothing_but_bad_images(sound, memory, policy, how):
 def test_new_images_that_are_all_bad(sound, paths):
     clusterer = make_clusterer().fit(sound)
     bad = [paths[row] for row in BAD_ROWS]
-    for method in ("transform", "predict", "predict_proba", "score"):
-        with pytest.raises(ImageReadError, match="5 images cannot be read"):
-            getattr(clusterer, method)(bad)
+    for method in ("transform", "predict_proba"):
+        with pytest.warns(UserWarning, match="5 images cannot be read"):
+            result = getattr(clusterer, method)(bad)
+        assert result.shape[0] == 5
+        assert np.isnan(result).all()
+    with pytest.warns(UserWarning, match="1 image cannot be read"):
+        assert clusterer.predict(bad[:1]).tolist() == [-1]
+    with (
+        pytest.warns(UserWarning, match="5 images cannot be read"),
+        pytest.raises(ValueError, match="minimum of 2 is required"),
+    ):
+        clusterer.score(bad)
 
 
 def test_too_few_good_images(sound, paths):

@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pytest
 import timm
+import torch
 from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
@@ -294,6 +295,46 @@ def test_a_damaged_entry_is_recomputed(images, folder, vector):
     assert Counting.n_images == len(images) + 2
 
 
+def test_the_vector_of_another_image_is_not_taken(images, folder):
+    expected = counting(folder).transform(images)
+    with closing(sqlite3.connect(only_file(folder))) as connection, connection:
+        rows = connection.execute("SELECT image, vector, checksum FROM embeddings")
+        (one, *of_one), (other, *of_other) = rows.fetchall()[:2]
+        change = "UPDATE embeddings SET vector = ?, checksum = ? WHERE image = ?"
+        connection.executemany(change, [(*of_one, other), (*of_other, one)])
+    assert_array_equal(counting(folder).transform(images), expected)
+    assert Counting.n_images == len(images) + 2
+
+
+@pytest.mark.parametrize("vector", ["'text'", "12"])
+def test_an_entry_of_another_kind(images, folder, vector):
+    expected = counting(folder).transform(images)
+    with closing(sqlite3.connect(only_file(folder))) as connection, connection:
+        connection.execute(f"UPDATE embeddings SET vector = {vector}")
+    assert_array_equal(counting(folder).transform(images), expected)
+    assert Counting.n_images == 2 * len(images)
+
+
+def test_a_database_of_another_make(images, folder):
+    expected = counting(folder).transform(images)
+    with closing(sqlite3.connect(only_file(folder))) as connection, connection:
+        connection.execute("ALTER TABLE embeddings RENAME COLUMN vector TO other")
+    with pytest.warns(UserWarning, match="damaged"):
+        assert_array_equal(counting(folder).transform(images), expected)
+    assert_array_equal(counting(folder).transform(images), expected)
+    assert Counting.n_images == 2 * len(images)
+
+
+def test_what_is_not_finite_is_not_kept(images, folder):
+    class Sick(Counting):
+        def forward(self, x):
+            return super().forward(x) * np.nan
+
+    encoder = ImageEncoder(Sick, input_size=8, memory=folder, precision="fp32")
+    assert np.isnan(encoder.transform(images)).all()
+    assert cache_info(folder).n_images == 0
+
+
 def test_a_file_in_the_place_of_the_folder(images, tmp_path):
     (tmp_path / "cache").write_text("not a folder")
     with pytest.warns(UserWarning, match="could not be written"):
@@ -421,3 +462,89 @@ def test_the_command(images, folder, capsys, monkeypatch):
 def test_a_memory_without_a_folder_has_no_report():
     with pytest.raises(ValueError, match="must name a folder"):
         cache_info(joblib.Memory(None))
+
+
+class Configured(nn.Module):
+    """Depends on what is no weight, in ways that a repr does not show."""
+
+    def __init__(self, **state):
+        super().__init__()
+        self.state = state
+        self.register_buffer("shift", torch.zeros(1), persistent=False)
+
+    def forward(self, x):
+        return x.mean((2, 3)) * self.state["factor"] + self.shift
+
+
+def with_shift():
+    model = Configured(factor=2.0)
+    model.shift += 1
+    return model
+
+
+def with_hook():
+    model = Configured(factor=2.0)
+    model.register_forward_hook(lambda module, inputs, output: -output)
+    return model
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: Configured(factor=3.0),
+        lambda: Configured(factor=torch.tensor(4.0)),
+        lambda: Configured(factor=np.float32(5)),
+        with_shift,
+        with_hook,
+    ],
+)
+def test_state_of_all_kinds_is_told_apart(images, folder, other):
+    def embed(model, memory):
+        return ImageEncoder(model, input_size=8, memory=memory).transform(images)
+
+    embed(lambda: Configured(factor=2.0), folder)
+    assert_array_equal(embed(other, folder), embed(other, None))
+
+
+def test_a_helper_of_the_forward_pass_is_told_apart(images, folder):
+    def encoder(factor):
+        class Helped(nn.Module):
+            def forward(self, x):
+                return self.help(x.mean((2, 3)))
+
+            def help(self, x):
+                return x * factor
+
+        return ImageEncoder(Helped, input_size=8, memory=folder)
+
+    first = encoder(1).transform(images)
+    assert_allclose(encoder(-1).transform(images), -first)
+
+
+KEY = """
+import torch
+from torch import nn
+from sklearn_scan.cache import fingerprint
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kinds = {"cls", "avg", "max"}
+        self.linear = nn.Linear(2, 2)
+    def forward(self, x):
+        return x if x.dim() in {"cls", "avg", "max", 2} else self.linear(x)
+
+torch.manual_seed(0)
+print(fingerprint(Model()))
+"""
+
+
+def test_the_key_is_the_same_in_every_process():
+    def key(seed):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", KEY]
+        return subprocess.run(
+            command, env=environment, check=True, capture_output=True
+        ).stdout
+
+    assert key("1") == key("2") != b""

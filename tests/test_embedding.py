@@ -1,5 +1,6 @@
 """One pass over the images: in the memory there is, to where the user wants it."""
 
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -71,6 +72,8 @@ def test_a_pass_that_fails_leaves_no_file(images, tmp_path):
 def test_a_file_in_no_folder(images, tmp_path):
     with pytest.raises(FileNotFoundError, match="out must be a file in a folder"):
         ImageEncoder(pooled, input_size=8).transform(images, out=tmp_path / "no" / "x")
+    with pytest.raises(FileNotFoundError, match="out must be a file in a folder"):
+        ImageEncoder(pooled, input_size=8).transform(images, out=tmp_path)
 
 
 def test_memory_does_not_grow_with_the_images(tmp_path):
@@ -233,6 +236,27 @@ def test_a_forward_pass_that_cannot_be_traced_stays():
     model = Branching().eval()
     assert fold_batch_norms(model) is model
     assert isinstance(model.net[1], nn.BatchNorm2d)
+
+
+def test_a_folded_model_can_be_pickled(images):
+    model = timm.create_model("levit_128s", num_classes=0).eval()
+    pickle.loads(pickle.dumps(fold_batch_norms(model)))
+
+
+def test_beyond_the_range_of_fp16_it_is_fp32(images):
+    class Large(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(3, 2)
+            nn.init.constant_(self.linear.weight, 1e5)
+
+        def forward(self, x):
+            return self.linear(x.mean((2, 3)))
+
+    def embed(precision):
+        return ImageEncoder(Large, input_size=8, precision=precision).transform(images)
+
+    assert_array_equal(embed("fp16"), embed("fp32"))
 
 
 def test_a_module_of_ones_own_is_left_as_it_is(images):

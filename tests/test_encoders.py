@@ -204,6 +204,25 @@ def test_checkpoint_that_is_damaged(tmp_path, name, content):
         ImageEncoder("test_resnet", checkpoint=tmp_path / name).fit()
 
 
+@pytest.mark.parametrize("name", ["levit_128s", "test_convnext", "test_vit"])
+def test_checkpoint_with_a_head_of_several_layers(tmp_path, name):
+    model = timm.create_model(name)
+    save_file(model.state_dict(), tmp_path / "weights.safetensors")
+    size = {"input_size": 224 if name == "levit_128s" else 160}
+    encoder = ImageEncoder(name, checkpoint=tmp_path / "weights.safetensors", **size)
+    encoder.set_params(precision="fp32").fit()
+    pixels = torch.rand(1, 3, size["input_size"], size["input_size"])
+    model.reset_classifier(0)
+    with torch.no_grad():
+        expected = model.eval()(pixels)
+        torch.testing.assert_close(encoder.module_(pixels), expected)
+
+
+def test_output_as_a_data_frame(images):
+    frame = ImageEncoder(small_net).set_output(transform="pandas").transform(images)
+    assert list(frame.columns[:2]) == ["imageencoder0", "imageencoder1"]
+
+
 def test_checkpoint_that_is_empty(tmp_path):
     torch.save({}, tmp_path / "weights.pth")
     with pytest.raises(ValueError, match="holds no weights"):

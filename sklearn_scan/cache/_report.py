@@ -78,6 +78,8 @@ def cache_folder(memory: object) -> Path | None:
     ------
     TypeError
         If `memory` is neither a path nor a joblib.Memory nor None.
+    ValueError
+        If it is an empty name.
     """
     # joblib.Memory(None) is scikit-learn's way to say: keep nothing
     location = memory.location if isinstance(memory, joblib.Memory) else memory
@@ -88,6 +90,8 @@ def cache_folder(memory: object) -> Path | None:
             "memory must be a path, a joblib.Memory or None; got "
             f"{type(location).__name__}."
         )
+    if not os.fspath(location):
+        raise ValueError("memory must name a folder; got an empty name.")
     return Path(os.fspath(location), _FOLDER)
 
 
@@ -122,7 +126,8 @@ def cache_info(memory: str | Path | joblib.Memory) -> CacheInfo:
     0
     """
     folder = _existing_folder(memory)
-    encoders = [_describe(file) for file in folder.glob(f"*{SUFFIX}")]
+    files = [file for file in folder.glob(f"*{SUFFIX}") if file.is_file()]
+    encoders = [_describe(file) for file in files]
     encoders.sort(key=lambda entry: -entry.n_bytes)
     return CacheInfo(str(folder), encoders)
 

@@ -21,6 +21,19 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS encoder (name TEXT PRIMARY KEY)",
 )
 _HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'embeddings'"
+# What SQLite says of files that are sound, but not to be had; all else is damage.
+_OUT_OF_REACH = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
 _ROWS_A_QUERY = 500  # SQLite bounds the parameters of one statement
 _LOCK_TIMEOUT = 60.0  # seconds one process waits while another writes
 # Seconds of work that an interruption may cost; a write costs some milliseconds.
@@ -66,7 +79,9 @@ class EmbeddingCache:
                     keys,
                 )
                 for image, checksum, vector in rows:
-                    if zlib.crc32(vector) == checksum:  # else as good as unknown
+                    # what is not as it was written is as good as unknown
+                    sound = isinstance(image, str) and isinstance(vector, bytes)
+                    if sound and _checksum(image, vector) == checksum:
                         known[image] = np.frombuffer(vector, "<f4")
 
         if os.path.exists(self._file):  # False too where one may not look
@@ -75,6 +90,8 @@ class EmbeddingCache:
 
     def add(self, image: str, vector: NDArray[np.float32]) -> None:
         """Keep an embedding; it is written within seconds, or by `save`."""
+        if not np.isfinite(vector).all():
+            return  # a fault of the day, such as an overflow, is not to last
         self._unsaved[image] = vector
         if time.monotonic() - self._saved_at > _FLUSH_INTERVAL:
             self.save()
@@ -82,7 +99,7 @@ class EmbeddingCache:
     def save(self) -> None:
         """Write what was added since the last time."""
         rows = [
-            (image, zlib.crc32(blob := vector.astype("<f4").tobytes()), blob)
+            (image, _checksum(image, blob := vector.astype("<f4").tobytes()), blob)
             for image, vector in self._unsaved.items()
         ]
 
@@ -111,14 +128,16 @@ class EmbeddingCache:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._file, timeout=_LOCK_TIMEOUT)
+            connection.text_factory = _decode
             with closing(connection):
                 work(connection)
-        except (OSError, sqlite3.OperationalError) as error:
-            self._given_up.add(done)
-            self._warn(f"could not be {done} ({error}): the work goes on without")
-        except sqlite3.DatabaseError as error:
-            self._warn(f"is damaged ({error}): it is begun anew")
-            self._discard()
+        except (OSError, sqlite3.Error) as error:
+            if _is_damage(error):
+                self._warn(f"is damaged ({error}): it is begun anew")
+                self._discard()
+            else:
+                self._given_up.add(done)
+                self._warn(f"could not be {done} ({error}): the work goes on without")
 
     def _discard(self) -> None:
         try:
@@ -133,3 +152,19 @@ class EmbeddingCache:
             UserWarning,
             stacklevel=2,
         )
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return (
+        code is not None and code & 0xFF not in _OUT_OF_REACH
+    )  # its kind, in one byte
+
+
+def _decode(text: bytes) -> str:
+    return text.decode(errors="replace")  # damaged letters match no checksum
+
+
+def _checksum(image: str, vector: bytes) -> int:
+    """Of both, so that no damage can give one image the vector of another."""
+    return zlib.crc32(vector, zlib.crc32(image.encode()))

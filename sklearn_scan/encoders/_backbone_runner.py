@@ -28,6 +28,7 @@ def suggest_batch_size(input_size: int, device: torch.device) -> int:
     pixels = _MOST_PIXELS[kind]
     if kind == "cuda":  # a smaller card, or one in use
         free, _ = torch.cuda.mem_get_info(device)
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         pixels = min(pixels, int(free / 2**30 * _IMAGES_A_GIB * 224**2))
     return min(max(pixels // input_size**2, 1), _MOST_IMAGES[kind])
 
@@ -62,10 +63,8 @@ class BackboneRunner:
         batch_size: int,
         whole: bool = False,
     ) -> None:
-        if whole:
-            module = copy.deepcopy(module).to(dtype)
         self._module = to_compute(module.eval(), device)
-        self._whole = whole
+        self._whole = copy.deepcopy(self._module).to(dtype) if whole else None
         self._preprocessing = preprocessing
         self._device = device
         self._dtype = dtype
@@ -90,34 +89,49 @@ class BackboneRunner:
         done = 0
         while done < len(images):
             batch = images[done : done + self.batch_size]
-            try:
-                vectors.append(self._embed(batch))
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                self._halve(error)
+            result = self._try(batch)
+            if result is None:
+                self._halve()
                 continue
+            vectors.append(result)
             done += len(batch)
         return np.concatenate(vectors)
 
+    def _try(self, batch: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Embed a batch; return None if memory runs out.
+
+        The error is let go of, and with it what its traceback holds of the memory.
+        """
+        try:
+            vectors = self._embed(batch, self._dtype)
+            if not np.isfinite(vectors).all():  # beyond the range of fp16, it may be
+                vectors = self._embed(batch, torch.float32)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+        return vectors
+
     @torch.inference_mode()
-    def _embed(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _embed(
+        self, batch: NDArray[np.uint8], dtype: torch.dtype
+    ) -> NDArray[np.float32]:
         images = torch.from_numpy(batch).to(self._device)
         pixels = self._preprocessing.normalize(images)
-        if self._whole:
-            features = self._module(pixels.to(self._dtype))
+        if self._whole is not None and dtype == self._dtype:
+            features = self._whole(pixels.to(dtype))
         else:
-            with autocast(self._device, self._dtype):
+            with autocast(self._device, dtype):
                 features = self._module(pixels)
         vectors = check_features(features, len(images)).float().cpu().numpy()
         return np.asarray(vectors)
 
-    def _halve(self, error: Exception) -> None:
+    def _halve(self) -> None:
         if self.batch_size == 1:
             raise RuntimeError(
                 f"Memory on {self._device} does not suffice to embed a single image: "
                 "choose a smaller model or a smaller input_size, or device='cpu'."
-            ) from error
+            )
         self.batch_size //= 2
         warnings.warn(
             f"Memory ran out on {self._device}: from here on {self.batch_size} images "
@@ -125,5 +139,5 @@ class BackboneRunner:
             RuntimeWarning,
             stacklevel=5,
         )
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        if self._device.type != "cpu":
+            torch.get_device_module(self._device).empty_cache()

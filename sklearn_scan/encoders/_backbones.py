@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, cast
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sklearn_scan._validation import did_you_mean
 from sklearn_scan.encoders._checkpoints import (
     Weights,
+    classifier_layers,
     describe_misfit,
     drop_classifier,
     read_weights,
@@ -20,6 +21,7 @@ from sklearn_scan.encoders._checkpoints import (
 from sklearn_scan.encoders._hub import cached_weights, probe_hub
 from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
 from sklearn_scan.exceptions import HubUnavailableError
+from sklearn_scan.images import INTERPOLATIONS
 
 Model = str | nn.Module | Callable[[], nn.Module]
 
@@ -206,7 +208,11 @@ def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.
 
     config = timm.get_pretrained_cfg(name)
     if config is not None and kwargs["num_classes"] == 0:
-        weights = drop_classifier(weights, config.to_dict())
+        settings = config.to_dict()
+        keep: Container[str] = ()
+        if any("." in layer for layer in classifier_layers(settings)):
+            keep = _untrained(name, kwargs).state_dict()  # the head's norm may stay
+        weights = drop_classifier(weights, settings, keep)
     # Told of no classifier, the loader is strict: every weight must find its place.
     overlay = {"state_dict": weights, "classifier": None}
     module: Any = timm.create_model(
@@ -238,6 +244,8 @@ def backbone_preprocessing(module: nn.Module, **given: Any) -> Preprocessing:
     """Return the module's own preprocessing, overridden by what is given (not None)."""
     own = getattr(module, "pretrained_cfg", None) or {}
     config = {key: own.get(key, value) for key, value in _DEFAULT_CONFIG.items()}
+    if config["interpolation"] not in INTERPOLATIONS:  # timm knows "random" too
+        config["interpolation"] = _DEFAULT_CONFIG["interpolation"]
     config["input_size"] = config["input_size"][-1]
     config |= {key: value for key, value in given.items() if value is not None}
     config["mean"] = per_channel("mean", config["mean"])

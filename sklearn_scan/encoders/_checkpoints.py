@@ -30,16 +30,25 @@ def read_weights(checkpoint: str | Path) -> Weights:
 
 
 def drop_classifier(
-    weights: Weights, config: dict[str, Any], keep: Container[str] = ()
+    weights: Weights, config: Mapping[str, Any], keep: Container[str] = ()
 ) -> Weights:
-    """Leave out the weights of the classifier that timm's configuration names."""
-    names = config.get("classifier") or ()
-    layers = {names} if isinstance(names, str) else set(names)
+    """Leave out the weights of the classifier that timm's configuration names.
+
+    With "head.linear" goes all that is below "head", such as a norm, unless it is to
+    be kept.
+    """
+    heads = tuple(f"{name.partition('.')[0]}." for name in classifier_layers(config))
     return {
         key: value
         for key, value in weights.items()
-        if key in keep or key.rpartition(".")[0] not in layers
+        if key in keep or not key.startswith(heads)
     }
+
+
+def classifier_layers(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the classifiers in timm's configuration of a model."""
+    names = config.get("classifier") or ()
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def describe_misfit(weights: Weights, own: Mapping[str, Tensor]) -> str:

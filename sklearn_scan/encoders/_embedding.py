@@ -46,7 +46,9 @@ class EmbeddingArray:
         self._n_rows = n_rows
         self._out = None if out is None else Path(out)
         self._array: NDArray[np.float32] | None = None
-        if self._out is not None and not self._out.parent.is_dir():
+        if self._out is None:
+            return
+        if not self._out.name or self._out.is_dir() or not self._out.parent.is_dir():
             raise FileNotFoundError(
                 f"out must be a file in a folder that exists; got {str(out)!r}."
             )
@@ -63,6 +65,11 @@ class EmbeddingArray:
                 self._array = np.empty(shape, np.float32)
             else:
                 self._array = open_memmap(self._unfinished, "w+", np.float32, shape)
+                if hasattr(os, "posix_fallocate"):
+                    # A full disk is an error here; written to, a map of it is a crash.
+                    with open(self._unfinished, "r+b") as file:
+                        size = os.path.getsize(self._unfinished)
+                        os.posix_fallocate(file.fileno(), 0, size)
         self._array[row] = vector
 
     def finish(self, gaps: list[int]) -> NDArray[np.float32]:
@@ -73,7 +80,7 @@ class EmbeddingArray:
             return self._array
         self._array = None  # the file is closed before it is renamed: Windows asks it
         os.replace(self._unfinished, self._out)
-        finished: NDArray[np.float32] = np.load(self._out, mmap_mode="r+")
+        finished: NDArray[np.float32] = np.load(self._out, mmap_mode="c")
         return finished
 
     def discard(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import cast
 
@@ -26,10 +27,11 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
         The same; as it was, where its forward pass cannot be traced.
     """
     try:
-        graph = _Tracer().trace(module)
+        # a copy: tracing may leave its traces in what a forward pass remembers
+        graph = _Tracer().trace(copy.deepcopy(module))
     except Exception:  # a forward pass may do anything that tracing cannot follow
         return module
-    for convolution, norm, name in _pairs(graph, module):
+    for convolution, norm, name in list(_pairs(graph, module)):
         convolution.weight, convolution.bias = fuse_conv_bn_weights(
             convolution.weight,
             convolution.bias,

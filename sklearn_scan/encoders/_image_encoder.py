@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sklearn_scan._device import (
     isolated_rng,
@@ -38,8 +40,10 @@ from sklearn_scan.encoders._preprocessing import per_channel
 from sklearn_scan.images import (
     INTERPOLATIONS,
     BadImages,
+    ImageSource,
+    PathSource,
     as_image_source,
-    decoder_name,
+    decoder_settings,
 )
 
 __all__ = ["DEFAULT_MODEL", "ImageEncoder"]
@@ -49,7 +53,7 @@ DEFAULT_MODEL = "vit_small_patch14_dinov2.lvd142m"
 _DEFAULT_INPUT_SIZE = 224  # its training size, 518, costs five times as much
 
 
-class ImageEncoder(Encoder):
+class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
     """Embed images with a pretrained backbone.
 
     Parameters
@@ -211,7 +215,7 @@ class ImageEncoder(Encoder):
                 model_kwargs=self.model_kwargs,
             )
         self._delicate = is_delicate(module)
-        # The user's own module stays as it is: it may be trained further.
+        # The user's own module keeps its weights: it may be trained further.
         self.module_ = fold_batch_norms(module) if self._is_named else module
         # Of such a network, once folded, no layer needs more than its convolutions.
         self._is_plain = (
@@ -238,7 +242,8 @@ class ImageEncoder(Encoder):
             Anything `sklearn_scan.images.as_image_source` reads.
         out : path, default=None
             A .npy file to write the embedding to, for one that memory does not hold.
-            It appears when it is complete.
+            It appears when it is complete, and what is written to the array returned
+            does not reach it.
 
         Returns
         -------
@@ -274,9 +279,9 @@ class ImageEncoder(Encoder):
         )
         bad = BadImages(self.bad_images)
         embedding_pass = EmbeddingPass(
-            source, runner, self.preprocessing_.crop, self._cache(), bad
+            source, runner, self.preprocessing_.crop, self._cache(source, device), bad
         )
-        with kept_heap():
+        with kept_heap() if device.type == "cpu" else nullcontext():
             embedding = embedding_pass.run(
                 batch_size=runner.batch_size,
                 n_jobs=self.n_jobs,
@@ -285,6 +290,7 @@ class ImageEncoder(Encoder):
                 verbose=self.verbose,
             )
         self.bad_images_ = bad.found
+        self._n_features_out = embedding.shape[1]
         return embedding
 
     @property
@@ -299,11 +305,15 @@ class ImageEncoder(Encoder):
             return suggest_batch_size(self.preprocessing_.input_size, device)
         return int(self.batch_size)
 
-    def _cache(self) -> EmbeddingCache | None:
+    def _cache(
+        self, source: ImageSource, device: torch.device
+    ) -> EmbeddingCache | None:
         folder = cache_folder(self.memory)
         if folder is None:
             return None
-        dtype = self._dtype(resolve_device(self.device))
-        settings = repr(self.preprocessing_), str(dtype), decoder_name()
+        settings = [repr(self.preprocessing_), device.type, str(self._dtype(device))]
+        settings.append(f"whole: {self._is_plain}")
+        if isinstance(source, PathSource):
+            settings.append(decoder_settings())
         name = str(self.model) if self._is_named else type(self.module_).__name__
         return EmbeddingCache(folder, fingerprint(self.module_, *settings), name)

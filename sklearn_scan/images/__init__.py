@@ -6,7 +6,7 @@ The rest of the package sees an `ImageSource` and nothing else.
 from sklearn_scan.images._bad_images import POLICIES, BadImages
 from sklearn_scan.images._crop import INTERPOLATIONS, SquareCrop
 from sklearn_scan.images._dispatch import as_image_source, is_image_input
-from sklearn_scan.images._files import decoder_name
+from sklearn_scan.images._files import decoder_name, decoder_settings
 from sklearn_scan.images._loading import load_batches, resolve_workers
 from sklearn_scan.images._pixels import BACKGROUND
 from sklearn_scan.images._sources import (
@@ -30,6 +30,7 @@ __all__ = [
     "SquareCrop",
     "as_image_source",
     "decoder_name",
+    "decoder_settings",
     "is_image_input",
     "load_batches",
     "resolve_workers",

@@ -75,6 +75,7 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
     X = _unwrap(X)
     kind = _kind(X)
     if kind == "source":
+        _check_not_empty(X)
         return X
     if kind == "tensor":
         return ArraySource(tensor_to_array(X, channel_axis=1), float_range=float_range)

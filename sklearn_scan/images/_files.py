@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from sklearn_scan.images._pixels import check_mode, pil_to_rgb
 
@@ -68,6 +68,11 @@ def decoder_name() -> str:
     return "torchcodec" if _fast_decoder() else "pillow"
 
 
+def decoder_settings() -> str:
+    """Return what decides the pixels of a file besides its content."""
+    return f"{decoder_name()}, truncated: {ImageFile.LOAD_TRUNCATED_IMAGES}"
+
+
 @functools.cache
 def _fast_decoder() -> Callable[[bytes], Image.Image | None] | None:
     """Return torchcodec's decoder of JPEGs, where it is installed and loads.
@@ -110,7 +115,7 @@ def _open(path: str) -> BinaryIO:
         raise IsADirectoryError(path)
     if not stat.S_ISREG(mode):  # a pipe would be waited for without end
         raise OSError("not a file but a pipe, a socket or a device")
-    return open(path, "rb", buffering=0)
+    return open(path, "rb")
 
 
 def explain(path: str, error: Exception) -> str:
@@ -123,7 +128,7 @@ def explain(path: str, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if isinstance(error, UnidentifiedImageError):
-        empty = os.path.getsize(path) == 0
+        empty = os.path.exists(path) and os.path.getsize(path) == 0
         return "empty, zero bytes" if empty else "not an image that PIL knows"
     if isinstance(error, Image.DecompressionBombError):
         return (

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil
 from typing import TypeVar
+from weakref import WeakSet
 
 import joblib
 import numpy as np
@@ -26,6 +27,7 @@ from sklearn_scan.images._sources import ImageSource, PathSource
 _ERRAND_IMAGES = 16
 # Below this many images a pass is over before worker processes have started.
 _WORTH_PROCESSES = 2000
+_MOST_PROCESSES = 16  # each takes memory; so many outrun a GPU
 
 T = TypeVar("T")
 
@@ -99,6 +101,9 @@ def load_batches(
         )
         for some, errand in _run_ahead(errands, ahead):
             for row, image in zip(some, errand.result(), strict=True):
+                if processes and isinstance(image, UnreadableImage):
+                    # This process may know formats that its workers do not.
+                    (image,) = _read(source, crop, [row])
                 if isinstance(image, UnreadableImage):
                     bad_images.add([image._replace(row=row)])
                 elif not bad_images.lost:
@@ -127,11 +132,14 @@ def _workers(
         and len(source) >= _WORTH_PROCESSES
     ):
         # Of the kind that needs no `if __name__ == "__main__"` in the user's script.
-        pool = ProcessPoolExecutor(n_workers)
+        pool = ProcessPoolExecutor(min(n_workers, _MOST_PROCESSES))
+        handed_out: WeakSet[Future[list[_Read]]] = WeakSet()
         try:
-            yield _hand_to_process(pool)
+            yield _hand_to_process(pool, handed_out)
         finally:
-            pool.shutdown(kill_workers=True)  # whatever they are at: none waits for it
+            for errand in list(handed_out):
+                errand.cancel()
+            pool.shutdown()
         return
     threads = ThreadPoolExecutor(n_workers)
     try:
@@ -140,15 +148,19 @@ def _workers(
         threads.shutdown(cancel_futures=True)
 
 
-def _hand_to_process(pool: Executor) -> _HandOut:
+def _hand_to_process(
+    pool: Executor, handed_out: WeakSet[Future[list[_Read]]]
+) -> _HandOut:
     def hand_out(
         source: ImageSource, crop: SquareCrop, rows: list[int]
     ) -> Future[list[_Read]]:
         assert isinstance(source, PathSource)  # for mypy: _workers has looked
         # Paths of this errand only: a pickle of all would cost more than the reading.
-        return pool.submit(
+        errand = pool.submit(
             _read_in_process, Image.MAX_IMAGE_PIXELS, source.take(rows), crop
         )
+        handed_out.add(errand)
+        return errand
 
     return hand_out
 

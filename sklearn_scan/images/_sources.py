@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from threading import RLock
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +36,8 @@ from sklearn_scan.images._pixels import (
 )
 
 _PROBED_ITEMS = 16  # of a lazily read dataset, to settle the range of its floats
+# The cache's keys and the batches are read side by side.
+_ONE_READER = RLock()
 # What decoders raise. A Dataset's other errors are faults of its code, not of a file.
 _DECODER_ERRORS = (OSError, EOFError, SyntaxError, Image.DecompressionBombError)
 
@@ -104,12 +108,22 @@ class ImageSource(ABC):
         try:
             yield
         except self._image_faults as error:
+            if _is_fault_of_machine(error):
+                raise
             failure = UnreadableImage(i, self.name(i), self._explain(i, error))
             raise ImageReadError([failure]) from error
 
     def _explain(self, i: int, error: Exception) -> str:
         """Say in a few words why image `i` cannot be read."""
         return str(error) or type(error).__name__
+
+
+def _is_fault_of_machine(error: Exception) -> bool:
+    """Tell what no image is to blame for: no memory left, or too many open files."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError)
+        and error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+    )
 
 
 class ArraySource(ImageSource):
@@ -170,7 +184,8 @@ class PathSource(ImageSource):
     def read(self, i: int, crop: SquareCrop) -> RGBImage:
         """Return the crop of image `i`, decoded at no more than the size it needs."""
         with self._reading(i):
-            return crop(decode_file(self._paths[i], crop.ample_side))
+            image = decode_file(self._paths[i], crop.ample_side)
+        return crop(image)
 
     def name(self, i: int) -> str:
         """Return the path of image `i`."""
@@ -206,7 +221,7 @@ class PILSource(ImageSource):
     Parameters
     ----------
     images : sequence of PIL.Image.Image
-        Of any sizes and modes. They are never altered.
+        Of any sizes and modes. They are never altered, but loaded where they are not.
     """
 
     # opened files are decoded when they are first used
@@ -225,7 +240,9 @@ class PILSource(ImageSource):
     def read(self, i: int, crop: SquareCrop) -> RGBImage:
         """Return the crop of image `i`."""
         with self._reading(i):
-            return crop(pil_to_rgb(self._images[i]))
+            image = pil_to_rgb(self._images[i])
+            image.load()
+        return crop(image)
 
     def name(self, i: int) -> str:
         """Return the path image `i` was opened from, if it has one."""
@@ -269,7 +286,7 @@ class DatasetSource(ImageSource):
         return len(self._items)
 
     def __getitem__(self, i: int) -> RGBImage:
-        with self._reading(i):
+        with _ONE_READER, self._reading(i):
             image = _item_image(self._items[i])
             if isinstance(image, Image.Image):
                 return np.array(pil_to_rgb(image))

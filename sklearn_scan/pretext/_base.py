@@ -178,7 +178,7 @@ class Pretext(Encoder):
     @property
     def bad_images_(self) -> list[UnreadableImage]:  # type: ignore[override]
         """The images the last `transform` could not read: (row, path, reason)."""
-        return self.encoder_.bad_images_
+        return self.encoder_.bad_images_ if hasattr(self, "encoder_") else []
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
