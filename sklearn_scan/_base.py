@@ -17,14 +17,9 @@ from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
 from sklearn_scan._device import resolve_device
+from sklearn_scan._gaps import cluster_sizes, most_probable, readable_rows
 from sklearn_scan._input import Features
-from sklearn_scan._prediction import (
-    PredictionMixin,
-    check_has_neighbors,
-    cluster_sizes,
-    most_probable,
-    readable_rows,
-)
+from sklearn_scan._prediction import PredictionMixin, check_has_neighbors
 from sklearn_scan._validation import (
     check_count,
     check_option,

@@ -13,6 +13,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
+from sklearn_scan._gaps import most_probable, readable_rows
 from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan.heads import Standardize
 from sklearn_scan.metrics import clustering_accuracy
@@ -162,22 +163,6 @@ class PredictionMixin(
             method=self.neighbor_method,
             device=self.device,
         )
-
-
-def readable_rows(embedding: Features) -> NDArray[np.int64]:
-    """Return the rows that are not NaN, as those of unreadable images are."""
-    return np.flatnonzero(~np.isnan(embedding[:, 0]))
-
-
-def most_probable(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return each row's most probable cluster; -1 where the row is NaN."""
-    unreadable = np.isnan(probabilities[:, 0])
-    labels: NDArray[np.int64] = np.where(unreadable, -1, probabilities.argmax(axis=1))
-    return labels
-
-
-def cluster_sizes(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
-    return np.bincount(labels[labels >= 0], minlength=n_clusters)
 
 
 def check_has_neighbors(n_samples: int) -> None:

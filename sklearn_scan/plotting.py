@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_scan._gaps import cluster_sizes
 from sklearn_scan._validation import check_count
 from sklearn_scan.images import ImageSource, SquareCrop, as_image_source
 from sklearn_scan.prototypes import cluster_prototypes
@@ -66,8 +67,7 @@ def plot_clusters(
         _, ax = plt.subplots(figsize=(chosen.shape[1] * 0.5 + 1, height))
     ax.imshow(mosaic)
     pitch = side + _GAP
-    labels = clusterer.labels_
-    sizes = np.bincount(labels[labels >= 0], minlength=len(chosen))
+    sizes = cluster_sizes(clusterer.labels_, len(chosen))
     ax.set_yticks(
         np.arange(len(chosen)) * pitch + pitch / 2,
         [f"{cluster} ({size})" for cluster, size in enumerate(sizes)],

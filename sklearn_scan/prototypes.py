@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_scan._gaps import most_probable
 from sklearn_scan._validation import check_count
 
 __all__ = ["cluster_prototypes"]
@@ -49,8 +50,7 @@ def cluster_prototypes(
     array([1, 3])
     """
     check_count("n_candidates", n_candidates)
-    labels = probabilities.argmax(axis=1)
-    labels[np.isnan(probabilities).any(axis=1)] = -1
+    labels = most_probable(probabilities)
     prototypes = np.full(probabilities.shape[1], -1, dtype=np.int64)
     for cluster in range(probabilities.shape[1]):
         members = np.flatnonzero(labels == cluster)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import warnings
 
 import numpy as np
@@ -64,7 +65,7 @@ class BackboneRunner:
         whole: bool = False,
     ) -> None:
         self._module = to_compute(module.eval(), device)
-        self._whole = copy.deepcopy(self._module).to(dtype) if whole else None
+        self._is_whole = whole
         self._preprocessing = preprocessing
         self._device = device
         self._dtype = dtype
@@ -118,13 +119,18 @@ class BackboneRunner:
     ) -> NDArray[np.float32]:
         images = torch.from_numpy(batch).to(self._device)
         pixels = self._preprocessing.normalize(images)
-        if self._whole is not None and dtype == self._dtype:
+        if self._is_whole and dtype == self._dtype:
             features = self._whole(pixels.to(dtype))
         else:
             with autocast(self._device, dtype):
                 features = self._module(pixels)
         vectors = check_features(features, len(images)).float().cpu().numpy()
         return np.asarray(vectors)
+
+    @functools.cached_property
+    def _whole(self) -> nn.Module:
+        """The module in `dtype`; made for the first image, which may never come."""
+        return copy.deepcopy(self._module).to(self._dtype)
 
     def _halve(self) -> None:
         if self.batch_size == 1:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sklearn_scan.cache import EmbeddingCache
-from sklearn_scan.exceptions import ImageReadError, UnreadableImage
+from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import (
     BadImages,
     ImageSource,
     SquareCrop,
     load_batches,
     resolve_workers,
+    try_each,
 )
 
 _LOOKUP = 1024  # images looked up in the cache at a time
@@ -225,22 +228,13 @@ class EmbeddingPass:
             rows[i : i + _KEYS_AN_ERRAND] for i in range(0, len(rows), _KEYS_AN_ERRAND)
         ]
         keys: dict[int, str] = {}
-        for some, found in zip(errands, pool.map(self._key_some, errands), strict=True):
-            for row, key in zip(some, found, strict=True):
-                if isinstance(key, UnreadableImage):
-                    self._bad.add([key])
-                else:
-                    keys[row] = key
+        found = pool.map(partial(try_each, self._source.identity), errands)
+        for row, key in zip(rows, chain.from_iterable(found), strict=True):
+            if isinstance(key, UnreadableImage):
+                self._bad.add([key])
+            else:
+                keys[row] = key
         return keys
-
-    def _key_some(self, rows: range) -> list[str | UnreadableImage]:
-        found: list[str | UnreadableImage] = []
-        for row in rows:
-            try:
-                found.append(self._source.identity(row))
-            except ImageReadError as error:
-                found += error.failures
-        return found
 
     def _settle_copies(self) -> None:
         """Note the copies of what cannot be read: they cannot be read either."""

@@ -3,7 +3,7 @@
 The rest of the package sees an `ImageSource` and nothing else.
 """
 
-from sklearn_scan.images._bad_images import POLICIES, BadImages
+from sklearn_scan.images._bad_images import POLICIES, BadImages, try_each
 from sklearn_scan.images._crop import INTERPOLATIONS, SquareCrop
 from sklearn_scan.images._dispatch import as_image_source, is_image_input
 from sklearn_scan.images._files import decoder_name, decoder_settings
@@ -34,4 +34,5 @@ __all__ = [
     "is_image_input",
     "load_batches",
     "resolve_workers",
+    "try_each",
 ]

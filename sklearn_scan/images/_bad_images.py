@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 
 POLICIES = ("raise", "skip")
+
+
+T = TypeVar("T")
+
+
+def try_each(
+    read: Callable[[int], T], rows: Iterable[int]
+) -> list[T | UnreadableImage]:
+    """Return what `read` makes of each row, or why the image cannot be read."""
+    results: list[T | UnreadableImage] = []
+    for row in rows:
+        try:
+            results.append(read(row))
+        except ImageReadError as error:
+            results += error.failures
+    return results
 
 
 class BadImages:
@@ -31,7 +48,7 @@ class BadImages:
     @property
     def lost(self) -> bool:
         """Whether the pass ends in an error, and is gone on with to name them all."""
-        return self._policy == "raise" and bool(self._by_row)
+        return self.raises and bool(self._by_row)
 
     @property
     def raises(self) -> bool:

@@ -59,10 +59,8 @@ class SquareCrop:
         if side == self.size:
             # whole pixels: half a pixel's shift would blur what needs no resizing
             left, top = round(left), round(top)
+            return np.asarray(image.crop((left, top, left + side, top + side)))
+        # one resampling for crop and resize: only what is kept is computed
         box = (left, top, left + side, top + side)
-        if side == self.size:
-            square = image.crop(box)
-        else:  # one resampling for crop and resize: only what is kept is computed
-            resampling = INTERPOLATIONS[self.interpolation]
-            square = image.resize((self.size, self.size), resampling, box=box)
-        return np.asarray(square)
+        resampling = INTERPOLATIONS[self.interpolation]
+        return np.asarray(image.resize((self.size, self.size), resampling, box=box))

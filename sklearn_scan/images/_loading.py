@@ -17,8 +17,8 @@ from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 from PIL import Image
 
-from sklearn_scan.exceptions import ImageReadError, UnreadableImage
-from sklearn_scan.images._bad_images import BadImages
+from sklearn_scan.exceptions import UnreadableImage
+from sklearn_scan.images._bad_images import BadImages, try_each
 from sklearn_scan.images._crop import SquareCrop
 from sklearn_scan.images._sources import ImageSource, PathSource
 
@@ -166,14 +166,7 @@ def _hand_to_process(
 
 
 def _read(source: ImageSource, crop: SquareCrop, rows: Iterable[int]) -> list[_Read]:
-    """Read images; in the place of one that cannot be read, say why."""
-    results: list[_Read] = []
-    for row in rows:
-        try:
-            results.append(source.read(row, crop))
-        except ImageReadError as error:
-            results += error.failures
-    return results
+    return try_each(lambda row: source.read(row, crop), rows)
 
 
 def _read_in_process(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
+from sklearn_scan.images._bad_images import try_each
 from sklearn_scan.images._crop import SquareCrop
 from sklearn_scan.images._files import (
     check_header,
@@ -205,14 +206,12 @@ class PathSource(ImageSource):
 
     def unreadable(self) -> list[UnreadableImage]:
         """Open every file's header; damage inside shows when the image is read."""
-        failures = []
-        for i, path in enumerate(self._paths):
-            try:
-                with self._reading(i):
-                    check_header(path)
-            except ImageReadError as error:
-                failures += error.failures
-        return failures
+        headers = try_each(self._check_header, range(len(self)))
+        return [header for header in headers if header is not None]
+
+    def _check_header(self, i: int) -> None:
+        with self._reading(i):
+            check_header(self._paths[i])
 
 
 class PILSource(ImageSource):
