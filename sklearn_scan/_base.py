@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import time
 import warnings
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from torch import Tensor, nn
+from torch import nn
 
-from sklearn_scan._device import resolve_device
+from sklearn_scan._device import isolated_rng, kept_heap, resolve_device
 from sklearn_scan._gaps import cluster_sizes, most_probable, readable_rows
 from sklearn_scan._input import Features
 from sklearn_scan._prediction import PredictionMixin, check_has_neighbors
-from sklearn_scan._validation import (
-    check_count,
-    check_option,
-    check_real,
-    is_auto,
-)
-from sklearn_scan.clustering import suggest_learning_rate, train_heads
+from sklearn_scan._stages import StagesMixin
+from sklearn_scan._validation import check_count, check_option
 from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import ClusterHeads, Standardize
 from sklearn_scan.neighbors import METHODS, NeighborGraph
-from sklearn_scan.objectives import Objective
-from sklearn_scan.self_labeling import self_label
-from sklearn_scan.training import count_batches
-
-_BATCH_SIZE = 512
 
 
 class BaseImageClusterer(
+    StagesMixin,
     PredictionMixin,
     ClusterMixin,
     BaseEstimator,
@@ -48,19 +40,7 @@ class BaseImageClusterer(
     A subclass has the parameters of `SCANClusterer` and writes `_objective`.
     """
 
-    n_clusters: int
-    n_heads: int
-    max_epochs: int
-    self_label_epochs: int
-    confidence_threshold: float
-    finetune: bool | str
-    learning_rate: float | str
-    batch_size: int | str
     random_state: Any
-
-    @abstractmethod
-    def _objective(self) -> Objective:
-        """Return the loss of the first stage."""
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster images, or features of them.
@@ -103,6 +83,7 @@ class BaseImageClusterer(
             for seed in check_random_state(self.random_state).randint(2**31, size=3)
         )
         self.encoder_ = self._choose_encoder(X, encoder_seed)
+        self._check_finetune()
         data = self._read(X, reset=True)
         self._check_sizes(len(data))
         self.stage_times_: dict[str, float] = {}
@@ -111,20 +92,26 @@ class BaseImageClusterer(
         self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
         readable = readable_rows(self.embedding_)
         self._check_sizes(len(readable))
-        device = resolve_device(self.device)
-        embedding = torch.from_numpy(self.embedding_[readable]).to(device)
+        embedding = torch.from_numpy(self.embedding_[readable])
+        embedding = embedding.to(resolve_device(self.device))
         scaler = Standardize.from_features(embedding)
         with self._timed("mine"):
-            neighbors = self._mine(embedding, scaler.mean)
-        features = scaler(embedding)
-        with self._timed("cluster"):
-            head = self._fit_heads(features, neighbors, heads_seed)
-        with self._timed("self_label"):
-            head = self._self_label(head, features, neighbors, self_label_seed)
+            neighbors = self._mine(embedding, scaler.mean) if self.n_neighbors else None
+        trunk = self._make_trunk(data, readable, embedding, scaler)
+        with isolated_rng(heads_seed, trunk.device), kept_heap():
+            with self._timed("cluster"):
+                head = self._fit_heads(trunk, neighbors, heads_seed)
+            with self._timed("self_label"):
+                second_stage = self._self_label(head, trunk, neighbors, self_label_seed)
+        self.self_labeled_ = second_stage.kept
         self.module_ = nn.Sequential(scaler, head).cpu().eval()
-        self._number_by_size(head)
+        if trunk.is_trained:
+            self.embedding_ = self._embed(data)
+        order = self._number_by_size(head)
+        neighbors = neighbors or NeighborGraph.empty(len(readable))
         self.neighbors_ = neighbors.spread(readable, len(data))
         self._finish()
+        self._warn_of_losses(order, second_stage.lost)
         return self
 
     def _forget_fit(self) -> None:
@@ -137,29 +124,9 @@ class BaseImageClusterer(
 
     def _check_parameters(self) -> None:
         check_count("n_clusters", self.n_clusters)
-        check_count("n_neighbors", self.n_neighbors)
+        check_count("n_neighbors", self.n_neighbors, minimum=0)
         check_option("neighbor_method", self.neighbor_method, METHODS)
-        check_count("n_heads", self.n_heads)
-        check_count("max_epochs", self.max_epochs)
-        check_count("self_label_epochs", self.self_label_epochs, minimum=0)
-        check_real(
-            "confidence_threshold",
-            self.confidence_threshold,
-            minimum=0,
-            maximum=1,
-            boundaries="left",
-        )
-        if self.finetune not in ("auto", False):
-            raise ValueError(
-                "finetune must be 'auto' or False: the heads train on the encoder's "
-                f"frozen features; got {self.finetune!r}."
-            )
-        if not is_auto("learning_rate", self.learning_rate):
-            check_real(
-                "learning_rate", self.learning_rate, minimum=0, boundaries="neither"
-            )
-        if not is_auto("batch_size", self.batch_size):
-            check_count("batch_size", self.batch_size)
+        self._check_stages()
         check_settings(self)
 
     def _check_sizes(self, n_samples: int) -> None:
@@ -176,69 +143,12 @@ class BaseImageClusterer(
         yield
         self.stage_times_[stage] = time.perf_counter() - start
 
-    def _fit_heads(
-        self, features: Tensor, neighbors: NeighborGraph, seed: int
-    ) -> ClusterHeads:
-        """Run the first stage; return the head of the lowest loss."""
-        trained = train_heads(
-            features,
-            neighbors,
-            self._objective().to(features.device),
-            n_clusters=self.n_clusters,
-            n_heads=self.n_heads,
-            n_epochs=self.max_epochs,
-            batch_size=self._batch_size,
-            learning_rate=self._learning_rate(features),
-            seed=seed,
-            verbose=self.verbose,
-        )
-        self.head_losses_ = trained.losses.cpu().numpy()
-        self.best_head_ = trained.best_head
-        self.history_ = trained.history
-        return trained.heads.select(trained.best_head)
-
-    def _self_label(
-        self,
-        head: ClusterHeads,
-        features: Tensor,
-        neighbors: NeighborGraph,
-        seed: int,
-    ) -> ClusterHeads:
-        """Run the second stage; return the head that comes out of it."""
-        self.self_labeled_ = False
-        if self.self_label_epochs == 0:
-            return head
-        result = self_label(
-            head,
-            features,
-            neighbors,
-            confidence_threshold=self.confidence_threshold,
-            n_epochs=self.self_label_epochs,
-            batch_size=self._batch_size,
-            learning_rate=self._learning_rate(features),
-            seed=seed,
-            verbose=self.verbose,
-        )
-        self.self_labeled_ = result.kept
-        self.history_ += result.history
-        return result.head
-
-    @property
-    def _batch_size(self) -> int:
-        return _BATCH_SIZE if isinstance(self.batch_size, str) else self.batch_size
-
-    def _learning_rate(self, features: Tensor) -> float:
-        if not isinstance(self.learning_rate, str):
-            return self.learning_rate
-        n_samples, n_features = features.shape
-        n_steps = self.max_epochs * count_batches(n_samples, self._batch_size)
-        return suggest_learning_rate(n_features, n_steps)
-
-    def _number_by_size(self, head: ClusterHeads) -> None:
-        """Renumber the clusters of `head` from the largest to the smallest."""
+    def _number_by_size(self, head: ClusterHeads) -> NDArray[np.int64]:
+        """Renumber the clusters from the largest to the smallest; return the order."""
         labels = most_probable(self._probabilities(self.embedding_))
-        sizes = cluster_sizes(labels, self.n_clusters)
-        head.reorder(torch.from_numpy(np.argsort(-sizes, kind="stable")))
+        order = np.argsort(-cluster_sizes(labels, self.n_clusters), kind="stable")
+        head.reorder(torch.from_numpy(order))
+        return order
 
     def _finish(self) -> None:
         """Set what users read off a fitted clusterer; warn of empty clusters."""
@@ -247,12 +157,25 @@ class BaseImageClusterer(
         self.probabilities_ = self._probabilities(self.embedding_)
         self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
         self.labels_ = most_probable(self.probabilities_)
-        sizes = cluster_sizes(self.labels_, self.n_clusters)
-        n_empty = int((sizes == 0).sum())
-        if n_empty:
+        empty = np.flatnonzero(cluster_sizes(self.labels_, self.n_clusters) == 0)
+        if len(empty):
             warnings.warn(
-                f"{n_empty} of {self.n_clusters} clusters are empty. Try a smaller "
-                "n_clusters, a larger entropy_weight, more n_heads or more max_epochs.",
+                f"{_name_clusters(empty)} of {self.n_clusters} {_are(empty)} empty. "
+                "Try a smaller n_clusters, a larger entropy_weight, more n_heads or "
+                "more max_epochs.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _warn_of_losses(self, order: NDArray[np.int64], lost: tuple[int, ...]) -> None:
+        """Name the clusters that self-labelling left without a teacher."""
+        numbers = np.flatnonzero(np.isin(order, lost))
+        if len(numbers):
+            warnings.warn(
+                f"{_name_clusters(numbers)} of {self.n_clusters} had no confident "
+                "sample at the end of self-labelling, so nothing taught what belongs "
+                "there. Lower confidence_threshold, or self_label_epochs=0 leaves the "
+                "stage out.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -270,3 +193,14 @@ class BaseImageClusterer(
         ndarray of float32, shape (n, embed_dim)
         """
         return self.fit(X).embedding_
+
+
+def _name_clusters(numbers: NDArray[np.int64]) -> str:
+    names = [str(number) for number in numbers]
+    if len(names) == 1:
+        return f"Cluster {names[0]}"
+    return f"Clusters {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _are(numbers: NDArray[np.int64]) -> str:
+    return "is" if len(numbers) == 1 else "are"

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sklearn_scan._validation import check_option
 
@@ -99,6 +99,15 @@ def to_compute(module: Module, device: torch.device) -> Module:
     """Move `module` to `device` in the memory format convolutions are fastest in."""
     # memory_format is absent from the overloads that mypy sees.
     return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def place(data: Tensor, device: torch.device) -> Tensor:
+    """Move data to train on to the device, if they leave it most of its memory."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if data.nbytes > free / 3:
+            return data.pin_memory()
+    return data.to(device)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ from sklearn_scan.model_selection import neighbor_information
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 
 _ROWS = 2**14  # of an embedding, at once
+_NEIGHBORS_TO_SCORE = 20  # where none were trained with
 
 
 class PredictionMixin(
@@ -149,9 +150,10 @@ class PredictionMixin(
     def _mine(self, embedding: Tensor, center: Tensor) -> NeighborGraph:
         """Find the neighbours of each sample among all of them."""
         most = len(embedding) - 1
-        if self.n_neighbors > most:
+        n_neighbors = self.n_neighbors or _NEIGHBORS_TO_SCORE
+        if n_neighbors > most:
             warnings.warn(
-                f"n_neighbors={self.n_neighbors} was lowered to {most}, all the other "
+                f"n_neighbors={n_neighbors} was lowered to {most}, all the other "
                 f"samples. Every sample is then like every other: choose fewer.",
                 UserWarning,
                 stacklevel=3,
@@ -159,7 +161,7 @@ class PredictionMixin(
         # Angles about the mean: embeddings share a direction that tells nothing apart.
         return mine_neighbors(
             embedding - center,
-            min(self.n_neighbors, most),
+            min(n_neighbors, most),
             method=self.neighbor_method,
             device=self.device,
         )

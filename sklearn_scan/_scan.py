@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import joblib
 import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from sklearn_scan._base import BaseImageClusterer
 from sklearn_scan._validation import check_prior, check_real
@@ -139,12 +141,14 @@ class SCANClusterer(BaseImageClusterer):
         n_neighbors: int = 20,
         neighbor_method: str = "auto",
         n_heads: int = 10,
-        max_epochs: int = 100,
-        self_label_epochs: int = 50,
+        max_epochs: int | str = "auto",
+        self_label_epochs: int | str = "auto",
         confidence_threshold: float = 0.99,
         entropy_weight: float = 5.0,
         cluster_prior: ArrayLike | None = None,
         finetune: bool | str = "auto",
+        strong_views: str | Callable[[Tensor], Tensor] = "auto",
+        ema_decay: float | None = None,
         learning_rate: float | str = "auto",
         batch_size: int | str = "auto",
         device: str | torch.device = "auto",
@@ -166,6 +170,8 @@ class SCANClusterer(BaseImageClusterer):
         self.entropy_weight = entropy_weight
         self.cluster_prior = cluster_prior
         self.finetune = finetune
+        self.strong_views = strong_views
+        self.ema_decay = ema_decay
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.device = device

@@ -1,23 +1,27 @@
 """The first stage: cluster heads on which neighbours agree.
 
-The heads train on features held in memory. A trained backbone would bring its own
-`ViewPairs` over images and its own module; the loop and the choice of the head stay.
+Source: Van Gansbeke et al., "SCAN: Learning to Classify Images without Labels",
+ECCV 2020, section 2.2.
 """
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_scan._device import make_generator
 from sklearn_scan.heads import ClusterHeads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
-from sklearn_scan.training import ViewPairs, evaluate, fit_loop
+from sklearn_scan.training import Record, ViewPairs, evaluate, fit_loop
+from sklearn_scan.trunks import Trunk
 
-__all__ = ["TrainedHeads", "suggest_learning_rate", "train_heads"]
+__all__ = ["TrainedHeads", "make_adam", "suggest_learning_rate", "train_heads"]
 
 # The heads are compared on several draws of neighbours, in batches large enough for
 # the spread of clusters in a batch to be that of the whole set.
@@ -28,6 +32,7 @@ _COMPARISON_BATCH = 2**14
 _LEAST_RATE, _MOST_RATE = 1e-3, 0.1
 # How far a logit must be able to move in training for its head to grow confident.
 _LOGIT_TRAVEL = 50.0
+_WEIGHT_DECAY = 1e-4  # the paper's, for a trained backbone
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -46,7 +51,7 @@ class TrainedHeads:
 
     heads: ClusterHeads
     losses: Tensor
-    history: list[dict[str, float | str]]
+    history: list[Record]
 
     @property
     def best_head(self) -> int:
@@ -82,8 +87,8 @@ def suggest_learning_rate(n_features: int, n_steps: int) -> float:
 
 
 def train_heads(
-    features: Tensor,
-    neighbors: NeighborGraph,
+    trunk: Trunk,
+    neighbors: NeighborGraph | None,
     objective: Objective,
     *,
     n_clusters: int,
@@ -92,16 +97,20 @@ def train_heads(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    first_heads: ClusterHeads | None = None,
     verbose: int = 0,
 ) -> TrainedHeads:
     """Train `n_heads` heads at once so that a sample and its neighbours agree.
 
+    A trunk that learns along is trained in place; it and the heads end with the
+    weights of the epoch after which the best head's loss was lowest.
+
     Parameters
     ----------
-    features : Tensor of shape (n, d)
-        Standardised features, on the device to train on.
-    neighbors : NeighborGraph
-        The neighbours of each sample.
+    trunk : Trunk
+        The samples, and what lies before the heads.
+    neighbors : NeighborGraph or None
+        The neighbours of each sample; None lets two views of a sample agree instead.
     objective : Objective
         The loss of the logits of anchors and neighbours.
     n_clusters, n_heads, n_epochs, batch_size : int
@@ -110,6 +119,8 @@ def train_heads(
         Adam's.
     seed : int
         For the first weights, the order and the neighbours drawn.
+    first_heads : ClusterHeads, optional
+        What to train; by default new heads of random weights.
     verbose : int
         Above zero, shows a progress bar.
 
@@ -119,28 +130,87 @@ def train_heads(
         The heads with the loss of each.
     """
     generator = make_generator(seed)
-    heads = ClusterHeads(
-        features.shape[1], n_clusters, n_heads, generator=generator
-    ).to(features.device)
-
-    def pairs(batch_size: int) -> ViewPairs:
-        return ViewPairs(
-            features,
+    heads = first_heads
+    if heads is None:
+        heads = ClusterHeads(trunk.embed_dim, n_clusters, n_heads, generator=generator)
+    heads = heads.to(trunk.device)
+    draw = None if neighbors is None else partial(neighbors.sample, generator)
+    compare = _Comparison(trunk, heads, objective, generator, draw)
+    history = fit_loop(
+        nn.Sequential(trunk.body, heads),
+        objective,
+        ViewPairs(
+            trunk.samples,
             batch_size,
             generator=generator,
-            draw_partners=lambda: neighbors.sample(generator).to(features.device),
-        )
-
-    optimizer = torch.optim.Adam(heads.parameters(), learning_rate, fused=True)
-    history = fit_loop(
-        heads,
-        objective,
-        pairs(batch_size),
-        optimizer,
+            anchor_view=trunk.strong_view,
+            partner_view=trunk.strong_view,
+            draw_partners=draw,
+            device=trunk.device,
+        ),
+        make_adam(trunk, heads, learning_rate),
         n_epochs=n_epochs,
+        autocast=trunk.autocast(),
+        after_epoch=compare if trunk.is_trained else None,
         stage="SCAN",
         verbose=verbose,
     )
-    comparison = pairs(_COMPARISON_BATCH)
-    losses = evaluate(heads, objective, comparison, n_passes=_COMPARISON_DRAWS)
-    return TrainedHeads(heads, losses, history)
+    return TrainedHeads(heads, compare.settle(), history)
+
+
+class _Comparison:
+    """Compares the heads, and the epochs, by their loss on all plain samples."""
+
+    def __init__(
+        self,
+        trunk: Trunk,
+        heads: ClusterHeads,
+        objective: Objective,
+        generator: torch.Generator,
+        draw_partners: Callable[[], Tensor] | None,
+    ) -> None:
+        self._trunk = trunk
+        self._heads = heads
+        self._module = nn.ModuleList([trunk.body, heads])
+        self._objective = objective
+        self._generator = generator
+        self._draw_partners = draw_partners
+        self._best: tuple[Tensor, Mapping[str, Tensor]] | None = None
+
+    def __call__(self, record: Record) -> bool:
+        """Note the weights after an epoch if they are the best so far."""
+        losses = self._losses()
+        record["lowest_loss"] = losses.min().item()
+        if self._best is None or losses.min() < self._best[0].min():
+            self._best = losses, copy.deepcopy(self._module.state_dict())
+        return False
+
+    def settle(self) -> Tensor:
+        """Load the best weights that were noted; return the losses of the heads."""
+        if self._best is None:
+            return self._losses()
+        losses, weights = self._best
+        self._module.load_state_dict(weights)
+        return losses
+
+    def _losses(self) -> Tensor:
+        pairs = ViewPairs(
+            self._trunk.features(),
+            _COMPARISON_BATCH,
+            generator=self._generator,
+            draw_partners=self._draw_partners,
+        )
+        return evaluate(self._heads, self._objective, pairs, n_passes=_COMPARISON_DRAWS)
+
+
+def make_adam(
+    trunk: Trunk, heads: ClusterHeads, learning_rate: float
+) -> torch.optim.Adam:
+    """Return Adam for heads, and for the trunk where it learns along."""
+    parameters = [*heads.parameters()]
+    if not trunk.is_trained:
+        return torch.optim.Adam(parameters, learning_rate, fused=True)
+    parameters += [p for p in trunk.body.parameters() if p.requires_grad]
+    return torch.optim.Adam(
+        parameters, learning_rate, weight_decay=_WEIGHT_DECAY, fused=True
+    )

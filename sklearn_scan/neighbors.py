@@ -52,6 +52,13 @@ class NeighborGraph:
         columns = torch.randint(self.n_neighbors, (n_samples,), generator=generator)
         return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
 
+    @classmethod
+    def empty(cls, n_samples: int) -> NeighborGraph:
+        """Return the graph of samples that have no neighbours."""
+        return cls(
+            np.empty((n_samples, 0), np.int64), np.empty((n_samples, 0), np.float32)
+        )
+
     def spread(self, rows: NDArray[np.int64], n_samples: int) -> NeighborGraph:
         """Return the graph among more samples, of which these are some.
 

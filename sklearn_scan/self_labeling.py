@@ -2,7 +2,7 @@
 
 Source: Van Gansbeke et al., "SCAN: Learning to Classify Images without Labels",
 ECCV 2020, section 2.3. There, strong augmentation of the images keeps the stage from
-teaching a head its own errors. On features it can do so, and undoes itself then.
+teaching a head its own errors. On frozen features it can do so, and undoes itself then.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from dataclasses import dataclass
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sklearn_scan._device import make_generator
+from sklearn_scan.clustering import make_adam
 from sklearn_scan.heads import ClusterHeads
 from sklearn_scan.model_selection import neighbor_information
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import SelfLabelLoss
-from sklearn_scan.training import View, ViewPairs, fit_loop, unchanged
+from sklearn_scan.training import Record, ViewPairs, fit_loop
+from sklearn_scan.trunks import Trunk
 
 __all__ = ["SelfLabeled", "self_label"]
 
@@ -30,115 +33,200 @@ __all__ = ["SelfLabeled", "self_label"]
 # accuracy, and fits that lost 1 % or more lost up to 13 points.
 _TOLERANCE = 0.005
 
+# Training stops after so many epochs in which the confident samples did not grow in
+# number by this share of all samples.
+_PATIENCE = 10
+_GROWTH = 1e-3
 
-@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+
+@dataclass(frozen=True)
 class SelfLabeled:
     """What came of the second stage.
 
     Parameters
     ----------
-    head : ClusterHeads
-        The trained head, or the one given where the stage was left out or undone.
     kept : bool
-        Whether it is the trained one.
+        Whether it was run and not undone.
     history : list of dict
-        The terms of the loss, epoch by epoch; empty if no sample was confident.
+        The terms of the loss and the number of confident samples, epoch by epoch;
+        empty if no sample was confident.
+    lost : tuple of int
+        The clusters that had members before, and had no confident one at the end.
     """
 
-    head: ClusterHeads
     kept: bool
-    history: list[dict[str, float | str]]
+    history: list[Record]
+    lost: tuple[int, ...] = ()
 
 
 def self_label(
     head: ClusterHeads,
-    features: Tensor,
-    neighbors: NeighborGraph,
+    trunk: Trunk,
+    neighbors: NeighborGraph | None,
     *,
     confidence_threshold: float = 0.99,
     n_epochs: int,
     batch_size: int,
     learning_rate: float,
+    ema_decay: float | None = None,
     seed: int,
-    strong_view: View = unchanged,
     verbose: int = 0,
 ) -> SelfLabeled:
-    """Train a head on the labels that it is confident of itself.
+    """Train a head, and its trunk, on the labels that they are confident of.
 
     The result is kept unless the clusters then tell clearly less of the neighbours'
     clusters than before (by over 0.5 % of `neighbor_information`): a check that needs
-    no labels.
+    no labels. Training ends early when confident samples no longer grow in number.
 
     Parameters
     ----------
     head : ClusterHeads
-        A single head, the first stage's best. It is left as it is.
-    features : Tensor of shape (n, d)
-        What the head was trained on.
-    neighbors : NeighborGraph
-        The neighbours of each sample.
+        A single head, the first stage's best; trained in place, as is a trunk that
+        learns along.
+    trunk : Trunk
+        The samples, and what lies before the head.
+    neighbors : NeighborGraph or None
+        The neighbours of each sample; with None, the result is kept in any case.
     confidence_threshold : float, default=0.99
         The probability above which a sample teaches.
     n_epochs, batch_size : int
         The passes over all samples, and how many samples a step looks at.
     learning_rate : float
         Adam's.
+    ema_decay : float, optional
+        Keep a moving average of all weights, and of the statistics of batch norms,
+        that holds on to this share of itself at every step, and end with it.
     seed : int
         For the order of the samples.
-    strong_view : callable, default=unchanged
-        The augmented view that learns the label of the plain one.
     verbose : int
         Above zero, shows a progress bar.
 
     Returns
     -------
     SelfLabeled
-        The head, and whether it is the trained one.
+        Whether the stage was kept, and how it went.
 
     Warns
     -----
     ConvergenceWarning
         If no sample is confident at the outset.
     """
-    with torch.no_grad():
-        confidence = head(features)[0].softmax(dim=-1).amax(dim=-1)
-    if not bool((confidence > confidence_threshold).any()):
+    before = _probabilities(head, trunk)
+    highest = float(before.max())
+    if highest <= confidence_threshold:
         warnings.warn(
             f"Self-labelling was skipped: no sample's largest probability exceeds "
             f"confidence_threshold={confidence_threshold} (the highest is "
-            f"{confidence.max():.3f}). The first stage's clusters stand. Lower "
+            f"{highest:.3f}). The first stage's clusters stand. Lower "
             "confidence_threshold or raise max_epochs.",
             ConvergenceWarning,
             stacklevel=2,
         )
-        return SelfLabeled(head, kept=False, history=[])
-    trained = copy.deepcopy(head)
-    pairs = ViewPairs(
-        features,
-        batch_size,
-        generator=make_generator(seed),
-        partner_view=strong_view,
-    )
+        return SelfLabeled(kept=False, history=[])
+    module = nn.Sequential(trunk.body, head)
+    first_weights = copy.deepcopy(module.state_dict())
+    optimizer = make_adam(trunk, head, learning_rate)
+    average = None
+    if ema_decay is not None:
+        average = _average_weights(module, optimizer, ema_decay)
     history = fit_loop(
-        trained,
+        _WeakAndStrong(module),
         SelfLabelLoss(confidence_threshold),
-        pairs,
-        torch.optim.Adam(trained.parameters(), learning_rate, fused=True),
+        ViewPairs(
+            trunk.samples,
+            batch_size,
+            generator=make_generator(seed),
+            anchor_view=trunk.weak_view,
+            partner_view=trunk.strong_view,
+            device=trunk.device,
+        ),
+        optimizer,
         n_epochs=n_epochs,
+        autocast=trunk.autocast(),
+        after_epoch=_Plateau(head, trunk, confidence_threshold),
         stage="self-labelling",
         verbose=verbose,
     )
-    before = _information(head, features, neighbors)
-    after = _information(trained, features, neighbors)
-    kept = after >= (1 - _TOLERANCE) * before
-    return SelfLabeled(trained if kept else head, kept, history)
+    if average is not None:
+        module.load_state_dict(average.module.state_dict())
+    after = _probabilities(head, trunk)
+    if neighbors is not None and not _tells_as_much(before, after, neighbors):
+        module.load_state_dict(first_weights)
+        return SelfLabeled(kept=False, history=history)
+    lost = _lost_clusters(before, after, confidence_threshold)
+    return SelfLabeled(kept=True, history=history, lost=lost)
+
+
+class _WeakAndStrong(nn.Module):
+    """What a module makes of anchors, to learn from, and of partners, to learn with."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, views: Tensor) -> Tensor:
+        weak, strong = views.chunk(2)
+        with torch.no_grad():
+            labels = self.module(weak)
+        return torch.cat([labels, self.module(strong)], dim=1)
+
+
+class _Plateau:
+    """Tells when the confident samples no longer grow in number."""
+
+    def __init__(self, head: ClusterHeads, trunk: Trunk, threshold: float) -> None:
+        self._head = head
+        self._trunk = trunk
+        self._threshold = threshold
+        self._most = 0
+        self._n_waited = 0
+
+    def __call__(self, record: Record) -> bool:
+        """Note the number of confident samples after an epoch."""
+        probabilities = _probabilities(self._head, self._trunk)
+        n_confident = int((probabilities.amax(dim=1) > self._threshold).sum())
+        record["n_confident"] = n_confident
+        if n_confident > self._most + _GROWTH * len(probabilities):
+            self._most, self._n_waited = n_confident, 0
+        else:
+            self._n_waited += 1
+        return self._n_waited >= _PATIENCE
+
+
+def _average_weights(
+    module: nn.Module, optimizer: torch.optim.Optimizer, decay: float
+) -> AveragedModel:
+    """Return the moving average of a module, which follows each of its steps."""
+    average = AveragedModel(
+        module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+    )
+    optimizer.register_step_post_hook(lambda *_: average.update_parameters(module))
+    return average
 
 
 @torch.no_grad()
-def _information(
-    head: ClusterHeads, features: Tensor, neighbors: NeighborGraph
-) -> float:
-    """Return what labels tell of the neighbours' labels, whatever their confidence."""
-    labels = head(features)[0].argmax(dim=1)
-    decided = F.one_hot(labels, head.n_clusters).float().cpu().numpy()
-    return neighbor_information(decided, neighbors)
+def _probabilities(head: ClusterHeads, trunk: Trunk) -> Tensor:
+    """Return the probabilities of all plain samples, shape (n, n_clusters)."""
+    return head(trunk.features())[0].softmax(dim=-1)
+
+
+def _tells_as_much(before: Tensor, after: Tensor, neighbors: NeighborGraph) -> bool:
+    """Whether labels tell of the neighbours' labels what they told before."""
+    told = [
+        # of labels, whatever their confidence, which grows in any case
+        neighbor_information(_decided(p).cpu().numpy(), neighbors)
+        for p in (before, after)
+    ]
+    return told[1] >= (1 - _TOLERANCE) * told[0]
+
+
+def _decided(probabilities: Tensor) -> Tensor:
+    return F.one_hot(probabilities.argmax(dim=1), probabilities.shape[1]).float()
+
+
+def _lost_clusters(before: Tensor, after: Tensor, threshold: float) -> tuple[int, ...]:
+    had_members = _decided(before).sum(dim=0) > 0
+    confident = after.amax(dim=1) > threshold
+    has_confident = _decided(after)[confident].sum(dim=0) > 0
+    lost = had_members & ~has_confident
+    return tuple(lost.nonzero().flatten().tolist())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -15,20 +18,36 @@ from sklearn_scan.exceptions import DivergenceError
 from sklearn_scan.objectives import Objective
 
 View = Callable[[Tensor], Tensor]
+Record = dict[str, Any]  # of an epoch, in the history
+
+# Reading a number off a GPU waits for all its work: there the loss is looked at only
+# after so many steps.
+_STEPS_UNSEEN = 50
 
 
-class PairSource(Protocol):
-    """What the loop trains on: at each pass, batches of anchors and their partners."""
+class Batch(NamedTuple):
+    """What a step trains on.
+
+    Attributes
+    ----------
+    views : Tensor of shape (b, ...)
+        What the module sees, in one call.
+    targets : Tensor of int64, shape (m,)
+        What the objective is told of them.
+    """
+
+    views: Tensor
+    targets: Tensor
+
+
+class BatchSource(Protocol):
+    """What the loop trains on: at each pass, batches of all samples."""
 
     def __len__(self) -> int:
         """Return the number of batches a pass."""
 
-    def __iter__(self) -> Iterator[Tensor]:
-        """Yield the batches of one pass, in a new order each time.
-
-        Each has shape (2 b, ...): the views of b anchors, then those of their
-        partners. One tensor, since the module sees them in one call.
-        """
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches of one pass, in a new order each time."""
 
 
 def unchanged(data: Tensor) -> Tensor:
@@ -41,13 +60,58 @@ def count_batches(n_samples: int, batch_size: int) -> int:
     return -(-n_samples // batch_size)
 
 
-class ViewPairs:
-    """Two views of each sample, or of a sample and a partner drawn for it.
+class SingleViews:
+    """A view of each sample; the targets of a batch are its samples' places in `data`.
 
     Parameters
     ----------
     data : Tensor of shape (n, ...)
-        The samples, features or images, on the device where the batches are wanted.
+        The samples, features or images.
+    batch_size : int
+        The largest batch; batches differ by one sample at most, none is dropped.
+    generator : torch.Generator
+        Draws the order of the samples.
+    view : callable
+        From a batch of samples to views; there may be several of each.
+    device : torch.device
+        Where the batches are wanted.
+    """
+
+    def __init__(
+        self,
+        data: Tensor,
+        batch_size: int,
+        *,
+        generator: torch.Generator,
+        view: View,
+        device: torch.device,
+    ) -> None:
+        self.data = data
+        self.n_batches = count_batches(len(data), batch_size)
+        self.generator = generator
+        self.view = view
+        self.device = device
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.randperm(len(self.data), generator=self.generator)
+        for rows in order.to(self.data.device).tensor_split(self.n_batches):
+            samples = self.data.index_select(0, rows).to(self.device)
+            yield Batch(self.view(samples), rows.to(self.device))
+
+
+class ViewPairs:
+    """Two views of each sample, or of a sample and a partner drawn for it.
+
+    The views of a batch are those of its anchors, then those of their partners; its
+    targets are the anchors' places in `data`.
+
+    Parameters
+    ----------
+    data : Tensor of shape (n, ...)
+        The samples, features or images.
     batch_size : int
         The largest batch; batches differ by one sample at most, none is dropped.
     generator : torch.Generator
@@ -57,6 +121,8 @@ class ViewPairs:
     draw_partners : callable, optional
         Returns the index of a partner for every sample, shape (n,); called once a
         pass. By default each sample is its own partner.
+    device : torch.device, optional
+        Where the batches are wanted; by default, where the data are.
     """
 
     def __init__(
@@ -68,8 +134,10 @@ class ViewPairs:
         anchor_view: View = unchanged,
         partner_view: View = unchanged,
         draw_partners: Callable[[], Tensor] | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self.data = data
+        self.device = device or data.device
         self.n_batches = count_batches(len(data), batch_size)
         self.generator = generator
         self.anchor_view = anchor_view
@@ -79,21 +147,23 @@ class ViewPairs:
     def __len__(self) -> int:
         return self.n_batches
 
-    def __iter__(self) -> Iterator[Tensor]:
-        device = self.data.device
-        order = torch.randperm(len(self.data), generator=self.generator).to(device)
-        partners = order if self.draw_partners is None else self.draw_partners()[order]
-        for pair in zip(
+    def __iter__(self) -> Iterator[Batch]:
+        place = self.data.device
+        order = torch.randperm(len(self.data), generator=self.generator).to(place)
+        partners = order
+        if self.draw_partners is not None:
+            partners = self.draw_partners().to(place)[order]
+        for rows, partner_rows in zip(
             order.tensor_split(self.n_batches),
             partners.tensor_split(self.n_batches),
             strict=True,
         ):
-            samples = self.data.index_select(0, torch.cat(pair))
-            yield self._view(samples)
+            samples = self.data.index_select(0, torch.cat([rows, partner_rows]))
+            yield Batch(self._view(samples.to(self.device)), rows.to(self.device))
 
     def _view(self, samples: Tensor) -> Tensor:
-        if self.anchor_view is self.partner_view is unchanged:
-            return samples
+        if self.anchor_view is self.partner_view:
+            return self.anchor_view(samples)
         anchor, partner = samples.chunk(2)
         return torch.cat([self.anchor_view(anchor), self.partner_view(partner)])
 
@@ -101,24 +171,28 @@ class ViewPairs:
 def fit_loop(
     module: nn.Module,
     objective: Objective,
-    pairs: PairSource,
+    batches: BatchSource,
     optimizer: torch.optim.Optimizer,
     *,
     n_epochs: int,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     autocast: AbstractContextManager[object] | None = None,
+    after_epoch: Callable[[Record], bool] | None = None,
     stage: str = "training",
     verbose: int = 0,
-) -> list[dict[str, float | str]]:
-    """Train `module` for `n_epochs` passes over `pairs`.
+) -> list[Record]:
+    """Train `module` for `n_epochs` passes over `batches`.
+
+    Where the loss does not stay finite, training stops at once, and the module has the
+    weights of the last good epoch.
 
     Parameters
     ----------
     module : nn.Module
-        From a batch (b, ...) to outputs (n_heads, b, n_outputs).
+        From the views of a batch to outputs (n_heads, b, n_outputs).
     objective : Objective
         The loss of the outputs; the heads' losses are summed.
-    pairs : PairSource
+    batches : BatchSource
         The batches.
     optimizer : torch.optim.Optimizer
         Holds the parameters to train.
@@ -128,6 +202,9 @@ def fit_loop(
         Stepped after every batch.
     autocast : context manager, optional
         Around the module's forward pass.
+    after_epoch : callable, optional
+        Called with the epoch's entry of the history, to which it may add, while the
+        module is in evaluation mode. Where it returns True, training stops.
     stage : str
         The name in the history and on the progress bar.
     verbose : int
@@ -142,57 +219,98 @@ def fit_loop(
     Raises
     ------
     DivergenceError
-        As soon as an epoch's loss is not finite.
+        If the loss is not finite in the first epoch.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the loss is not finite in a later one.
     """
-    module.train()
-    history: list[dict[str, float | str]] = []
+    history: list[Record] = []
     progress = tqdm(
         range(1, n_epochs + 1), desc=stage, unit="epoch", disable=verbose <= 0
     )
+    good_weights: Mapping[str, Tensor] = {}
     for epoch in progress:
-        terms = run_epoch(module, objective, pairs, optimizer, scheduler, autocast)
+        module.train()
+        terms = run_epoch(module, objective, batches, optimizer, scheduler, autocast)
+        module.eval()
         loss = sum(terms.values())
-        if not math.isfinite(loss):
-            raise DivergenceError(
-                f"The loss became {loss} in epoch {epoch} of the {stage} stage: "
-                "lower learning_rate."
-            )
+        if not (math.isfinite(loss) and _is_finite(module)):
+            _settle_divergence(module, good_weights, loss, epoch, stage)
+            break
+        good_weights = copy.deepcopy(module.state_dict())
         history.append({"stage": stage, "epoch": epoch, "loss": loss, **terms})
         progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
-    module.eval()
+        if after_epoch is not None and after_epoch(history[-1]):
+            break
     return history
+
+
+def _is_finite(module: nn.Module) -> bool:
+    sums = [parameter.detach().sum() for parameter in module.parameters()]
+    return not sums or bool(torch.stack(sums).isfinite().all())
+
+
+def _settle_divergence(
+    module: nn.Module,
+    good_weights: Mapping[str, Tensor],
+    loss: float,
+    epoch: int,
+    stage: str,
+) -> None:
+    """Give the module its last good weights back; raise if there are none."""
+    event = f"The loss became {loss} in epoch {epoch} of the {stage} stage"
+    if not good_weights:
+        raise DivergenceError(f"{event}: lower learning_rate.")
+    module.load_state_dict(good_weights)
+    warnings.warn(
+        f"{event}, which stopped there with the weights of epoch {epoch - 1}: lower "
+        "learning_rate.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
 
 
 def run_epoch(
     module: nn.Module,
     objective: Objective,
-    pairs: PairSource,
+    batches: BatchSource,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     autocast: AbstractContextManager[object] | None = None,
 ) -> dict[str, float]:
-    """Make one pass over `pairs`; return the mean of each term."""
+    """Make one pass over `batches`; return the mean of each term.
+
+    Once a term is not finite the pass ends: what follows could not mend it.
+    """
     totals: dict[str, Tensor] = {}
-    for batch in pairs:
+    for step, batch in enumerate(batches, start=1):
         terms = train_step(module, objective, batch, optimizer, autocast)
         for name, term in terms.items():
-            # Summed on the device: reading a number would wait for it each step.
             totals[name] = totals.get(name, 0) + term
         if scheduler is not None:
             scheduler.step()
-    return {name: total.mean().item() / len(pairs) for name, total in totals.items()}
+        looks = batch.views.device.type == "cpu" or step % _STEPS_UNSEEN == 0
+        if looks and not all(bool(t.isfinite().all()) for t in totals.values()):
+            break
+    return {name: t.mean().item() / len(batches) for name, t in totals.items()}
 
 
 @torch.no_grad()
 def evaluate(
-    module: nn.Module, objective: Objective, pairs: PairSource, *, n_passes: int = 1
+    module: nn.Module,
+    objective: Objective,
+    batches: BatchSource,
+    *,
+    n_passes: int = 1,
 ) -> Tensor:
     """Return the mean loss of each head, shape (n_heads,), over `n_passes` passes."""
     module.eval()
     losses = [
-        torch.stack([*objective(*module(batch).chunk(2, dim=1)).values()]).sum(dim=0)
+        torch.stack([*objective.losses(module(views), targets).values()]).sum(dim=0)
         for _ in range(n_passes)
-        for batch in pairs
+        for views, targets in batches
     ]
     return torch.stack(losses).mean(dim=0)
 
@@ -200,14 +318,16 @@ def evaluate(
 def train_step(
     module: nn.Module,
     objective: Objective,
-    batch: Tensor,
+    batch: Batch,
     optimizer: torch.optim.Optimizer,
     autocast: AbstractContextManager[object] | None = None,
 ) -> Mapping[str, Tensor]:
     """Take one step down the sum of the heads' losses; return the terms per head."""
     with autocast or nullcontext():
-        outputs = module(batch)
-    terms, gradient = objective.value_and_gradient(outputs.detach().float())
+        outputs = module(batch.views)
+    terms, gradient = objective.value_and_gradient(
+        outputs.detach().float(), batch.targets
+    )
     optimizer.zero_grad(set_to_none=True)
     outputs.backward(gradient.to(outputs.dtype))
     optimizer.step()

@@ -1,7 +1,11 @@
 """Encoders: from images to an embedding."""
 
-from sklearn_scan.encoders._backbones import build_backbone, check_features
-from sklearn_scan.encoders._base import Encoder, check_settings
+from sklearn_scan.encoders._backbones import (
+    build_backbone,
+    check_features,
+    check_model,
+)
+from sklearn_scan.encoders._base import Encoder, Trainable, check_settings
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders._resolve import resolve_encoder
@@ -11,8 +15,10 @@ __all__ = [
     "Encoder",
     "ImageEncoder",
     "Preprocessing",
+    "Trainable",
     "build_backbone",
     "check_features",
+    "check_model",
     "check_settings",
     "resolve_encoder",
 ]

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from torch import nn
 
 from sklearn_scan._device import resolve_device, resolve_precision
 from sklearn_scan._validation import check_option, check_verbose
 from sklearn_scan.cache import cache_folder
+from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import POLICIES, resolve_workers
+
+
+class Trainable(NamedTuple):
+    """A backbone to train, and how its images are prepared."""
+
+    module: nn.Module
+    preprocessing: Preprocessing
 
 
 class Encoder(TransformerMixin, BaseEstimator, ABC):
@@ -54,6 +63,21 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
         -------
         ndarray of float32, shape (n, embed_dim)
         """
+
+    def for_training(self) -> Trainable:
+        """Return the fitted encoder's backbone and preprocessing, to be trained.
+
+        The backbone is the one that `transform` uses, so training changes it.
+
+        Raises
+        ------
+        TypeError
+            If this encoder has no backbone that can be trained.
+        """
+        raise TypeError(
+            f"{type(self).__name__} has no backbone that can be trained: pass "
+            "finetune=False, or an ImageEncoder or a pretext as encoder."
+        )
 
     def check(self) -> None:
         """Raise if a parameter is wrong; called before any long work."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from torch import nn
 
 from sklearn_scan._device import (
     isolated_rng,
@@ -33,7 +34,7 @@ from sklearn_scan.encoders._backbones import (
     build_backbone,
     check_model,
 )
-from sklearn_scan.encoders._base import Encoder, check_settings
+from sklearn_scan.encoders._base import Encoder, Trainable, check_settings
 from sklearn_scan.encoders._embedding import EmbeddingPass
 from sklearn_scan.encoders._folding import fold_batch_norms, has_norms, is_delicate
 from sklearn_scan.encoders._preprocessing import per_channel
@@ -204,16 +205,7 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
             If pretrained weights cannot be fetched.
         """
         self.check()
-        input_size = self.input_size
-        if input_size is None and self.model == DEFAULT_MODEL:
-            input_size = _DEFAULT_INPUT_SIZE
-        with isolated_rng(0):  # for the weights that a model begins with
-            module = build_backbone(
-                self.model,
-                checkpoint=self.checkpoint,
-                input_size=input_size,
-                model_kwargs=self.model_kwargs,
-            )
+        module = self._build()
         self._delicate = is_delicate(module)
         # The user's own module keeps its weights: it may be trained further.
         self.module_ = fold_batch_norms(module) if self._is_named else module
@@ -223,7 +215,7 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
         )
         self.preprocessing_ = backbone_preprocessing(
             module,
-            input_size=input_size,
+            input_size=self._input_size,
             crop_pct=self.crop_pct,
             interpolation=self.interpolation,
             mean=self.mean,
@@ -292,6 +284,31 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
         self.bad_images_ = bad.found
         self._n_features_out = embedding.shape[1]
         return embedding
+
+    def for_training(self) -> Trainable:
+        """Return the backbone and its preprocessing, to be trained.
+
+        The batch norms of a model made by name are unfolded for it.
+        """
+        if self._is_named:
+            self.module_ = self._build()
+            self._is_plain = False
+        return Trainable(self.module_, self.preprocessing_)
+
+    def _build(self) -> nn.Module:
+        with isolated_rng(0):  # for the weights that a model begins with
+            return build_backbone(
+                self.model,
+                checkpoint=self.checkpoint,
+                input_size=self._input_size,
+                model_kwargs=self.model_kwargs,
+            )
+
+    @property
+    def _input_size(self) -> int | None:
+        if self.input_size is None and self.model == DEFAULT_MODEL:
+            return _DEFAULT_INPUT_SIZE
+        return self.input_size
 
     @property
     def _is_named(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from sklearn_scan.images import SquareCrop
+
+View = Callable[[Tensor], Tensor]
 
 
 def per_channel(name: str, value: Any) -> tuple[float, ...]:
@@ -70,6 +73,34 @@ class Preprocessing:
         mean, scale = self._statistics(images.device, white=1)
         shifted = images.sub(mean).mul_(scale)
         return shifted.contiguous(memory_format=torch.channels_last)
+
+    def view(self, augment: Callable[[Tensor], Tensor] | None = None) -> View:
+        """Return the function from stored images to what the backbone trains on.
+
+        Parameters
+        ----------
+        augment : callable, optional
+            From float images (b, c, h, w) in [0, 1] to views of the same shape.
+
+        Returns
+        -------
+        callable
+            From uint8 images (b, c, h, w), where c is 1 or 3, to normalised views
+            (b, 3, h, w).
+        """
+
+        def view(images: Tensor) -> Tensor:
+            views = images.float().div_(255)
+            if augment is not None:
+                views = augment(views)
+            if len(views) != len(images):
+                raise ValueError(
+                    f"views must return one view of each image; it returned "
+                    f"{len(views)} for {len(images)} images."
+                )
+            return self.standardize(views.expand(-1, 3, -1, -1))
+
+        return view
 
     def _statistics(self, device: torch.device, white: int) -> tuple[Tensor, Tensor]:
         """Return what to subtract and to multiply by; `white` is the largest value."""

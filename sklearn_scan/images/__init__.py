@@ -7,7 +7,7 @@ from sklearn_scan.images._bad_images import POLICIES, BadImages, try_each
 from sklearn_scan.images._crop import INTERPOLATIONS, SquareCrop
 from sklearn_scan.images._dispatch import as_image_source, is_image_input
 from sklearn_scan.images._files import decoder_name, decoder_settings
-from sklearn_scan.images._loading import load_batches, resolve_workers
+from sklearn_scan.images._loading import load_batches, load_pixels, resolve_workers
 from sklearn_scan.images._pixels import BACKGROUND
 from sklearn_scan.images._sources import (
     ArraySource,
@@ -33,6 +33,7 @@ __all__ = [
     "decoder_settings",
     "is_image_input",
     "load_batches",
+    "load_pixels",
     "resolve_workers",
     "try_each",
 ]

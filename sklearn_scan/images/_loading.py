@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil
@@ -25,6 +25,7 @@ from sklearn_scan.images._sources import ImageSource, PathSource
 # A worker's errand: large enough that handing it over costs nothing beside it, and
 # small enough that what is read ahead stays small.
 _ERRAND_IMAGES = 16
+_PIXELS_BATCH = 256
 # Below this many images a pass is over before worker processes have started.
 _WORTH_PROCESSES = 2000
 _MOST_PROCESSES = 16  # each takes memory; so many outrun a GPU
@@ -114,6 +115,40 @@ def load_batches(
                     batch_rows, batch = [], []
     if batch and not bad_images.lost:
         yield batch_rows, np.stack(batch)
+
+
+def load_pixels(
+    source: ImageSource,
+    crop: SquareCrop,
+    rows: Sequence[int],
+    bad_images: BadImages,
+    *,
+    n_jobs: int | None = None,
+) -> NDArray[np.uint8]:
+    """Read images into one array, to be trained on.
+
+    Parameters
+    ----------
+    source, crop, rows, bad_images, n_jobs
+        As for `load_batches`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_readable, c, size, size)
+        The images that can be read, in the order of `rows`; c is 1 where all are grey,
+        and else 3.
+    """
+    images = np.empty((len(rows), crop.size, crop.size, 3), dtype=np.uint8)
+    n_read = 0
+    for read, batch in load_batches(
+        source, crop, rows, bad_images, batch_size=_PIXELS_BATCH, n_jobs=n_jobs
+    ):
+        images[n_read : n_read + len(read)] = batch
+        n_read += len(read)
+    bad_images.settle(len(rows))
+    images = images[:n_read]
+    grey = (images == images[..., :1]).all()
+    return images[..., : 1 if grey else 3].transpose(0, 3, 1, 2)
 
 
 _Read = NDArray[np.uint8] | UnreadableImage

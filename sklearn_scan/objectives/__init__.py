@@ -1,8 +1,20 @@
 """Losses, one a file, behind one seam: `Objective`."""
 
-from sklearn_scan.objectives._base import Objective
+from sklearn_scan.objectives._base import Objective, PairObjective
 from sklearn_scan.objectives._contrastive_loss import ContrastiveLoss
+from sklearn_scan.objectives._memory_bank_loss import MemoryBankLoss
+from sklearn_scan.objectives._queue_loss import QueueLoss
+from sklearn_scan.objectives._rotation_loss import RotationLoss
 from sklearn_scan.objectives._scan_loss import ScanLoss
 from sklearn_scan.objectives._self_label_loss import SelfLabelLoss
 
-__all__ = ["ContrastiveLoss", "Objective", "ScanLoss", "SelfLabelLoss"]
+__all__ = [
+    "ContrastiveLoss",
+    "MemoryBankLoss",
+    "Objective",
+    "PairObjective",
+    "QueueLoss",
+    "RotationLoss",
+    "ScanLoss",
+    "SelfLabelLoss",
+]

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearn_scan.objectives._base import Objective
+from sklearn_scan.objectives._base import PairObjective, Terms
 
 
-class ContrastiveLoss(Objective):
+class ContrastiveLoss(PairObjective):
     """Two views of an image attract each other and repel all the batch's other views.
 
     Parameters
@@ -27,7 +27,7 @@ class ContrastiveLoss(Objective):
         super().__init__()
         self.temperature = temperature
 
-    def terms(self, anchor: Tensor, partner: Tensor) -> dict[str, Tensor]:
+    def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
         """Return the mean cross-entropy over the 2 b views."""
         views = F.normalize(torch.cat([anchor, partner], dim=1), dim=-1)  # (h, 2b, d)
         n_heads, n_views, _ = views.shape

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_scan.objectives._base import Objective
+from sklearn_scan.objectives._base import PairObjective, Terms
 
 
-class ScanLoss(Objective):
+class ScanLoss(PairObjective):
     r"""Neighbours agree while clusters stay spread.
 
     For the probabilities :math:`p` of an anchor and :math:`p'` of its neighbour over
@@ -49,7 +49,7 @@ class ScanLoss(Objective):
         self.log_prior: Tensor | None
         self.register_buffer("log_prior", None if prior is None else prior.log())
 
-    def terms(self, anchor: Tensor, partner: Tensor) -> dict[str, Tensor]:
+    def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
         """Return the consistency and the weighted spread of each head."""
         # (h, b, c) -> (h, c, b), the order in which heads lay logits out in memory
         log_anchor = anchor.mT.log_softmax(dim=1)
@@ -61,7 +61,9 @@ class ScanLoss(Objective):
             "entropy": self.entropy_weight * (mean * self._log_ratio(mean)).sum(dim=1),
         }
 
-    def value_and_gradient(self, outputs: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def value_and_gradient(
+        self, outputs: Tensor, targets: Tensor
+    ) -> tuple[Terms, Tensor]:
         r"""Return the terms and their gradient, in closed form.
 
         Heads are small and steps many, so that recording the operations would cost

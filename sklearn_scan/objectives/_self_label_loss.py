@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearn_scan.objectives._base import Objective
+from sklearn_scan.objectives._base import PairObjective, Terms
 
 
-class SelfLabelLoss(Objective):
+class SelfLabelLoss(PairObjective):
     """Cross-entropy of the strong view to the confident labels of the weak view.
 
     Anchors whose largest probability exceeds the threshold teach with their most
@@ -35,7 +35,7 @@ class SelfLabelLoss(Objective):
         super().__init__()
         self.threshold = threshold
 
-    def terms(self, anchor: Tensor, partner: Tensor) -> dict[str, Tensor]:
+    def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
         """Return the balanced cross-entropy of each head."""
         confidence, labels = anchor.detach().softmax(dim=-1).max(dim=-1)  # (h, b)
         confident = confidence > self.threshold

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -13,15 +14,23 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklearn_scan._device import (
+    autocast,
     isolated_rng,
+    kept_heap,
+    make_generator,
+    place,
     resolve_device,
+    resolve_precision,
+    to_compute,
 )
-from sklearn_scan._validation import check_count, is_auto
+from sklearn_scan._validation import check_count, check_option, check_real, is_auto
+from sklearn_scan.augment import default_views
 from sklearn_scan.encoders import (
     Encoder,
     ImageEncoder,
     Preprocessing,
-    build_backbone,
+    Trainable,
+    check_features,
     check_settings,
 )
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
@@ -30,26 +39,90 @@ from sklearn_scan.images import (
     ImageSource,
     SquareCrop,
     as_image_source,
-    load_batches,
+    load_pixels,
 )
-from sklearn_scan.pretext._networks import SmallConvNet
+from sklearn_scan.objectives import Objective
+from sklearn_scan.optimizers import OPTIMIZERS, make_optimizer
+from sklearn_scan.pretext._backbones import (
+    STEMS,
+    Backbone,
+    check_backbone,
+    make_backbone,
+)
+from sklearn_scan.training import BatchSource, Record, View, count_batches, fit_loop
 
 # Side of the images trained on, when the user does not choose it. Above it the time
 # grows with the area and the small network gains little.
 _LARGEST_SIZE = 32
 _SMALLEST_SIZE = 8
-_LOADING_BATCH = 256
+
+# "auto" looks at about this many images in all, within these numbers of epochs.
+_IMAGES_SEEN = 72_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 20, 200
+
+
+class Task(NamedTuple):
+    """What a pretext trains.
+
+    Attributes
+    ----------
+    module : nn.Module
+        The backbone with whatever the task puts behind or beside it.
+    objective : Objective
+        The loss of its outputs.
+    batches : BatchSource
+        What it sees.
+    """
+
+    module: nn.Module
+    objective: Objective
+    batches: BatchSource
+
+
+class Material(NamedTuple):
+    """What a task is made of.
+
+    Attributes
+    ----------
+    backbone : nn.Module
+        From normalised images (b, 3, h, w) to features (b, embed_dim), on `device`.
+    embed_dim : int
+        The size of its features.
+    images : Tensor of uint8, shape (n, c, h, w)
+        With c = 1 where all images are grey.
+    view : callable
+        From stored images to random views, normalised (b, 3, h, w).
+    generator : torch.Generator
+        For all that is drawn on the CPU.
+    device : torch.device
+        Where to compute.
+    """
+
+    backbone: nn.Module
+    embed_dim: int
+    images: Tensor
+    view: View
+    generator: torch.Generator
+    device: torch.device
 
 
 class Pretext(Encoder):
     """An encoder trained by a task made from unlabelled images.
 
-    A subclass has the parameters used here (backbone, image_size, device, precision,
-    memory, bad_images, n_jobs, random_state, verbose) and writes `_train`.
+    A subclass has the parameters used here and writes `_task`.
     """
 
-    backbone: Any
+    _name: ClassVar[str]
+
+    backbone: Backbone
     image_size: int | str
+    stem: str
+    epochs: int | str
+    batch_size: int
+    optimizer: str
+    learning_rate: float | str
+    weight_decay: float
+    compile: bool
     device: str | torch.device
     precision: str
     memory: Any
@@ -59,39 +132,30 @@ class Pretext(Encoder):
     verbose: int
 
     @abstractmethod
-    def _train(
-        self,
-        backbone: nn.Module,
-        images: Tensor,
-        preprocessing: Preprocessing,
-        seed: int,
-    ) -> list[dict[str, float | str]]:
-        """Train `backbone` in place; return the history.
-
-        Parameters
-        ----------
-        backbone : nn.Module
-            From normalised images (b, 3, h, w) to features (b, embed_dim).
-        images : Tensor of uint8, shape (n, c, h, w)
-            With c = 1 where all images are grey.
-        preprocessing : Preprocessing
-            How the backbone's images are normalised.
-        seed : int
-            For all that is drawn.
-        """
+    def _task(self, material: Material) -> Task:
+        """Return what to train, for images and an untrained backbone."""
 
     def check(self) -> None:
-        """Raise if a parameter is wrong, before any long work."""
+        """Raise if a parameter is wrong, before any long work.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the parameter, what was expected and what came.
+        """
+        check_backbone(self.backbone)
         if not is_auto("image_size", self.image_size):
             check_count("image_size", self.image_size)
-        is_factory = callable(self.backbone) and not isinstance(
-            self.backbone, nn.Module
-        )
-        if not (is_factory or self.backbone == "auto"):
-            raise TypeError(
-                "backbone must be 'auto' or a function that returns an nn.Module; got "
-                f"{self.backbone!r}."
+        check_option("stem", self.stem, STEMS)
+        if not is_auto("epochs", self.epochs):
+            check_count("epochs", self.epochs)
+        check_count("batch_size", self.batch_size, minimum=2)
+        check_option("optimizer", self.optimizer, OPTIMIZERS)
+        if not is_auto("learning_rate", self.learning_rate):
+            check_real(
+                "learning_rate", self.learning_rate, minimum=0, boundaries="neither"
             )
+        check_real("weight_decay", self.weight_decay, minimum=0)
         if self.precision == "fp16":
             raise ValueError(
                 "precision must be 'auto', 'fp32' or 'bf16' to train in: gradients "
@@ -116,33 +180,43 @@ class Pretext(Encoder):
         Raises
         ------
         TypeError, ValueError
-            If a parameter is wrong, or X holds fewer than two images.
+            If a parameter is wrong, X holds fewer than two images, or the images are
+            too small for the backbone.
         ImageReadError
             If images cannot be read and `bad_images` is "raise"; lists all of them.
+        DivergenceError
+            If the loss is not finite in the first epoch.
 
         Warns
         -----
         UserWarning
             With their number, if images cannot be read and `bad_images` is "skip".
+        ConvergenceWarning
+            If the loss is not finite in a later epoch: training stops there, with the
+            weights of the last good one.
         """
         self.check()
         source = as_image_source(X)
         seed = int(check_random_state(self.random_state).randint(2**31))
         size = self._choose_size(source)
-        images = _load_images(source, size, BadImages(self.bad_images), self.n_jobs)
-        if len(images) < 2:
+        pixels = load_pixels(
+            source,
+            SquareCrop(size),
+            range(len(source)),
+            BadImages(self.bad_images),
+            n_jobs=self.n_jobs,
+        )
+        if len(pixels) < 2:
             raise ValueError(
-                f"X holds {len(images)} image, while a minimum of 2 is required to "
+                f"X holds {len(pixels)} image, while a minimum of 2 is required to "
                 "tell images apart."
             )
-        preprocessing = _measure(images, size)
-        with isolated_rng(seed, resolve_device(self.device)):
-            backbone = (
-                SmallConvNet(size)
-                if self.backbone == "auto"
-                else build_backbone(self.backbone)
-            )
-            self.history_ = self._train(backbone, images, preprocessing, seed)
+        images = torch.from_numpy(pixels)
+        preprocessing = measure(images, size)
+        device = resolve_device(self.device)
+        with isolated_rng(seed, device), kept_heap():
+            backbone = make_backbone(self.backbone, size, self.stem)
+            self.history_ = self._train(backbone, images, preprocessing, device, seed)
         # Another batch of floats must be read on the scale of these.
         self._float_range = source.float_range
         self.encoder_ = ImageEncoder(
@@ -175,6 +249,11 @@ class Pretext(Encoder):
         source = as_image_source(X, float_range=self._float_range)
         return self.encoder_.transform(source)
 
+    def for_training(self) -> Trainable:
+        """Return the trained backbone and its preprocessing, to be trained further."""
+        check_is_fitted(self)
+        return self.encoder_.for_training()
+
     @property
     def bad_images_(self) -> list[UnreadableImage]:  # type: ignore[override]
         """The images the last `transform` could not read: (row, path, reason)."""
@@ -194,31 +273,69 @@ class Pretext(Encoder):
             return min(max(shorter_side, _SMALLEST_SIZE), _LARGEST_SIZE)
         return _SMALLEST_SIZE
 
+    def _choose_epochs(self, n_images: int) -> int:
+        if not isinstance(self.epochs, str):
+            return int(self.epochs)
+        return min(max(round(_IMAGES_SEEN / n_images), _FEWEST_EPOCHS), _MOST_EPOCHS)
 
-def _load_images(
-    source: ImageSource, size: int, bad_images: BadImages, n_jobs: int | None
-) -> Tensor:
-    """Return all readable images at the working size, uint8 (n, c, size, size)."""
-    images = np.empty((len(source), size, size, 3), dtype=np.uint8)
-    batches = load_batches(
-        source,
-        SquareCrop(size),
-        range(len(source)),
-        bad_images,
-        batch_size=_LOADING_BATCH,
-        n_jobs=n_jobs,
-    )
-    n_read = 0
-    for _, batch in batches:
-        images[n_read : n_read + len(batch)] = batch
-        n_read += len(batch)
-    bad_images.settle(len(source))
-    images = images[:n_read]
-    grey = (images == images[..., :1]).all()
-    return torch.from_numpy(images[..., :1] if grey else images).permute(0, 3, 1, 2)
+    def _augment(self, n_channels: int) -> Callable[[Tensor], Tensor] | None:
+        """Return the augmentation of stored images; None for none."""
+        return default_views(n_channels)
+
+    def _train(
+        self,
+        backbone: nn.Module,
+        images: Tensor,
+        preprocessing: Preprocessing,
+        device: torch.device,
+        seed: int,
+    ) -> list[Record]:
+        """Train `backbone` in place; return the history."""
+        backbone = to_compute(backbone, device)
+        images = place(images, device)
+        view = preprocessing.view(self._augment(images.shape[1]))
+        embed_dim = _probe(backbone, preprocessing.view()(images[:2].to(device)))
+        module, objective, batches = self._task(
+            Material(backbone, embed_dim, images, view, make_generator(seed), device)
+        )
+        module, objective = module.to(device), objective.to(device)
+        n_epochs = self._choose_epochs(len(images))
+        optimizer, schedule = make_optimizer(
+            self.optimizer,
+            [p for p in module.parameters() if p.requires_grad],
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            batch_size=min(self.batch_size, len(images)),
+            n_steps=n_epochs * count_batches(len(images), self.batch_size),
+        )
+        return fit_loop(
+            torch.compile(module) if self.compile else module,  # type: ignore[arg-type]
+            objective,
+            batches,
+            optimizer,
+            n_epochs=n_epochs,
+            scheduler=schedule,
+            autocast=autocast(device, resolve_precision(self.precision, device)),
+            stage=self._name,
+            verbose=self.verbose,
+        )
 
 
-def _measure(images: Tensor, size: int) -> Preprocessing:
+@torch.no_grad()
+def _probe(backbone: nn.Module, views: Tensor) -> int:
+    """Return the size of the features of a few views."""
+    try:
+        features = backbone.eval()(views)
+    except (RuntimeError, AssertionError) as error:
+        size = views.shape[-1]
+        raise ValueError(
+            f"The backbone cannot take images of {size} x {size} pixels ({error}): "
+            "pass a larger image_size, or for a timm model stem='small'."
+        ) from error
+    return int(check_features(features, len(views)).shape[1])
+
+
+def measure(images: Tensor, size: int) -> Preprocessing:
     """Return the preprocessing with the images' own mean and deviation."""
     counts = torch.stack(
         [torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)]

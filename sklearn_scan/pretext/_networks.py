@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 _LAST_SIZE = 4  # of the feature map that is averaged, in pixels
 
@@ -46,23 +49,63 @@ def _conv(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
 
 
+class LinearProjection(nn.Linear):
+    """A linear layer whose outputs are those of a single head, (1, b, n_outputs)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the outputs (1, b, n_outputs)."""
+        return super().forward(features).unsqueeze(0)
+
+
 class ProjectionHead(nn.Sequential):
     """The two-layer head on which a contrastive loss is computed.
 
     Parameters
     ----------
     embed_dim, projection_dim : int
-        The size of what comes in and of what goes out.
+        The size of what comes in and of what goes out, (1, b, projection_dim).
     """
 
     def __init__(self, embed_dim: int, projection_dim: int) -> None:
         super().__init__(
             nn.Linear(embed_dim, embed_dim),
             nn.ReLU(inplace=True),
-            nn.Linear(embed_dim, projection_dim),
+            LinearProjection(embed_dim, projection_dim),
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return the projections as those of a single head, (1, b, projection_dim)."""
-        projections: Tensor = super().forward(features)
-        return torch.unsqueeze(projections, 0)
+
+class MomentumPair(nn.Module):
+    """A network for anchors, and its moving average for their partners.
+
+    Parameters
+    ----------
+    backbone, head : nn.Module
+        The network that is trained.
+    momentum : float
+        The share of itself that the average keeps at every step.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, momentum: float) -> None:
+        super().__init__()
+        self.online = nn.Sequential(backbone, head)
+        self.average = AveragedModel(
+            self.online,
+            multi_avg_fn=get_ema_multi_avg_fn(momentum),
+            use_buffers=True,
+        ).requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the network's mode; the average always uses its own statistics."""
+        super().train(mode)
+        self.average.eval()
+        return self
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Return the projections of anchors and partners, (1, 2 b, projection_dim)."""
+        anchors, partners = views.chunk(2)
+        queries = self.online(anchors)
+        with torch.no_grad():
+            if self.training:
+                self.average.update_parameters(self.online)
+            keys = self.average(partners)
+        return torch.cat([queries, keys], dim=1)

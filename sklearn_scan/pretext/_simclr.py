@@ -10,29 +10,18 @@ import joblib
 import torch
 from torch import Tensor, nn
 
-from sklearn_scan._device import (
-    autocast,
-    make_generator,
-    resolve_device,
-    resolve_precision,
-    to_compute,
-)
-from sklearn_scan._validation import check_count, check_real, is_auto
-from sklearn_scan.augment import ColorViews, GreyViews
-from sklearn_scan.encoders import Preprocessing, check_features
+from sklearn_scan._validation import check_count, check_real
 from sklearn_scan.objectives import ContrastiveLoss
-from sklearn_scan.pretext._base import Pretext
+from sklearn_scan.pretext._backbones import Backbone
+from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import ProjectionHead
-from sklearn_scan.training import ViewPairs, fit_loop
+from sklearn_scan.pretext._views import ViewPretext
+from sklearn_scan.training import ViewPairs
 
 __all__ = ["SimCLR"]
 
-# "auto" looks at about this many images in all, within these numbers of epochs.
-_IMAGES_SEEN = 72_000
-_FEWEST_EPOCHS, _MOST_EPOCHS = 20, 200
 
-
-class SimCLR(Pretext):
+class SimCLR(ViewPretext):
     """Learn an encoder from unlabelled images by contrasting views of them.
 
     With no arguments it suits itself to the images: the network and the working size
@@ -42,33 +31,46 @@ class SimCLR(Pretext):
 
     Parameters
     ----------
-    backbone : "auto" or callable, default="auto"
-        A function that returns a module from images (b, 3, h, w) to features
-        (b, embed_dim). "auto" is a small convolutional network.
+    backbone : "auto", str or callable, default="auto"
+        The name of a timm model, which is trained from nothing; or a function that
+        returns a module from images (b, 3, h, w) to features (b, embed_dim). "auto" is
+        a small convolutional network; the SCAN paper trains "resnet18".
     image_size : int or "auto", default="auto"
         The side of the images trained on, in pixels. "auto" takes the shorter side of
         the first image, from 8 to 32.
+    stem : {"auto", "small", "standard"}, default="auto"
+        The first layers of a timm model. "small" keeps the resolution, by a first
+        convolution of 3 x 3 and stride 1 and, up to 32 pixels, no max-pooling (in a
+        transformer, by 8 x 8 patches); "auto" takes it for images up to 64 pixels.
     views : callable or "auto", default="auto"
         From a batch of images, float (b, c, h, w) in [0, 1] with c = 1 where all are
         grey, to a random view of each. "auto" takes `GreyViews` for grey images and
-        `ColorViews` for coloured ones.
+        `ColorViews` for coloured ones. What draws from torch's global state is
+        seeded by `random_state`.
     epochs : int or "auto", default="auto"
         Passes over the images. "auto" looks at 72,000 images in 20 to 200 passes.
     batch_size : int, default=256
-        Images a step; each is seen in two views.
-    learning_rate : float, default=3e-3
-        The peak of AdamW's one-cycle schedule.
+        Images a step.
+    optimizer : {"adamw", "sgd"}, default="adamw"
+        AdamW on a one-cycle schedule, the better for short training; or the papers'
+        SGD with momentum 0.9 and a cosine schedule, for hundreds of epochs.
+    learning_rate : float or "auto", default="auto"
+        The peak. "auto" is 3e-3 for AdamW and, for SGD, 0.4 at batches of 512, in
+        proportion to them.
     weight_decay : float, default=1e-4
-        AdamW's.
+        The optimiser's.
     temperature : float, default=0.5
         Divides the similarities. Small batches of simple images want a high one; the
         SCAN paper takes 0.1 for CIFAR and STL at batch 512.
     projection_dim : int, default=64
         The size of the projections that are contrasted. The embedding is what comes
         before the projection.
+    compile : bool, default=False
+        Whether `torch.compile` makes the network's code: a minute's work, which long
+        training on a GPU repays.
     device : str or torch.device, default="auto"
         Where to train.
-    precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
+    precision : {"auto", "fp32", "bf16"}, default="auto"
         The backbone's number format; "auto" takes bf16 where the hardware has it.
     memory : path or joblib.Memory, default=None
         A folder that keeps embeddings, as for `ImageEncoder`. The training itself is
@@ -104,18 +106,23 @@ class SimCLR(Pretext):
     (100, 128)
     """
 
+    _name = "SimCLR"
+
     def __init__(
         self,
-        backbone: str | Callable[[], nn.Module] = "auto",
+        backbone: Backbone = "auto",
         *,
         image_size: int | str = "auto",
+        stem: str = "auto",
         views: str | Callable[[Tensor], Tensor] = "auto",
         epochs: int | str = "auto",
         batch_size: int = 256,
-        learning_rate: float = 3e-3,
+        optimizer: str = "adamw",
+        learning_rate: float | str = "auto",
         weight_decay: float = 1e-4,
         temperature: float = 0.5,
         projection_dim: int = 64,
+        compile: bool = False,
         device: str | torch.device = "auto",
         precision: str = "auto",
         memory: str | Path | joblib.Memory | None = None,
@@ -126,13 +133,16 @@ class SimCLR(Pretext):
     ) -> None:
         self.backbone = backbone
         self.image_size = image_size
+        self.stem = stem
         self.views = views
         self.epochs = epochs
         self.batch_size = batch_size
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.temperature = temperature
         self.projection_dim = projection_dim
+        self.compile = compile
         self.device = device
         self.precision = precision
         self.memory = memory
@@ -150,92 +160,18 @@ class SimCLR(Pretext):
             Naming the parameter, what was expected and what came.
         """
         super().check()
-        if not is_auto("epochs", self.epochs):
-            check_count("epochs", self.epochs)
-        check_count("batch_size", self.batch_size, minimum=2)
         check_count("projection_dim", self.projection_dim)
-        check_real("learning_rate", self.learning_rate, minimum=0, boundaries="neither")
-        check_real("weight_decay", self.weight_decay, minimum=0)
         check_real("temperature", self.temperature, minimum=0, boundaries="neither")
-        if not (self.views == "auto" or callable(self.views)):
-            raise TypeError(
-                f"views must be 'auto' or a function of a batch; got {self.views!r}."
-            )
 
-    def _train(
-        self,
-        backbone: nn.Module,
-        images: Tensor,
-        preprocessing: Preprocessing,
-        seed: int,
-    ) -> list[dict[str, float | str]]:
-        device = resolve_device(self.device)
-        backbone = to_compute(backbone, device)
-        images = images.to(device)
-        view = self._make_view(images.shape[1], preprocessing, seed, device)
-        with torch.no_grad():
-            features = backbone.eval()(view(images[:2]))
-        embed_dim = check_features(features, len(images[:2])).shape[1]
-        module = nn.Sequential(
-            backbone, ProjectionHead(embed_dim, self.projection_dim).to(device)
-        )
+    def _task(self, material: Material) -> Task:
+        head = ProjectionHead(material.embed_dim, self.projection_dim)
         pairs = ViewPairs(
-            images,
+            material.images,
             self.batch_size,
-            generator=make_generator(seed),
-            anchor_view=view,
-            partner_view=view,
+            generator=material.generator,
+            anchor_view=material.view,
+            partner_view=material.view,
+            device=material.device,
         )
-        n_epochs = self._choose_epochs(len(images))
-        optimizer = torch.optim.AdamW(
-            module.parameters(), self.learning_rate, weight_decay=self.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            self.learning_rate,
-            # of ten steps the tenth is a warm-up of none, by which torch divides
-            total_steps=max(n_epochs * len(pairs), 11),
-            pct_start=0.1,
-        )
-        return fit_loop(
-            module,
-            ContrastiveLoss(self.temperature),
-            pairs,
-            optimizer,
-            n_epochs=n_epochs,
-            scheduler=schedule,
-            autocast=autocast(device, resolve_precision(self.precision, device)),
-            stage="SimCLR",
-            verbose=self.verbose,
-        )
-
-    def _choose_epochs(self, n_images: int) -> int:
-        if not isinstance(self.epochs, str):
-            return int(self.epochs)
-        return min(max(round(_IMAGES_SEEN / n_images), _FEWEST_EPOCHS), _MOST_EPOCHS)
-
-    def _make_view(
-        self,
-        n_channels: int,
-        preprocessing: Preprocessing,
-        seed: int,
-        device: torch.device,
-    ) -> Callable[[Tensor], Tensor]:
-        """Return the function from stored images to normalised views (b, 3, h, w)."""
-        augment: Callable[[Tensor], Tensor]
-        if not isinstance(self.views, str):
-            augment = self.views
-        else:
-            views = GreyViews if n_channels == 1 else ColorViews
-            augment = views(make_generator(seed, device))
-
-        def view(images: Tensor) -> Tensor:
-            augmented = augment(images.float() / 255)
-            if len(augmented) != len(images):
-                raise ValueError(
-                    f"views must return one view of each image; it returned "
-                    f"{len(augmented)} for {len(images)} images."
-                )
-            return preprocessing.standardize(augmented.expand(-1, 3, -1, -1))
-
-        return view
+        module = nn.Sequential(material.backbone, head)
+        return Task(module, ContrastiveLoss(self.temperature), pairs)

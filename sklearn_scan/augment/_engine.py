@@ -1,0 +1,98 @@
+"""Applying to every image operations of its own, without a loop over the images.
+
+In each round, the images are laid out so that those of one operation lie side by side.
+They are then changed where they lie, and only at the end is their order restored: a
+round moves every image once, and each operation works on a piece that fits the caches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Operation", "Part", "apply_rounds", "make_round"]
+
+# From images and what the operation is told of each to the images that result; it may
+# write to those it is given.
+Operation = Callable[[Tensor, Tensor], Tensor]
+
+
+class Part(NamedTuple):
+    """An operation, and the images that go through it in one round."""
+
+    operation: Operation
+    members: Tensor  # the numbers of the images (m,), on the CPU
+    arguments: Tensor  # what the operation is told of each (m, ...), on the CPU
+
+
+def make_round(
+    operations: Sequence[Operation], choices: Tensor, arguments: Tensor
+) -> list[Part]:
+    """Return the parts of a round in which each image has chosen its operation.
+
+    Parameters
+    ----------
+    operations : sequence of Operation
+    choices : Tensor of int, (b,)
+        The numbers of the operations; beyond the last, an image stays as it is.
+    arguments : Tensor, (b,)
+        What the operation chosen is told of each image.
+    """
+    counts = torch.bincount(choices, minlength=len(operations))
+    sizes = counts[: len(operations)].tolist()
+    members = choices.argsort()[: sum(sizes)]
+    pieces = members.split(sizes), arguments[members].split(sizes)
+    return [Part(*part) for part in zip(operations, *pieces, strict=True)]
+
+
+def apply_rounds(images: Tensor, rounds: Sequence[Sequence[Part]]) -> Tensor:
+    """Return the images after one round after another; those given stay as they are.
+
+    An image is in at most one part of a round.
+    """
+    rounds = [[part for part in parts if len(part.members)] for parts in rounds]
+    layouts = torch.stack(list(_layouts(rounds, len(images))))
+    layouts = layouts.to(images.device, non_blocking=True)
+    arguments = iter(_move(list(chain.from_iterable(rounds)), images))
+    views = images.index_select(0, layouts[0]).contiguous()
+    spare = torch.empty_like(views) if rounds else views
+    for parts, layout in zip(rounds, layouts[1:], strict=True):
+        start = 0
+        for part in parts:
+            block = views.narrow(0, start, len(part.members))
+            result = part.operation(block, next(arguments))
+            if result is not block:
+                block.copy_(result)
+            start += len(part.members)
+        # Into memory that is there: to ask for some costs more than to fill it.
+        views, spare = torch.index_select(views, 0, layout, out=spare), views
+    return views
+
+
+def _layouts(rounds: Sequence[Sequence[Part]], n_images: int) -> Iterator[Tensor]:
+    """Yield for each round, and the end, where its images lie in the layout before."""
+    places = torch.arange(n_images)
+    for parts in rounds:
+        rest = torch.ones(n_images, dtype=torch.bool)
+        for part in parts:
+            rest[part.members] = False
+        order = torch.cat([*(part.members for part in parts), rest.nonzero()[:, 0]])
+        yield places[order]
+        places = torch.empty_like(order)
+        places[order] = torch.arange(n_images)
+    yield places
+
+
+def _move(parts: list[Part], images: Tensor) -> Iterator[Tensor]:
+    """Yield the parts' arguments, moved to the images' device in one copy."""
+    if not parts:
+        return
+    together = torch.cat([part.arguments.flatten() for part in parts])
+    together = together.to(images.device, images.dtype, non_blocking=True)
+    pieces = together.split([part.arguments.numel() for part in parts])
+    for piece, part in zip(pieces, parts, strict=True):
+        yield piece.view(part.arguments.shape)

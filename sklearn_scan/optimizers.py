@@ -1,0 +1,55 @@
+"""Optimisers with their schedules, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+
+OPTIMIZERS = ("adamw", "sgd")
+
+_ADAMW_RATE = 3e-3
+# The SCAN paper's for SimCLR, at batches of 512; in proportion for others.
+_SGD_RATE, _SGD_BATCH = 0.4, 512
+
+
+def make_optimizer(
+    name: str,
+    parameters: Iterable[nn.Parameter],
+    *,
+    learning_rate: float | str,
+    weight_decay: float,
+    batch_size: int,
+    n_steps: int,
+) -> tuple[torch.optim.Optimizer, LRScheduler]:
+    """Return an optimiser and its schedule, to be stepped after every batch.
+
+    Parameters
+    ----------
+    name : {"adamw", "sgd"}
+        "adamw" warms up for a tenth of the steps and then decays along a cosine. "sgd"
+        is the SCAN paper's: momentum 0.9 and cosine decay without warm-up.
+    parameters : iterable of nn.Parameter
+        What to train.
+    learning_rate : float or "auto"
+        The peak; "auto" is 3e-3 for AdamW and, for SGD, 0.4 at batches of 512 images,
+        in proportion to them.
+    weight_decay : float
+        Of all parameters.
+    batch_size, n_steps : int
+        The images of a step, and the steps in all.
+    """
+    if name == "sgd":
+        rate = learning_rate
+        if isinstance(rate, str):
+            rate = _SGD_RATE * batch_size / _SGD_BATCH
+        sgd = torch.optim.SGD(
+            parameters, rate, momentum=0.9, weight_decay=weight_decay, fused=True
+        )
+        return sgd, CosineAnnealingLR(sgd, n_steps)
+    rate = _ADAMW_RATE if isinstance(learning_rate, str) else learning_rate
+    adamw = torch.optim.AdamW(parameters, rate, weight_decay=weight_decay, fused=True)
+    # of ten steps the tenth is a warm-up of none, by which torch divides
+    return adamw, OneCycleLR(adamw, rate, total_steps=max(n_steps, 11), pct_start=0.1)

@@ -1,0 +1,118 @@
+"""The networks that pretexts train from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from sklearn_scan.encoders import build_backbone, check_model
+from sklearn_scan.pretext._networks import SmallConvNet
+
+STEMS = ("auto", "small", "standard")
+
+Backbone = str | Callable[[], nn.Module]
+
+# Up to this side a network made for photos of 224 pixels would see next to nothing:
+# its first layers reduce an image to a quarter of its side.
+_SMALL_IMAGE = 64
+# Up to this one the SCAN paper's networks drop the max-pooling too (CIFAR, 32 pixels;
+# STL, 96 pixels, keeps it).
+_TINY_IMAGE = 32
+_PATCHES_A_SIDE = 8
+
+
+def check_backbone(backbone: Any) -> None:
+    """Raise if `backbone` is neither "auto" nor a timm name nor a factory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming what was expected.
+    """
+    if isinstance(backbone, nn.Module) or not (
+        isinstance(backbone, str) or callable(backbone)
+    ):
+        raise TypeError(
+            "backbone must be 'auto', the name of a timm model or a function that "
+            f"returns an nn.Module; got {backbone!r}."
+        )
+    if backbone != "auto":
+        check_model(backbone, checkpoint=None)
+
+
+def make_backbone(backbone: Backbone, image_size: int, stem: str) -> nn.Module:
+    """Return an untrained network for square images.
+
+    Parameters
+    ----------
+    backbone : "auto", str or callable
+        "auto" is `SmallConvNet`.
+    image_size : int
+        The side of the images, in pixels.
+    stem : {"auto", "small", "standard"}
+        Which first layers a timm model has; see `SimCLR`.
+
+    Raises
+    ------
+    ValueError
+        If timm cannot make the model for this size.
+    """
+    if not isinstance(backbone, str):
+        return build_backbone(backbone)
+    if backbone == "auto":
+        return SmallConvNet(image_size)
+    is_small = stem == "small" or (stem == "auto" and image_size <= _SMALL_IMAGE)
+    return _make_timm(backbone, image_size, is_small)
+
+
+def _make_timm(name: str, image_size: int, small_stem: bool) -> nn.Module:
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    is_transformer = config is not None and config.fixed_input_size
+    settings: dict[str, Any] = {"num_classes": 0}
+    if is_transformer:
+        settings["img_size"] = image_size
+        if small_stem:
+            settings["patch_size"] = max(1, image_size // _PATCHES_A_SIDE)
+    try:
+        module: nn.Module = timm.create_model(name, pretrained=False, **settings)
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"timm cannot make backbone={name!r} for images of {image_size} pixels "
+            f"({error}): choose another image_size, or a convolutional network such "
+            "as 'resnet18'."
+        ) from error
+    if small_stem and not is_transformer:
+        _shrink_stem(module, image_size)
+    return module
+
+
+def _shrink_stem(module: nn.Module, image_size: int) -> None:
+    """Let the first convolution keep the resolution; for tiny images drop the pooling.
+
+    As the SCAN paper does to ResNet-18, for any network that begins with a strided
+    convolution.
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            if max(layer.stride) > 1:
+                parent, _, child = name.rpartition(".")
+                setattr(module.get_submodule(parent), child, _unstrided(layer))
+            break
+    if image_size <= _TINY_IMAGE and isinstance(
+        getattr(module, "maxpool", None), nn.MaxPool2d
+    ):
+        module.maxpool = nn.Identity()
+
+
+def _unstrided(layer: nn.Conv2d) -> nn.Conv2d:
+    return nn.Conv2d(
+        layer.in_channels,
+        layer.out_channels,
+        kernel_size=3,
+        padding=1,
+        bias=layer.bias is not None,
+    )
