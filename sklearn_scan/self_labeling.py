@@ -130,7 +130,7 @@ def self_label(
     if ema_decay is not None:
         average = _average_weights(module, optimizer, ema_decay)
     history = fit_loop(
-        _WeakAndStrong(module),
+        _WeakAndStrong(module, average),
         SelfLabelLoss(confidence_threshold),
         ViewPairs(
             trunk.samples,
@@ -158,11 +158,16 @@ def self_label(
 
 
 class _WeakAndStrong(nn.Module):
-    """What a module makes of anchors, to learn from, and of partners, to learn with."""
+    """What a module makes of anchors, to learn from, and of partners, to learn with.
 
-    def __init__(self, module: nn.Module) -> None:
+    The module's moving average, if there is one, is held so that after a divergence
+    it too has the last good weights again.
+    """
+
+    def __init__(self, module: nn.Module, average: AveragedModel | None) -> None:
         super().__init__()
         self.module = module
+        self.average = average
 
     def forward(self, views: Tensor) -> Tensor:
         weak, strong = views.chunk(2)

@@ -1,32 +1,50 @@
-"""The loop and the pairs it trains on."""
+"""The loop and the batches it trains on."""
 
 import math
 from contextlib import contextmanager
 
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from sklearn_scan.exceptions import DivergenceError
-from sklearn_scan.objectives import Objective
-from sklearn_scan.training import ViewPairs, evaluate, fit_loop
+from sklearn_scan.objectives import Objective, PairObjective
+from sklearn_scan.training import SingleViews, ViewPairs, evaluate, fit_loop
 
 N_SAMPLES = 23
+CPU = torch.device("cpu")
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+def numbers(n_samples=N_SAMPLES):
+    """Return samples whose value is their index."""
+    return torch.arange(n_samples, dtype=torch.float32)[:, None]
+
+
 def numbered_pairs(n_samples=N_SAMPLES, batch_size=5, seed=0, **settings):
     """Return pairs of samples whose value is their index."""
-    samples = torch.arange(n_samples, dtype=torch.float32)[:, None]
-    return ViewPairs(samples, batch_size, generator=generator(seed), **settings)
+    return ViewPairs(
+        numbers(n_samples), batch_size, generator=generator(seed), **settings
+    )
+
+
+def numbered_singles(n_samples=N_SAMPLES, batch_size=5, seed=0, view=torch.clone):
+    return SingleViews(
+        numbers(n_samples),
+        batch_size,
+        generator=generator(seed),
+        view=view,
+        device=CPU,
+    )
 
 
 def one_pass(pairs):
     """Return the anchors and the partners of a pass, in the order they came."""
-    halves = [batch[:, 0].chunk(2) for batch in pairs]
+    halves = [batch.views[:, 0].chunk(2) for batch in pairs]
     return (torch.cat(half) for half in zip(*halves, strict=True))
 
 
@@ -43,7 +61,7 @@ class TwoHeads(nn.Module):
         return samples * self.weight
 
 
-class Distance(Objective):
+class Distance(PairObjective):
     """The squared distance to a partner one further, and something to add to it."""
 
     def terms(self, anchor, partner):
@@ -51,18 +69,19 @@ class Distance(Objective):
         return {"distance": distance, "constant": torch.full_like(distance, 0.25)}
 
 
-class Broken(Objective):
-    """Becomes `value` at the second epoch of one batch each."""
+class Squares(Objective):
+    """The mean square of the outputs, times `value` from one of its calls on."""
 
-    def __init__(self, value):
+    def __init__(self, broken_call=math.inf, value=math.nan):
         super().__init__()
         self.value = value
+        self.broken_call = broken_call
         self.n_calls = 0
 
-    def terms(self, anchor, partner):
+    def losses(self, outputs, targets):
         self.n_calls += 1
-        factor = self.value if self.n_calls == 2 else 1.0
-        return {"broken": factor * anchor.square().mean(dim=(1, 2))}
+        factor = self.value if self.n_calls >= self.broken_call else 1.0
+        return {"squares": factor * outputs.square().mean(dim=(1, 2))}
 
 
 def successors():
@@ -71,6 +90,9 @@ def successors():
 
 def sgd(module, learning_rate):
     return torch.optim.SGD(module.parameters(), learning_rate)
+
+
+# -- the loop ------------------------------------------------------------------------
 
 
 def test_fit_loop_lowers_the_loss():
@@ -138,17 +160,143 @@ def test_every_batch_steps_the_scheduler_and_enters_autocast():
     assert scheduler.get_last_lr() == [1e-9 * 0.5 ** (2 * len(pairs))]
 
 
+def test_the_objective_gets_the_targets_of_each_batch():
+    seen = []
+
+    class Watch(Squares):
+        def losses(self, outputs, targets):
+            seen.append((outputs, targets))
+            return super().losses(outputs, targets)
+
+    module = TwoHeads(weight=1.0)
+    singles = numbered_singles()
+    fit_loop(module, Watch(), singles, sgd(module, 0.0), n_epochs=2)
+    assert len(seen) == 2 * len(singles)
+    for outputs, targets in seen:
+        assert torch.equal(outputs[0, :, 0], targets.float())
+
+
+def test_after_epoch_stops_and_writes_into_the_history():
+    module, modes = TwoHeads(), []
+
+    def after_epoch(record):
+        modes.append(module.training)
+        record["note"] = record["epoch"] ** 2
+        return record["epoch"] == 3
+
+    pairs = numbered_pairs()
+    history = fit_loop(
+        module,
+        Distance(),
+        pairs,
+        sgd(module, 1e-9),
+        n_epochs=9,
+        after_epoch=after_epoch,
+    )
+    assert [entry["note"] for entry in history] == [1, 4, 9]
+    assert modes == [False] * 3
+    assert module.n_batches == 3 * len(pairs)
+
+
+# -- divergence ----------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_divergence_names_the_epoch_and_the_remedy(value):
-    module, objective = TwoHeads(), Broken(value)
-    pairs = numbered_pairs(batch_size=N_SAMPLES)
-    message = f"{value} in epoch 2 of the toy stage: lower learning_rate"
+def test_divergence_in_the_first_epoch_is_an_error_with_a_remedy(value):
+    module, objective = TwoHeads(), Squares(1, value)
+    message = f"{value} in epoch 1 of the toy stage: lower learning_rate"
     with pytest.raises(DivergenceError, match=message):
-        fit_loop(module, objective, pairs, sgd(module, 1e-9), n_epochs=5, stage="toy")
-    assert objective.n_calls == 2
+        fit_loop(
+            module,
+            objective,
+            numbered_singles(),
+            sgd(module, 1e-9),
+            n_epochs=5,
+            stage="toy",
+        )
 
 
-def test_a_pass_holds_every_sample_once():
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_later_divergence_leaves_the_weights_of_the_last_good_epoch(value):
+    after_two, module = TwoHeads(), TwoHeads()
+    singles = numbered_singles()
+    n_batches = len(singles)
+    good = fit_loop(after_two, Squares(), singles, sgd(after_two, 1e-4), n_epochs=2)
+    message = (
+        f"{value} in epoch 3 of the toy stage, which stopped there with the weights of "
+        "epoch 2: lower learning_rate"
+    )
+    with pytest.warns(ConvergenceWarning, match=message):
+        history = fit_loop(
+            module,
+            Squares(2 * n_batches + 2, value),
+            numbered_singles(),
+            sgd(module, 1e-4),
+            n_epochs=5,
+            stage="toy",
+        )
+    assert torch.equal(module.weight, after_two.weight)
+    assert [entry["loss"] for entry in history] == [entry["loss"] for entry in good]
+    assert not module.training
+
+
+def test_buffers_are_given_back_too():
+    module = nn.Sequential(nn.BatchNorm1d(1), TwoHeads())
+    seen = []
+
+    def after_epoch(record):
+        seen.append(module[0].running_mean.clone())
+        return False
+
+    singles = numbered_singles(batch_size=N_SAMPLES)
+    with pytest.warns(ConvergenceWarning, match="weights of epoch 2"):
+        fit_loop(
+            module,
+            Squares(3),
+            singles,
+            sgd(module, 1e-9),
+            n_epochs=5,
+            after_epoch=after_epoch,
+        )
+    assert len(seen) == 2
+    assert torch.equal(module[0].running_mean, seen[-1])
+    assert module[0].num_batches_tracked == 2
+
+
+def test_divergence_ends_the_epoch_at_once():
+    module = TwoHeads()
+    singles = numbered_singles()
+    with pytest.warns(ConvergenceWarning):
+        fit_loop(
+            module, Squares(len(singles) + 2), singles, sgd(module, 0.0), n_epochs=5
+        )
+    assert module.n_batches == len(singles) + 2 < 2 * len(singles)
+
+
+def test_weights_may_diverge_where_the_loss_did_not():
+    """The step after the last loss of an epoch can be what breaks the weights."""
+
+    class BrokenGradient(Squares):
+        def value_and_gradient(self, outputs, targets):
+            terms, gradient = super().value_and_gradient(outputs, targets)
+            return terms, gradient * (torch.inf if self.n_calls == 2 else 1)
+
+    module = TwoHeads()
+    singles = numbered_singles(batch_size=N_SAMPLES)
+    with pytest.warns(ConvergenceWarning, match="epoch 2 of the training stage"):
+        history = fit_loop(
+            module, BrokenGradient(), singles, sgd(module, 1e-4), n_epochs=5
+        )
+    assert len(history) == 1
+    assert module.weight.isfinite().all()
+
+
+# -- batches -------------------------------------------------------------------------
+
+SOURCES = [numbered_singles, numbered_pairs]
+
+
+def test_a_pass_of_pairs_holds_every_sample_once():
     pairs = numbered_pairs()
     for _ in range(3):
         anchors, partners = one_pass(pairs)
@@ -156,28 +304,53 @@ def test_a_pass_holds_every_sample_once():
         assert torch.equal(partners, anchors)
 
 
-def test_each_pass_is_shuffled_anew():
-    pairs = numbered_pairs()
-    first, second = (next(one_pass(pairs)) for _ in range(2))
-    assert not torch.equal(first, torch.arange(float(N_SAMPLES)))
+def test_a_pass_of_single_views_holds_every_sample_once():
+    singles = numbered_singles()
+    for _ in range(3):
+        views = torch.cat([batch.views for batch in singles])
+        assert sorted(views[:, 0].tolist()) == list(range(N_SAMPLES))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_each_pass_is_shuffled_anew(source):
+    batches = source()
+    first, second = (torch.cat([batch.targets for batch in batches]) for _ in "ab")
+    assert not torch.equal(first, torch.arange(N_SAMPLES))
     assert not torch.equal(first, second)
 
 
 @pytest.mark.parametrize("n_samples", [1, 4, 10, 11, 14, 29, 100])
 @pytest.mark.parametrize("batch_size", [1, 4, 10, 1000])
-def test_batch_sizes_differ_by_at_most_one(n_samples, batch_size):
-    pairs = numbered_pairs(n_samples, batch_size)
-    sizes = [len(batch) // 2 for batch in pairs]
-    assert len(sizes) == len(pairs)
+@pytest.mark.parametrize("source", SOURCES)
+def test_batch_sizes_differ_by_at_most_one(source, n_samples, batch_size):
+    batches = source(n_samples, batch_size)
+    sizes = [len(batch.targets) for batch in batches]
+    assert len(sizes) == len(batches)
     assert sum(sizes) == n_samples
     assert max(sizes) - min(sizes) <= 1
-    # as near to what was asked for as whole batches allow
-    assert max(sizes) <= max(1.5 * batch_size, 1)
+    assert max(sizes) <= batch_size
+    # no more batches than that needs
+    assert len(sizes) == math.ceil(n_samples / batch_size)
 
 
 def test_fewer_samples_than_a_batch_are_one_batch():
     (batch,) = numbered_pairs(3, batch_size=100)
-    assert len(batch) == 6
+    assert len(batch.views) == 6
+    (batch,) = numbered_singles(3, batch_size=100)
+    assert len(batch.views) == 3
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_targets_are_the_places_of_the_samples(source):
+    for views, targets in source():
+        assert targets.dtype == torch.int64
+        assert torch.equal(views[: len(targets), 0], targets.float())
+
+
+def test_a_single_view_may_make_several_of_a_sample():
+    singles = numbered_singles(view=lambda x: torch.cat([x, -x]))
+    for views, targets in singles:
+        assert torch.equal(views[:, 0], torch.cat([targets, -targets]).float())
 
 
 def test_partners_follow_a_draw_made_anew_each_pass():
@@ -198,6 +371,7 @@ def test_partners_follow_a_draw_made_anew_each_pass():
         ({"anchor_view": torch.neg}, -1, 1),
         ({"partner_view": torch.neg}, 1, -1),
         ({"anchor_view": lambda x: 3 * x, "partner_view": torch.neg}, 3, -1),
+        ({"anchor_view": torch.neg, "partner_view": torch.neg}, -1, -1),
     ],
 )
 def test_views_are_applied_to_their_half(views, of_anchors, of_partners):
@@ -207,10 +381,11 @@ def test_views_are_applied_to_their_half(views, of_anchors, of_partners):
     assert torch.equal(partners, of_partners * plain)
 
 
-def test_one_seed_gives_the_same_batches():
-    first, again = list(numbered_pairs(seed=1)), list(numbered_pairs(seed=1))
+@pytest.mark.parametrize("source", SOURCES)
+def test_one_seed_gives_the_same_batches(source):
+    first, again = ([batch.views for batch in source(seed=1)] for _ in "ab")
     assert all(map(torch.equal, first, again))
-    assert not torch.equal(first[0], next(iter(numbered_pairs(seed=2))))
+    assert not torch.equal(first[0], next(iter(source(seed=2))).views)
 
 
 @contextmanager

@@ -154,7 +154,9 @@ class ColorViews:
         views = resize_crops(images, boxes, flipped)
         grey = draws.chance(self.grey_probability).nonzero()[:, 0]
         drop = Part(_operations.grayscale, grey, torch.zeros(len(grey)))
-        return apply_rounds(views, [*self._draw_jitter(draws), [drop]])
+        views = apply_rounds(views, [*self._draw_jitter(draws), [drop]])
+        # Weights of pixels and of colours sum to one, but for a rounding error.
+        return views.clamp_(0, 1)
 
     def _draw_boxes(self, draws: Draws, height: int, width: int) -> Tensor:
         """Return the crops' left, top, width and height, (4, b)."""

@@ -71,6 +71,12 @@ def test_crops_are_seen_where_they_were_drawn():
     torch.testing.assert_close(maps[:, :, 2], center, rtol=0, atol=1e-4)
 
 
+def test_white_stays_white():
+    # The weights of a view's pixels may sum to more than one, in float32.
+    white = torch.ones(300, 3, 17, 31)
+    assert ColorViews(**SAME_COLORS, generator=generator())(white).max() == 1
+
+
 @pytest.mark.parametrize("probability", [0, 0.3, 0.5, 1])
 def test_flip_probability(probability):
     views = ColorViews(

@@ -36,8 +36,8 @@ WITHOUT_RANGE = ["identity", "autocontrast", "equalize"]
 
 def kinds_of_maps(maps):
     """Tell from maps (m, 2, 3) which operation made them: its members and numbers."""
-    xx, xy, x0, yx, yy, y0 = maps.flatten(1).T
-    turned = yy < 1
+    xx, xy, x0, yx, _, y0 = maps.flatten(1).T
+    turned = (xy != 0) & (yx != 0)
     sheared_x, sheared_y = ~turned & (xy != 0), ~turned & (yx != 0)
     shifted = ~(turned | sheared_x | sheared_y)
     kinds = {
@@ -154,12 +154,12 @@ def test_centers_of_cutouts(squares):
     [((32, 32), 16), ((28, 60), 14), ((96, 96), 32), ((224, 300), 75)],
 )
 def test_the_longest_cutout_is_the_papers(size, longest):
-    images = torch.ones(300, 1, *size)
+    images = torch.ones(120, 1, *size)
     views = StrongViews(**SAME_PLACE, generator=generator())(images)
     grey = views[:, 0] == 0.5
     sides = torch.maximum(grey.any(dim=1).sum(dim=1), grey.any(dim=2).sum(dim=1))
     assert sides.max() <= longest
-    assert sides.max() > 0.93 * longest
+    assert sides.max() > 0.9 * longest
 
 
 def test_no_cutout():

@@ -1,4 +1,4 @@
-"""Losses against slow references, and where the numbers become extreme."""
+"""Losses of pairs against slow references, and where the numbers become extreme."""
 
 import math
 import re
@@ -8,9 +8,16 @@ import torch
 from scipy.stats import entropy
 from torch.autograd import gradcheck
 
-from sklearn_scan.objectives import ContrastiveLoss, Objective, ScanLoss, SelfLabelLoss
+from sklearn_scan.objectives import (
+    ContrastiveLoss,
+    Objective,
+    PairObjective,
+    ScanLoss,
+    SelfLabelLoss,
+)
 
 PRIOR = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+NO_TARGETS = torch.empty(0, dtype=torch.int64)
 LOSSES = [ScanLoss(), ScanLoss(prior=PRIOR), SelfLabelLoss(0.5), ContrastiveLoss()]
 
 
@@ -156,7 +163,7 @@ def test_self_label_loss_has_no_gradient_into_its_labels():
     assert gradient is None
 
 
-class OwnLoss(Objective):
+class OwnLoss(PairObjective):
     def terms(self, anchor, partner):
         return {"own": (anchor - partner).sum(dim=(1, 2))}
 
@@ -171,13 +178,30 @@ def test_shapes_are_checked_for_every_subclass(anchor_shape, partner_shape):
         OwnLoss()(torch.zeros(anchor_shape), torch.zeros(partner_shape))
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_batch_is_anchors_then_partners(loss):
+    anchor, partner = random_logits(8)
+    outputs = torch.cat([anchor, partner], dim=1)
+    terms, gradient = loss.value_and_gradient(outputs, NO_TARGETS)
+    expected = loss(anchor, partner)
+    assert terms.keys() == expected.keys()
+    for name, term in terms.items():
+        torch.testing.assert_close(term, expected[name])
+        assert not term.requires_grad
+    leaf = outputs.clone().requires_grad_()
+    sum(term.sum() for term in loss(*leaf.chunk(2, dim=1)).values()).backward()
+    torch.testing.assert_close(gradient, leaf.grad)
+
+
 @pytest.mark.parametrize("with_prior", [False, True])
 def test_scan_closed_form_is_the_gradient_of_the_terms(with_prior):
     prior = torch.tensor([0.1, 0.2, 0.3, 0.4]).double() if with_prior else None
     objective = ScanLoss(entropy_weight=3.0, prior=prior)
     outputs = 3 * torch.randn(3, 14, 4, dtype=torch.float64)
-    terms, gradient = objective.value_and_gradient(outputs)
-    slow_terms, slow_gradient = Objective.value_and_gradient(objective, outputs)
+    terms, gradient = objective.value_and_gradient(outputs, NO_TARGETS)
+    slow_terms, slow_gradient = Objective.value_and_gradient(
+        objective, outputs, NO_TARGETS
+    )
     torch.testing.assert_close(gradient, slow_gradient)
     assert terms.keys() == slow_terms.keys()
     for name, term in terms.items():
@@ -186,7 +210,7 @@ def test_scan_closed_form_is_the_gradient_of_the_terms(with_prior):
 
 def test_scan_closed_form_is_finite_where_probabilities_underflow():
     outputs = 1000 * torch.eye(4)[None, [0, 1, 2, 3, 1, 1]]  # pairs agree and disagree
-    terms, gradient = ScanLoss().value_and_gradient(outputs)
-    _, slow_gradient = Objective.value_and_gradient(ScanLoss(), outputs)
+    terms, gradient = ScanLoss().value_and_gradient(outputs, NO_TARGETS)
+    _, slow_gradient = Objective.value_and_gradient(ScanLoss(), outputs, NO_TARGETS)
     assert all(torch.isfinite(term).all() for term in terms.values())
     torch.testing.assert_close(gradient, slow_gradient)
