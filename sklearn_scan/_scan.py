@@ -26,27 +26,36 @@ class SCANClusterer(BaseImageClusterer):
     of the lowest loss then learns from the samples it is confident of; where neighbours
     agree less after that, it is undone.
 
+    A pretrained encoder stays as it is, and the heads learn on its features in seconds.
+    A pretext learns from the images first, and then again along with the heads, from
+    strongly augmented views: the paper's way for small images (see `finetune`).
+
     Parameters
     ----------
     n_clusters : int, default=10
-        The number of clusters.
+        The number of clusters; more than there are classes gives finer groups, which
+        `metrics.majority_accuracy` compares with classes.
     encoder : default="auto"
         What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
-        timm model, an `ImageEncoder` (for weights on disk), a pretext such as
-        `SimCLR()` that learns from the images in `fit`, an nn.Module, or a function
-        that returns one. Numeric 2-D input is taken as features, without an encoder.
+        timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
+        from the images in `fit` (`SimCLR()`, or another of `sklearn_scan.pretext`), an
+        nn.Module, or a function that returns one. Numeric 2-D input is taken as
+        features, without an encoder.
     n_neighbors : int, default=20
         The number of neighbours mined for each sample; the paper's ImageNet subsets
-        use 50.
+        use 50. With 0, where the backbone is trained, two views of an image agree.
     neighbor_method : {"auto", "exact"}, default="auto"
         How neighbours are found.
     n_heads : int, default=10
         The number of heads trained at once, of which the one of the lowest loss is
         kept.
-    max_epochs : int, default=100
-        Passes over the samples in the first stage.
-    self_label_epochs : int, default=50
-        Passes over the samples in the second stage; 0 leaves it out.
+    max_epochs : int or "auto", default="auto"
+        Passes over the samples in the first stage. "auto" is 100 on features as they
+        are; where the backbone is trained, @EPOCHS@.
+    self_label_epochs : int or "auto", default="auto"
+        Passes over the samples in the second stage, which ends earlier when confident
+        samples no longer grow in number; 0 leaves it out. "auto" is half of
+        `max_epochs`.
     confidence_threshold : float in [0, 1), default=0.99
         The probability above which a sample teaches in the second stage.
     entropy_weight : float, default=5.0
@@ -54,13 +63,24 @@ class SCANClusterer(BaseImageClusterer):
     cluster_prior : array-like of shape (n_clusters,), default=None
         The known proportions of the clusters, in any order, which then replace equal
         ones. (The clusters found are numbered by size, not in the order given here.)
-    finetune : {"auto", False}, default="auto"
-        Whether to train the backbone with the heads. Both values keep it frozen.
+    finetune : bool or "auto", default="auto"
+        Whether to train the backbone along with the heads, on augmented views. "auto"
+        does where `encoder` is a pretext: its features are of these images alone, and
+        have more to learn. All images are then held in memory at the size trained on.
+    strong_views : callable or "auto", default="auto"
+        Where the backbone is trained: from a batch of images, float (b, c, h, w) in
+        [0, 1] with c = 1 where all are grey, to a strongly augmented view of each.
+        "auto" is `augment.StrongViews`, without flips for grey images. What draws from
+        torch's global state is seeded by `random_state`.
+    ema_decay : float in [0, 1), default=None
+        Ends the second stage with a moving average of the weights that keeps this
+        share of itself at every step; the paper has 0.999 for ImageNet.
     learning_rate : float or "auto", default="auto"
         Adam's, in both stages. "auto" is 1e-3, and more, up to 0.1, where few samples
         of few features leave few steps to learn in.
     batch_size : int or "auto", default="auto"
-        Samples a step, in both stages. "auto" is 512.
+        Samples a step, in both stages. "auto" is 512; where the backbone is trained,
+        @BATCH@.
     device : str or torch.device, default="auto"
         Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
@@ -92,12 +112,13 @@ class SCANClusterer(BaseImageClusterer):
     classes_ : ndarray of shape (n_clusters,)
         The clusters' numbers, 0 to n_clusters - 1.
     embedding_ : ndarray of float32, shape (n, embed_dim)
-        The embedding of the samples; NaN for an image that cannot be read.
+        The embedding of the samples, by the backbone as it is after training; NaN for
+        an image that cannot be read.
     encoder_ : Encoder or None
         The fitted encoder; None where X was features.
     neighbors_ : NeighborGraph
-        The neighbours of each sample; -1 for an image that cannot be read, which is
-        nobody's neighbour either.
+        The neighbours of each sample, in the embedding before the backbone was
+        trained; -1 for an image that cannot be read, which is nobody's neighbour.
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head after the first stage.
     best_head_ : int

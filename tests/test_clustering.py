@@ -256,7 +256,10 @@ def test_losses_are_compared_on_plain_images(images):
     graph = mine_neighbors(trunk.features(), 5)
     q = trained.heads(trunk.features()).softmax(dim=2).detach()
     agreement = torch.stack(
-        [(q * q[:, column]).sum(2).log() for column in torch.from_numpy(graph.indices).T]
+        [
+            (q * q[:, column]).sum(2).log()
+            for column in torch.from_numpy(graph.indices).T
+        ]
     )
     lowest = -agreement.mean(dim=(0, 2)).max().item()
     # over some of the neighbours, and over all of them

@@ -63,7 +63,9 @@ def test_sgd_decays_along_a_cosine_from_the_start():
     assert after == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize(("batch_size", "rate"), [(512, 0.4), (128, 0.1), (2, 0.4 / 256)])
+@pytest.mark.parametrize(
+    ("batch_size", "rate"), [(512, 0.4), (128, 0.1), (2, 0.4 / 256)]
+)
 def test_automatic_rate_of_sgd_is_in_proportion_to_the_batch(batch_size, rate):
     (group,) = make("sgd", batch_size=batch_size)[0].param_groups
     assert group["lr"] == pytest.approx(rate)

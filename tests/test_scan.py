@@ -2,6 +2,8 @@
 
 import pickle
 import random
+import re
+import warnings
 
 import joblib
 import numpy as np
@@ -41,6 +43,15 @@ def fast(**parameters):
     return SCANClusterer(**settings)
 
 
+def pretext_fit(images, **parameters):
+    """Return a clusterer fitted through all of its stages, the backbone's included."""
+    settings = {"max_epochs": 3, "self_label_epochs": 1, "confidence_threshold": 0.4}
+    clusterer = fast(encoder=SimCLR(epochs=1), **settings | parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # after so few epochs
+        return clusterer.fit(images)
+
+
 @pytest.fixture(scope="module")
 def colored():
     """Images (60, 8, 8, 3) of three noisy colours, and which."""
@@ -69,7 +80,7 @@ def test_digits_from_nothing():
     from sklearn_scan.datasets import load_digits_images
 
     digits = load_digits_images()
-    clusterer = SCANClusterer(encoder=SimCLR(epochs=12), random_state=0)
+    clusterer = SCANClusterer(encoder=SimCLR(epochs=12), finetune=False, random_state=0)
     clusterer.fit(digits.images)
     assert clusterer.score(digits.images, digits.target) > 0.87
 
@@ -100,7 +111,9 @@ def test_fitted_attributes(fitted, colored):
         fitted.confident_, fitted.probabilities_.max(axis=1) > 0.99
     )
     stages = [epoch["stage"] for epoch in fitted.history_]
-    assert stages == ["SCAN"] * 100 + ["self-labelling"] * 50
+    n_taught = stages.count("self-labelling")
+    assert stages == ["SCAN"] * 100 + ["self-labelling"] * n_taught
+    assert 10 < n_taught < 50  # until no more samples grow confident
     assert set(fitted.stage_times_) == {"encode", "mine", "cluster", "self_label"}
     assert not hasattr(fitted, "n_features_in_")
     logits = fitted.module_(torch.from_numpy(fitted.embedding_))
@@ -229,7 +242,7 @@ def test_a_dark_batch_is_read_on_the_scale_of_fit(colored):
 
 def test_simclr_inside_fit(colored):
     images, _ = colored
-    clusterer = fast(encoder=SimCLR(epochs=2)).fit(images)
+    clusterer = fast(encoder=SimCLR(epochs=2), finetune=False).fit(images)
     assert isinstance(clusterer.encoder_, SimCLR)
     np.testing.assert_array_equal(clusterer.predict(images), clusterer.labels_)
 
@@ -262,12 +275,13 @@ def n_threads(request):
 @pytest.mark.usefixtures("n_threads")
 def test_same_seed_same_fit(colored):
     def fit():
-        return fast(encoder=SimCLR(epochs=1)).fit(colored[0])
+        return pretext_fit(colored[0])
 
     first, second = fit(), fit()
     np.testing.assert_array_equal(first.embedding_, second.embedding_)
     np.testing.assert_array_equal(first.probabilities_, second.probabilities_)
     np.testing.assert_array_equal(first.head_losses_, second.head_losses_)
+    assert first.history_ == second.history_
 
 
 def test_another_seed_another_fit(blobs):
@@ -285,7 +299,7 @@ def test_global_random_state_is_neither_read_nor_changed(colored):
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)
         before = state()
-        results.append(fast(encoder=SimCLR(epochs=1)).fit(colored[0]).probabilities_)
+        results.append(pretext_fit(colored[0]).probabilities_)
         after = state()
         assert torch.equal(before[0], after[0])
         np.testing.assert_array_equal(before[1], after[1])
@@ -369,10 +383,10 @@ def test_grid_search_on_files(colored, tmp_path):
 
 
 def test_verbose_zero_is_silent_and_one_shows_bars(colored, capsys):
-    fast(encoder=SimCLR(epochs=1)).fit(colored[0])
+    pretext_fit(colored[0])
     quiet = capsys.readouterr()
     assert quiet.out == quiet.err == ""
-    fast(encoder=SimCLR(epochs=1), verbose=1).fit(colored[0])
+    pretext_fit(colored[0], verbose=1)
     shown = capsys.readouterr().err
     for stage in ("SimCLR", "embedding", "SCAN", "self-labelling"):
         assert stage in shown
@@ -418,10 +432,12 @@ def test_second_stage_is_undone_where_neighbors_agree_less(blobs):
         ({"n_clusters": 0}, ValueError, "n_clusters == 0, must be >= 1"),
         ({"n_clusters": 2.5}, TypeError, "n_clusters must be an instance of int"),
         ({"n_clusters": 200}, ValueError, "n_clusters=200 must not exceed"),
-        ({"n_neighbors": 0}, ValueError, "n_neighbors == 0"),
+        ({"n_neighbors": -1}, ValueError, "n_neighbors == -1"),
+        ({"n_neighbors": 0}, ValueError, "n_neighbors=0 .* the backbone must be train"),
         ({"neighbor_method": "exakt"}, ValueError, "Did you mean 'exact'"),
         ({"n_heads": True}, TypeError, "n_heads must be an instance of int"),
         ({"max_epochs": 0}, ValueError, "max_epochs == 0"),
+        ({"max_epochs": "few"}, ValueError, "max_epochs must be 'auto' or a number"),
         ({"self_label_epochs": -1}, ValueError, "self_label_epochs == -1"),
         ({"confidence_threshold": 1.0}, ValueError, "confidence_threshold == 1.0"),
         ({"entropy_weight": -1}, ValueError, "entropy_weight == -1"),
@@ -429,7 +445,12 @@ def test_second_stage_is_undone_where_neighbors_agree_less(blobs):
         ({"cluster_prior": [0.5, 0.5]}, ValueError, r"cluster_prior .* shape \(3,\)"),
         ({"cluster_prior": [0.5, 0.5, 0.5]}, ValueError, "must sum to one"),
         ({"cluster_prior": [1, 0, 0]}, ValueError, "above zero"),
-        ({"finetune": True}, ValueError, "finetune must be 'auto' or False"),
+        ({"finetune": "yes"}, ValueError, "finetune must be 'auto', True or False"),
+        ({"finetune": None}, ValueError, "finetune must be 'auto', True or False"),
+        ({"finetune": True}, ValueError, "finetune=True trains .* X holds features"),
+        ({"strong_views": "mild"}, TypeError, "strong_views must be .* got 'mild'"),
+        ({"ema_decay": 1.0}, ValueError, "ema_decay == 1.0"),
+        ({"ema_decay": "slow"}, TypeError, "ema_decay must be an instance of"),
         ({"learning_rate": 0}, ValueError, "learning_rate == 0"),
         ({"learning_rate": "fast"}, ValueError, "learning_rate must be 'auto' or"),
         ({"cluster_prior": ["a", "b", "c"]}, ValueError, "must hold numbers"),
@@ -573,9 +594,40 @@ def test_no_confident_sample_leaves_the_first_stage(blobs):
 def test_empty_clusters_are_reported():
     X = np.repeat(np.eye(4), 30, axis=0)  # four points, each thirty times
     clusterer = fast(n_clusters=12, self_label_epochs=0)
-    with pytest.warns(ConvergenceWarning, match="of 12 clusters are empty. Try"):
+    names = r"Clusters (\d+, )*\d+ and 11 of 12 are empty\. Try"
+    with pytest.warns(ConvergenceWarning, match=names) as caught:
         labels = clusterer.fit_predict(X)
     np.testing.assert_array_equal(np.unique(labels), np.arange(labels.max() + 1))
+    (message,) = (str(warning.message) for warning in caught)
+    named = [int(number) for number in re.findall(r"\d+", message.split(" of 12")[0])]
+    assert named == list(range(labels.max() + 1, 12))
+
+
+@pytest.mark.parametrize(
+    ("n_clusters", "names"),
+    [(5, "Cluster 4 of 5 is empty"), (6, "Clusters 4 and 5 of 6 are empty")],
+)
+def test_empty_clusters_are_named(n_clusters, names):
+    X = np.repeat(np.eye(4), 30, axis=0)
+    clusterer = fast(n_clusters=n_clusters, self_label_epochs=0, max_epochs=60)
+    with pytest.warns(ConvergenceWarning, match=names):
+        labels = clusterer.fit_predict(X)
+    assert np.unique(labels).tolist() == [0, 1, 2, 3]
+
+
+def test_clusters_that_lost_their_confident_samples_are_named(blobs):
+    # Weights that hardly move: what is confident is that of the head's first weights.
+    still = {"max_epochs": 1, "learning_rate": 1e-9, "n_clusters": 4}
+    first = fast(**still, self_label_epochs=0).fit(blobs[0])
+    highest = [first.probabilities_[first.labels_ == c].max() for c in range(4)]
+    lowest, next_lowest = np.sort(highest)[:2]
+    threshold = (lowest + next_lowest) / 2
+    clusterer = fast(**still, self_label_epochs=1, confidence_threshold=threshold)
+    message = f"Cluster {np.argmin(highest)} of 4 had no confident sample"
+    with pytest.warns(ConvergenceWarning, match=message):
+        clusterer.fit(blobs[0])
+    assert clusterer.self_labeled_
+    np.testing.assert_array_equal(clusterer.labels_, first.labels_)
 
 
 def test_neighbors_are_clipped_with_a_warning():

@@ -121,9 +121,7 @@ class Tagged(nn.Module):
 
 def test_the_weak_view_labels_without_gradient_and_the_strong_one_learns():
     body = Tagged()
-    trunk = Line(
-        strong_view=lambda x: x + 1000, weak_view=lambda x: x - 0.5, body=body
-    )
+    trunk = Line(strong_view=lambda x: x + 1000, weak_view=lambda x: x - 0.5, body=body)
     teach(make_head(), trunk, neighbors=None, n_epochs=2)
     weak, strong = (
         torch.cat([x for x, with_grad in body.seen if with_grad is grad])
@@ -241,9 +239,7 @@ def test_clusters_without_a_confident_sample_at_the_end_are_lost():
         head.weight.copy_(torch.tensor([[1.0], [0.0]]))
         head.bias.copy_(torch.tensor([4.0, 0.0]))
     assert clusters(head).unique().tolist() == [0, 1]
-    taught = teach(
-        head, n_epochs=1, learning_rate=1e-9, confidence_threshold=0.985
-    )
+    taught = teach(head, n_epochs=1, learning_rate=1e-9, confidence_threshold=0.985)
     assert taught.kept
     assert taught.lost == (1,)
 

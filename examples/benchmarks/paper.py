@@ -1,8 +1,8 @@
 """The tables of the SCAN paper, ours beside the published figures.
 
-Trains on the train split and evaluates on the test split, stage by stage, several seeds.
-Every stage is kept in a folder, so a run that was interrupted goes on where it was, and
-rows share what they have in common. The full protocol takes hours on a GPU:
+Trains on the train split and evaluates on the test split, stage by stage, with several
+seeds. Every stage is kept in a folder, so a run that was interrupted goes on where it
+was, and rows share what they have in common. The full protocol takes hours on a GPU:
 
     python examples/benchmarks/paper.py --dataset cifar10
 

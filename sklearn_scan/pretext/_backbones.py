@@ -79,7 +79,13 @@ def _make_timm(name: str, image_size: int, small_stem: bool) -> nn.Module:
             settings["patch_size"] = max(1, image_size // _PATCHES_A_SIDE)
     try:
         module: nn.Module = timm.create_model(name, pretrained=False, **settings)
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AssertionError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(
             f"timm cannot make backbone={name!r} for images of {image_size} pixels "
             f"({error}): choose another image_size, or a convolutional network such "

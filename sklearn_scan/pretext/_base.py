@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -106,30 +109,35 @@ class Material(NamedTuple):
     device: torch.device
 
 
+# With eq and repr, scikit-learn's own would be lost.
+@dataclass(eq=False, repr=False)
 class Pretext(Encoder):
     """An encoder trained by a task made from unlabelled images.
 
-    A subclass has the parameters used here and writes `_task`.
+    Its parameters are the fields: a dataclass writes the `__init__` that scikit-learn
+    asks for, so that what all pretexts share stands here once. (`SimCLR` documents
+    them.) A subclass adds its own and writes `_task`.
     """
 
     _name: ClassVar[str]
 
-    backbone: Backbone
-    image_size: int | str
-    stem: str
-    epochs: int | str
-    batch_size: int
-    optimizer: str
-    learning_rate: float | str
-    weight_decay: float
-    compile: bool
-    device: str | torch.device
-    precision: str
-    memory: Any
-    bad_images: str
-    n_jobs: int | None
-    random_state: Any
-    verbose: int
+    backbone: Backbone = "auto"
+    _: KW_ONLY
+    image_size: int | str = "auto"
+    stem: str = "auto"
+    epochs: int | str = "auto"
+    batch_size: int = 256
+    optimizer: str = "adamw"
+    learning_rate: float | str = "auto"
+    weight_decay: float = 1e-4
+    compile: bool = False
+    device: str | torch.device = "auto"
+    precision: str = "auto"
+    memory: str | Path | joblib.Memory | None = None
+    bad_images: str = "raise"
+    n_jobs: int | None = None
+    random_state: Any = None
+    verbose: int = 0
 
     @abstractmethod
     def _task(self, material: Material) -> Task:

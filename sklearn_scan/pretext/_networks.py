@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 _LAST_SIZE = 4  # of the feature map that is averaged, in pixels
+_LARGEST_FIRST_MAP = 16
 
 
 class SmallConvNet(nn.Module):
-    """Plain 3 x 3 convolutions, halving the map down to 4 x 4 and averaging it.
+    """Plain convolutions, halving the map down to 4 x 4 and averaging it.
 
-    Two layers a size, the width doubling with each halving up to 256: five layers for
-    8-pixel images, seven for 16. Wide rather than deep, since on small images the time
-    goes into the first, largest maps.
+    Two layers of 3 x 3 a size, the width doubling with each halving up to 256: five
+    layers for 8-pixel images, seven for 16 and for 32. Above 16 pixels the first layer
+    halves the image itself, since there the time would go into the largest maps.
 
     Parameters
     ----------
@@ -27,7 +28,12 @@ class SmallConvNet(nn.Module):
     def __init__(self, image_size: int) -> None:
         super().__init__()
         width = 64 if image_size <= 8 else 32
-        layers = [_conv(3, width), _conv(width, width)]
+        if image_size > _LARGEST_FIRST_MAP:
+            layers = [_conv(3, width, kernel_size=4, stride=2)]
+            image_size //= 2
+        else:
+            layers = [_conv(3, width)]
+        layers += [_conv(width, width)]
         while image_size > _LAST_SIZE:
             image_size = (image_size + 1) // 2
             wider = min(2 * width, 256)
@@ -43,8 +49,10 @@ class SmallConvNet(nn.Module):
         return features.mean(dim=(2, 3))
 
 
-def _conv(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False)
+def _conv(
+    n_in: int, n_out: int, *, kernel_size: int = 3, stride: int = 1
+) -> nn.Sequential:
+    convolution = nn.Conv2d(n_in, n_out, kernel_size, stride, padding=1, bias=False)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
 

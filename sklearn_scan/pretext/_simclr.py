@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
-import joblib
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sklearn_scan._validation import check_count, check_real
 from sklearn_scan.objectives import ContrastiveLoss
-from sklearn_scan.pretext._backbones import Backbone
 from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import ProjectionHead
 from sklearn_scan.pretext._views import ViewPretext
-from sklearn_scan.training import ViewPairs
 
 __all__ = ["SimCLR"]
 
 
+@dataclass(eq=False, repr=False)
 class SimCLR(ViewPretext):
     """Learn an encoder from unlabelled images by contrasting views of them.
 
@@ -106,50 +102,11 @@ class SimCLR(ViewPretext):
     (100, 128)
     """
 
-    _name = "SimCLR"
+    _name: ClassVar[str] = "SimCLR"
 
-    def __init__(
-        self,
-        backbone: Backbone = "auto",
-        *,
-        image_size: int | str = "auto",
-        stem: str = "auto",
-        views: str | Callable[[Tensor], Tensor] = "auto",
-        epochs: int | str = "auto",
-        batch_size: int = 256,
-        optimizer: str = "adamw",
-        learning_rate: float | str = "auto",
-        weight_decay: float = 1e-4,
-        temperature: float = 0.5,
-        projection_dim: int = 64,
-        compile: bool = False,
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        memory: str | Path | joblib.Memory | None = None,
-        bad_images: str = "raise",
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.image_size = image_size
-        self.stem = stem
-        self.views = views
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.temperature = temperature
-        self.projection_dim = projection_dim
-        self.compile = compile
-        self.device = device
-        self.precision = precision
-        self.memory = memory
-        self.bad_images = bad_images
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+    _: KW_ONLY
+    temperature: float = 0.5
+    projection_dim: int = 64
 
     def check(self) -> None:
         """Raise if a parameter is wrong, before any long work.
@@ -165,13 +122,6 @@ class SimCLR(ViewPretext):
 
     def _task(self, material: Material) -> Task:
         head = ProjectionHead(material.embed_dim, self.projection_dim)
-        pairs = ViewPairs(
-            material.images,
-            self.batch_size,
-            generator=material.generator,
-            anchor_view=material.view,
-            partner_view=material.view,
-            device=material.device,
-        )
+        pairs = self._view_pairs(material)
         module = nn.Sequential(material.backbone, head)
         return Task(module, ContrastiveLoss(self.temperature), pairs)

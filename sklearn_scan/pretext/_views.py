@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 
 from torch import Tensor
 
-from sklearn_scan.pretext._base import Pretext
+from sklearn_scan.pretext._base import Material, Pretext
+from sklearn_scan.training import ViewPairs
 
 
+@dataclass(eq=False, repr=False)
 class ViewPretext(Pretext):
     """A pretext with the parameter `views`."""
 
-    views: str | Callable[[Tensor], Tensor]
+    _: KW_ONLY
+    views: str | Callable[[Tensor], Tensor] = "auto"
 
     def check(self) -> None:
         """Raise if a parameter is wrong, before any long work."""
@@ -21,6 +25,17 @@ class ViewPretext(Pretext):
             raise TypeError(
                 f"views must be 'auto' or a function of a batch; got {self.views!r}."
             )
+
+    def _view_pairs(self, material: Material) -> ViewPairs:
+        """Return the source of batches of two views of each image."""
+        return ViewPairs(
+            material.images,
+            self.batch_size,
+            generator=material.generator,
+            anchor_view=material.view,
+            partner_view=material.view,
+            device=material.device,
+        )
 
     def _augment(self, n_channels: int) -> Callable[[Tensor], Tensor] | None:
         if isinstance(self.views, str):
