@@ -23,6 +23,10 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/import_time.py
 	$(BIN)/python examples/benchmarks/heads.py
 	$(BIN)/python examples/benchmarks/embed.py
+	$(BIN)/python examples/benchmarks/augment.py
+	$(BIN)/python examples/benchmarks/training.py
+	$(BIN)/python examples/benchmarks/scratch.py
+	$(BIN)/python examples/benchmarks/paper.py --quick
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

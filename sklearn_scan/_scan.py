@@ -51,11 +51,12 @@ class SCANClusterer(BaseImageClusterer):
         kept.
     max_epochs : int or "auto", default="auto"
         Passes over the samples in the first stage. "auto" is 100 on features as they
-        are; where the backbone is trained, @EPOCHS@.
+        are; where the backbone is trained, it looks at 36,000 images in 10 to 100
+        passes.
     self_label_epochs : int or "auto", default="auto"
         Passes over the samples in the second stage, which ends earlier when confident
-        samples no longer grow in number; 0 leaves it out. "auto" is half of
-        `max_epochs`.
+        samples no longer grow in number; 0 leaves it out. "auto" is 50 on features as
+        they are, and as in the first stage where the backbone is trained.
     confidence_threshold : float in [0, 1), default=0.99
         The probability above which a sample teaches in the second stage.
     entropy_weight : float, default=5.0
@@ -77,10 +78,11 @@ class SCANClusterer(BaseImageClusterer):
         share of itself at every step; the paper has 0.999 for ImageNet.
     learning_rate : float or "auto", default="auto"
         Adam's, in both stages. "auto" is 1e-3, and more, up to 0.1, where few samples
-        of few features leave few steps to learn in.
+        of few features leave few steps to learn in. Where the backbone is trained it
+        is 1e-3, and 3e-4 in the second stage; the paper's 1e-4 is for longer training.
     batch_size : int or "auto", default="auto"
         Samples a step, in both stages. "auto" is 512; where the backbone is trained,
-        @BATCH@.
+        128, and 256 in the second stage.
     device : str or torch.device, default="auto"
         Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"

@@ -26,17 +26,31 @@ from sklearn_scan.trunks import BackboneTrunk, FeatureTrunk, Trunk
 
 
 class _Pace(NamedTuple):
-    """What "auto" means for the length of training and the size of its batches."""
+    """How long, in what steps and at which rate to train."""
 
-    epochs: int
-    self_label_epochs: int
+    n_epochs: int
     batch_size: int
-    self_label_batch_size: int
+    learning_rate: float
 
 
-_FROZEN = _Pace(100, 50, 512, 512)
-_TRAINED = _Pace(20, 20, 128, 256)
-_TRAINED_RATE = 1e-3
+class _Usual(NamedTuple):
+    """What "auto" means; None is worked out from the samples."""
+
+    n_epochs: int | None
+    batch_size: int
+    learning_rate: float | None
+
+
+# Of heads on features as they are, which takes seconds; and of a backbone that learns
+# along: its epochs are counted below, and the paper's rate of 1e-4 is for ten times as
+# many steps.
+_HEADS, _HEADS_AGAIN = _Usual(100, 512, None), _Usual(50, 512, None)
+_BACKBONE, _BACKBONE_AGAIN = _Usual(None, 128, 1e-3), _Usual(None, 256, 3e-4)
+
+# About so many images are looked at in a stage that trains a backbone, within these
+# numbers of epochs (the paper has 100 and 200).
+_IMAGES_SEEN = 36_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
 
 
 class StagesMixin(ImageInputMixin):
@@ -160,8 +174,15 @@ class StagesMixin(ImageInputMixin):
         if trunk.is_trained and neighbors is not None:
             # On the features as they are, heads learn in seconds what to begin with.
             frozen = FeatureTrunk(trunk.features())
-            first_heads = self._train_heads(frozen, neighbors, objective, seed).heads
-        trained = self._train_heads(trunk, neighbors, objective, seed, first_heads)
+            pace = _choose_pace(frozen, _HEADS)
+            first_heads = self._train_heads(
+                frozen, neighbors, objective, pace, seed
+            ).heads
+        usual = _BACKBONE if trunk.is_trained else _HEADS
+        pace = self._choose_pace(trunk, usual, self.max_epochs)
+        trained = self._train_heads(
+            trunk, neighbors, objective, pace, seed, first_heads
+        )
         self.head_losses_ = trained.losses.cpu().numpy()
         self.best_head_ = trained.best_head
         return trained.heads.select(trained.best_head)
@@ -171,21 +192,17 @@ class StagesMixin(ImageInputMixin):
         trunk: Trunk,
         neighbors: NeighborGraph | None,
         objective: Objective,
+        pace: _Pace,
         seed: int,
         first_heads: ClusterHeads | None = None,
     ) -> TrainedHeads:
-        pace = _TRAINED if trunk.is_trained else _FROZEN
-        n_epochs = _unless_auto(self.max_epochs, pace.epochs)
-        batch_size = _unless_auto(self.batch_size, pace.batch_size)
         trained = train_heads(
             trunk,
             neighbors,
             objective,
             n_clusters=self.n_clusters,
             n_heads=self.n_heads,
-            n_epochs=n_epochs,
-            batch_size=batch_size,
-            learning_rate=self._learning_rate(trunk, n_epochs, batch_size),
+            **pace._asdict(),
             seed=seed,
             first_heads=first_heads,
             verbose=self.verbose,
@@ -201,19 +218,16 @@ class StagesMixin(ImageInputMixin):
         seed: int,
     ) -> SelfLabeled:
         """Run the second stage, in place."""
-        pace = _TRAINED if trunk.is_trained else _FROZEN
-        n_epochs = _unless_auto(self.self_label_epochs, pace.self_label_epochs)
-        if n_epochs == 0:
+        if self.self_label_epochs == 0:
             return SelfLabeled(kept=False, history=[])
-        batch_size = _unless_auto(self.batch_size, pace.self_label_batch_size)
+        usual = _BACKBONE_AGAIN if trunk.is_trained else _HEADS_AGAIN
+        pace = self._choose_pace(trunk, usual, self.self_label_epochs)
         result = self_label(
             head,
             trunk,
             neighbors,
             confidence_threshold=self.confidence_threshold,
-            n_epochs=n_epochs,
-            batch_size=batch_size,
-            learning_rate=self._learning_rate(trunk, n_epochs, batch_size),
+            **pace._asdict(),
             ema_decay=self.ema_decay,
             seed=seed,
             verbose=self.verbose,
@@ -221,14 +235,31 @@ class StagesMixin(ImageInputMixin):
         self.history_ += result.history
         return result
 
-    def _learning_rate(self, trunk: Trunk, n_epochs: int, batch_size: int) -> float:
-        if not isinstance(self.learning_rate, str):
-            return self.learning_rate
-        if trunk.is_trained:
-            return _TRAINED_RATE
-        n_steps = n_epochs * count_batches(len(trunk.samples), batch_size)
-        return suggest_learning_rate(trunk.embed_dim, n_steps)
+    def _choose_pace(self, trunk: Trunk, usual: _Usual, n_epochs: int | str) -> _Pace:
+        """Return the pace that the user's parameters ask for."""
+        return _choose_pace(trunk, usual, n_epochs, self.batch_size, self.learning_rate)
 
 
-def _unless_auto(value: int | str, suggested: int) -> int:
-    return suggested if isinstance(value, str) else value
+def _choose_pace(
+    trunk: Trunk,
+    usual: _Usual,
+    n_epochs: int | str = "auto",
+    batch_size: int | str = "auto",
+    learning_rate: float | str = "auto",
+) -> _Pace:
+    n_samples = len(trunk.samples)
+    if isinstance(n_epochs, str):
+        n_epochs = usual.n_epochs or _count_epochs(n_samples)
+    if isinstance(batch_size, str):
+        batch_size = usual.batch_size
+    if isinstance(learning_rate, str):
+        n_steps = n_epochs * count_batches(n_samples, batch_size)
+        learning_rate = usual.learning_rate or suggest_learning_rate(
+            trunk.embed_dim, n_steps
+        )
+    return _Pace(n_epochs, batch_size, learning_rate)
+
+
+def _count_epochs(n_images: int) -> int:
+    n_epochs = round(_IMAGES_SEEN / n_images)
+    return min(max(n_epochs, _FEWEST_EPOCHS), _MOST_EPOCHS)

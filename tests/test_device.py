@@ -12,6 +12,7 @@ from sklearn_scan._device import (
     autocast,
     isolated_rng,
     make_generator,
+    place,
     resolve_device,
     resolve_precision,
     to_compute,
@@ -114,6 +115,23 @@ def test_to_compute_keeps_the_weights():
     module = to_compute(convolution, CPU)
     assert torch.equal(module.weight, before)
     assert module.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_data_on_the_cpu_are_placed_where_they_are():
+    data = torch.arange(5)
+    assert place(data, CPU) is data
+
+
+@pytest.mark.parametrize(("free", "moved"), [(301, True), (299, False)])
+def test_data_are_moved_to_a_gpu_that_keeps_most_of_its_memory(
+    monkeypatch, free, moved
+):
+    data, calls = torch.zeros(100, dtype=torch.uint8), []
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free, 10**9))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: calls.append("pin"))
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, device: calls.append("move"))
+    place(data, torch.device("cuda"))
+    assert calls == ["move" if moved else "pin"]
 
 
 def test_make_generator_starts_at_its_seed():

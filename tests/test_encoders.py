@@ -21,7 +21,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from sklearn_scan import ImageEncoder
-from sklearn_scan.encoders import DEFAULT_MODEL
+from sklearn_scan.encoders import DEFAULT_MODEL, Preprocessing
 from sklearn_scan.exceptions import HubUnavailableError, ImageReadError
 
 EXACT = {"device": "cpu", "precision": "fp32"}
@@ -603,3 +603,49 @@ def test_a_dataset_is_read_by_one_thread():
     assert encoder.transform(photos).shape == (20, 192)
     readers.discard(threading.get_ident())  # it probed the first items
     assert len(readers) == 1
+
+
+# -- to be trained further -------------------------------------------------------------
+
+
+def test_a_networks_own_backbone_is_trained(images):
+    encoder = ImageEncoder(small_net(), input_size=16, mean=0.4, std=0.3, **EXACT)
+    before = encoder.fit().transform(images)
+    module, preprocessing = encoder.for_training()
+    assert module is encoder.module_
+    assert preprocessing is encoder.preprocessing_
+    with torch.no_grad():
+        module[0].weight.mul_(2)
+    assert (encoder.transform(images) != before).any()
+
+
+def test_the_batch_norms_of_a_named_model_are_unfolded_to_be_trained(
+    resnet, images, tmp_path
+):
+    save_file(resnet.state_dict(), tmp_path / "weights.safetensors")
+    encoder = ImageEncoder(
+        "test_resnet", checkpoint=tmp_path / "weights.safetensors", **EXACT
+    ).fit()
+    folded = encoder.transform(images)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in encoder.module_.modules())
+    module, _ = encoder.for_training()
+    assert any(isinstance(m, nn.BatchNorm2d) for m in module.modules())
+    assert module is encoder.module_
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert_allclose(encoder.transform(images), folded, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("augment", [None, lambda images: 1 - images])
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_a_view_is_normalized_as_an_image_is(augment, n_channels):
+    images = make_images(4, 6, 6)[..., :n_channels]
+    preprocessing = Preprocessing(6, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    stored = torch.from_numpy(images).permute(0, 3, 1, 2)
+    view = preprocessing.view(augment)(stored)
+    shown = images if augment is None else 255 - images
+    expected = preprocessing.normalize(
+        torch.from_numpy(np.broadcast_to(shown, (4, 6, 6, 3)).copy())
+    )
+    torch.testing.assert_close(view, expected)
+    assert view.is_contiguous(memory_format=torch.channels_last)
+    assert_array_equal(stored.permute(0, 2, 3, 1), images)

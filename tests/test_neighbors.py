@@ -169,3 +169,12 @@ def test_sample_is_drawn_by_its_generator_only():
 def test_errors_name_the_parameter(X, settings, error, message):
     with pytest.raises(error, match=message):
         mine_neighbors(X, **settings)
+
+
+def test_a_graph_without_neighbors():
+    graph = NeighborGraph.empty(3)
+    assert graph.n_neighbors == 0
+    assert graph.indices.shape == graph.similarities.shape == (3, 0)
+    assert (graph.indices.dtype, graph.similarities.dtype) == (np.int64, np.float32)
+    wider = graph.spread(np.array([0, 2, 3]), 5)
+    assert wider.indices.shape == wider.similarities.shape == (5, 0)

@@ -6,7 +6,9 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
+from torch import nn
 
 from sklearn_scan import ImageEncoder, SCANClusterer
 from sklearn_scan.metrics import neighbor_purity
@@ -70,6 +72,34 @@ def test_clusters_of_photos(encoder, photos):
         n_clusters=3, encoder=encoder, n_neighbors=5, memory=cache, random_state=0
     ).fit(paths)
     assert clusterer.score(paths, y) > 0.8
+    np.testing.assert_array_equal(clusterer.predict(paths), clusterer.labels_)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_pretrained_model_can_be_trained_further(encoder, photos):
+    """With its batch norms unfolded, and one epoch of few photos: little is learnt."""
+    paths = photos[0][::3]
+    small = clone(encoder).set_params(input_size=64)
+    clusterer = SCANClusterer(
+        n_clusters=3,
+        encoder=small,
+        finetune=True,
+        n_neighbors=3,
+        max_epochs=1,
+        self_label_epochs=1,
+        confidence_threshold=0.5,
+        learning_rate=1e-4,
+        random_state=0,
+    ).fit(paths)
+    assert clusterer.embedding_.shape == (20, 1280)
+    assert np.isfinite(clusterer.embedding_).all()
+    modules = [*clusterer.encoder_.module_.modules()]
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in modules) == 52
+    trained = clusterer.encoder_.module_.state_dict()
+    pretrained = small.fit().for_training().module.state_dict()
+    assert trained.keys() == pretrained.keys()
+    for name in ("conv_stem.weight", "bn2.running_mean", "blocks.3.0.bn2.weight"):
+        assert not torch.equal(trained[name], pretrained[name])
     np.testing.assert_array_equal(clusterer.predict(paths), clusterer.labels_)
 
 

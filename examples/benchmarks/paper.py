@@ -68,22 +68,23 @@ class Protocol:
     scan_batch_size: int = 128
     self_label_batch_size: int = 1000
     learning_rate: float = 1e-4
+    self_label_learning_rate: float = 1e-4
     temperature: float = 0.1
     confidence_threshold: float = 0.99
     compile: bool = False
 
 
 QUICK = {
-    "subset": 5000,
+    "subset": 8000,
     "backbone": "auto",
-    "image_size": 16,
-    "epochs": 30,
-    "scan_epochs": 10,
+    "epochs": 20,
+    "scan_epochs": 8,
     "self_label_epochs": 10,
     "optimizer": "adamw",
     "batch_size": 256,
     "self_label_batch_size": 256,
     "learning_rate": 1e-3,
+    "self_label_learning_rate": 3e-4,
     "temperature": 0.2,
     "confidence_threshold": 0.9,
 }
@@ -110,7 +111,8 @@ class Study:
             return PRETEXTS[name](
                 p.backbone,
                 image_size=p.image_size or "auto",
-                epochs=p.epochs,
+                # of which RotNet makes four views an image, where others make two
+                epochs=max(p.epochs // 2, 1) if name == "RotNet" else p.epochs,
                 batch_size=p.batch_size,
                 optimizer=p.optimizer,
                 compile=p.compile,
@@ -193,7 +195,7 @@ class Study:
             confidence_threshold=threshold,
             n_epochs=p.self_label_epochs,
             batch_size=p.self_label_batch_size,
-            learning_rate=p.learning_rate,
+            learning_rate=p.self_label_learning_rate,
             seed=self.seed,
             verbose=1,
         )

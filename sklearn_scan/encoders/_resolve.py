@@ -28,7 +28,7 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
     Parameters
     ----------
     encoder : "auto", str, nn.Module, callable or Encoder
-        "auto" is the default pretrained model; an Encoder is cloned.
+        "auto" is the default pretrained model; an Encoder is cloned, a module copied.
     **settings
         device, precision, memory, bad_images, n_jobs, random_state, verbose: passed on
         where the encoder has such a parameter and leaves it at its default.
@@ -40,14 +40,14 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
     ValueError
         If the name is not one of timm's (with the nearest known ones).
     """
-    if isinstance(encoder, Encoder):
-        resolved = clone(encoder)
-    else:
+    if not isinstance(encoder, Encoder):
         model = (
             DEFAULT_MODEL if isinstance(encoder, str) and encoder == "auto" else encoder
         )
         check_model(model, checkpoint=None)
-        resolved = ImageEncoder(model)
+        encoder = ImageEncoder(model)
+    # A user's own network is copied too: the one made here may be trained.
+    resolved = clone(encoder)
     own = resolved.get_params(deep=False)
     unsaid = {k for k, v in _UNSAID.items() if k in own and own[k] == v}
     resolved.set_params(**{k: v for k, v in settings.items() if k in unsaid})

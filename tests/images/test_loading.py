@@ -10,6 +10,7 @@ from image_helpers import Items
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import (
     BadImages,
     ImageSource,
@@ -17,6 +18,7 @@ from sklearn_scan.images import (
     as_image_source,
     decoder_name,
     load_batches,
+    load_pixels,
     resolve_workers,
 )
 from sklearn_scan.images import _files as files
@@ -546,3 +548,44 @@ def test_jpegs_of_other_modes(tmp_path, mode, monkeypatch):
     assert np.abs(found - expected).mean() < 5
     monkeypatch.setattr(files, "_fast_decoder", lambda: None)
     assert np.abs(as_image_source([path])[0].astype(int) - found).max() <= 1
+
+
+# All at once, to be trained on
+
+
+def pixels(X, policy="raise", rows=None, size=SIDE):
+    source = as_image_source(X)
+    rows = range(len(source)) if rows is None else rows
+    return load_pixels(source, SquareCrop(size), rows, BadImages(policy))
+
+
+@pytest.mark.parametrize("n_images", [1, 255, 256, 600])
+def test_pixels_have_channels_first(n_images):
+    shape = (n_images, 6, SIDE, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    array = pixels(images)
+    assert array.dtype == np.uint8
+    assert_array_equal(array, images[:, 1:5].transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("convert", [lambda x: x, lambda x: x[..., 0]])
+def test_pixels_of_images_that_are_all_grey_have_one_channel(convert):
+    images = numbered(20)
+    assert_array_equal(pixels(convert(images)), images[..., :1].transpose(0, 3, 1, 2))
+    images[7, 0, 0, 1] += 1
+    assert pixels(images).shape == (20, 3, SIDE, SIDE)
+
+
+def test_pixels_of_some_rows_in_the_order_asked_for():
+    rows = [5, 0, 30, 5]
+    assert_array_equal(pixels(numbered(40), rows=rows)[:, 0, 0, 0], rows)
+
+
+def test_pixels_without_the_images_that_cannot_be_read(some_bad):
+    with pytest.warns(UserWarning, match="5 of 50 images"):
+        array = pixels(some_bad, "skip")
+    good = [row for row in range(N_FILES) if row not in BAD]
+    assert_array_equal(array[:, 0, 0, 0], good)
+    with pytest.raises(ImageReadError) as caught:
+        pixels(some_bad)
+    assert [failure.row for failure in caught.value.failures] == list(BAD)
