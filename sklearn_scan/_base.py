@@ -25,6 +25,7 @@ from sklearn_scan._stages import StagesMixin
 from sklearn_scan._validation import check_count, check_option
 from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import ClusterHeads, Standardize
+from sklearn_scan.images import as_image_source
 from sklearn_scan.neighbors import METHODS, NeighborGraph
 
 
@@ -67,12 +68,13 @@ class BaseImageClusterer(
         HubUnavailableError
             If the pretrained encoder cannot be fetched.
         DivergenceError
-            If the loss does not stay finite.
+            If the loss is not finite in the first epoch of a stage.
 
         Warns
         -----
         ConvergenceWarning
-            If clusters stay empty, or self-labelling finds no confident sample.
+            If clusters stay empty, self-labelling finds no confident sample or leaves
+            a cluster without any, or a loss diverges after the first epoch.
         UserWarning
             With their number, if images cannot be read and `bad_images` is "skip".
         """
@@ -106,7 +108,9 @@ class BaseImageClusterer(
         self.self_labeled_ = second_stage.kept
         self.module_ = nn.Sequential(scaler, head).cpu().eval()
         if trunk.is_trained:
-            self.embedding_ = self._embed(data)
+            # from the images in memory: files are not read again
+            pixels = trunk.samples.permute(0, 2, 3, 1).cpu().numpy()
+            self.embedding_[readable] = self._embed(as_image_source(pixels))
         order = self._number_by_size(head)
         neighbors = neighbors or NeighborGraph.empty(len(readable))
         self.neighbors_ = neighbors.spread(readable, len(data))

@@ -52,6 +52,10 @@ _BACKBONE, _BACKBONE_AGAIN = _Usual(None, 128, 1e-3), _Usual(None, 256, 3e-4)
 _IMAGES_SEEN = 36_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
 
+# The more confident half of each cluster teaches in any case. With confident samples
+# alone, coil20's 20 clusters lost 11 to the others, and 9 points of accuracy.
+_LEAST_SHARE = 0.5
+
 
 class StagesMixin(ImageInputMixin):
     """The training of a clusterer with the parameters below."""
@@ -126,6 +130,12 @@ class StagesMixin(ImageInputMixin):
                 "finetune=True trains an encoder's backbone, but X holds features: "
                 "pass images, or finetune='auto'."
             )
+        if not self.encoder_.is_trainable:
+            raise TypeError(
+                f"finetune=True trains an encoder's backbone, which "
+                f"{type(self.encoder_).__name__} does not offer: pass finetune=False, "
+                "or an ImageEncoder or a pretext as encoder."
+            )
         if self.precision == "fp16":
             raise ValueError(
                 "precision must be 'auto', 'fp32' or 'bf16' to train a backbone in: "
@@ -174,14 +184,18 @@ class StagesMixin(ImageInputMixin):
         if trunk.is_trained and neighbors is not None:
             # On the features as they are, heads learn in seconds what to begin with.
             frozen = FeatureTrunk(trunk.features())
-            pace = _choose_pace(frozen, _HEADS)
             first_heads = self._train_heads(
-                frozen, neighbors, objective, pace, seed
+                frozen,
+                neighbors,
+                objective,
+                _choose_pace(frozen, _HEADS),
+                seed,
+                stage="first heads",
             ).heads
         usual = _BACKBONE if trunk.is_trained else _HEADS
         pace = self._choose_pace(trunk, usual, self.max_epochs)
         trained = self._train_heads(
-            trunk, neighbors, objective, pace, seed, first_heads
+            trunk, neighbors, objective, pace, seed, first_heads=first_heads
         )
         self.head_losses_ = trained.losses.cpu().numpy()
         self.best_head_ = trained.best_head
@@ -194,7 +208,7 @@ class StagesMixin(ImageInputMixin):
         objective: Objective,
         pace: _Pace,
         seed: int,
-        first_heads: ClusterHeads | None = None,
+        **settings: Any,
     ) -> TrainedHeads:
         trained = train_heads(
             trunk,
@@ -204,8 +218,8 @@ class StagesMixin(ImageInputMixin):
             n_heads=self.n_heads,
             **pace._asdict(),
             seed=seed,
-            first_heads=first_heads,
             verbose=self.verbose,
+            **settings,
         )
         self.history_ += trained.history
         return trained
@@ -227,6 +241,7 @@ class StagesMixin(ImageInputMixin):
             trunk,
             neighbors,
             confidence_threshold=self.confidence_threshold,
+            least_share=_LEAST_SHARE if trunk.is_trained else 0.0,
             **pace._asdict(),
             ema_decay=self.ema_decay,
             seed=seed,

@@ -98,6 +98,7 @@ def train_heads(
     learning_rate: float,
     seed: int,
     first_heads: ClusterHeads | None = None,
+    stage: str = "SCAN",
     verbose: int = 0,
 ) -> TrainedHeads:
     """Train `n_heads` heads at once so that a sample and its neighbours agree.
@@ -121,6 +122,8 @@ def train_heads(
         For the first weights, the order and the neighbours drawn.
     first_heads : ClusterHeads, optional
         What to train; by default new heads of random weights.
+    stage : str, default="SCAN"
+        The name in the history and on the progress bar.
     verbose : int
         Above zero, shows a progress bar.
 
@@ -152,7 +155,7 @@ def train_heads(
         n_epochs=n_epochs,
         autocast=trunk.autocast(),
         after_epoch=compare if trunk.is_trained else None,
-        stage="SCAN",
+        stage=stage,
         verbose=verbose,
     )
     return TrainedHeads(heads, compare.settle(), history)

@@ -11,8 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 OPTIMIZERS = ("adamw", "sgd")
 
 _ADAMW_RATE = 3e-3
-# The SCAN paper's for SimCLR, at batches of 512; in proportion for others.
-_SGD_RATE, _SGD_BATCH = 0.4, 512
+_SGD_BATCH = 512
 
 
 def make_optimizer(
@@ -20,6 +19,7 @@ def make_optimizer(
     parameters: Iterable[nn.Parameter],
     *,
     learning_rate: float | str,
+    sgd_rate: float,
     weight_decay: float,
     batch_size: int,
     n_steps: int,
@@ -34,8 +34,9 @@ def make_optimizer(
     parameters : iterable of nn.Parameter
         What to train.
     learning_rate : float or "auto"
-        The peak; "auto" is 3e-3 for AdamW and, for SGD, 0.4 at batches of 512 images,
-        in proportion to them.
+        The peak; "auto" is 3e-3 for AdamW.
+    sgd_rate : float
+        What "auto" is for SGD, at batches of 512 images and in proportion for others.
     weight_decay : float
         Of all parameters.
     batch_size, n_steps : int
@@ -44,7 +45,7 @@ def make_optimizer(
     if name == "sgd":
         rate = learning_rate
         if isinstance(rate, str):
-            rate = _SGD_RATE * batch_size / _SGD_BATCH
+            rate = sgd_rate * batch_size / _SGD_BATCH
         sgd = torch.optim.SGD(
             parameters, rate, momentum=0.9, weight_decay=weight_decay, fused=True
         )

@@ -68,6 +68,7 @@ def self_label(
     neighbors: NeighborGraph | None,
     *,
     confidence_threshold: float = 0.99,
+    least_share: float = 0.0,
     n_epochs: int,
     batch_size: int,
     learning_rate: float,
@@ -93,6 +94,10 @@ def self_label(
         The neighbours of each sample; with None, the result is kept in any case.
     confidence_threshold : float, default=0.99
         The probability above which a sample teaches.
+    least_share : float in [0, 1), default=0.0
+        The share of each cluster, the most confident of it, that teaches in any case.
+        The paper has none; then a cluster whose samples are all less confident has no
+        teacher, and others take it in.
     n_epochs, batch_size : int
         The passes over all samples, and how many samples a step looks at.
     learning_rate : float
@@ -113,11 +118,11 @@ def self_label(
     Warns
     -----
     ConvergenceWarning
-        If no sample is confident at the outset.
+        If no sample teaches at the outset.
     """
     before = _probabilities(head, trunk)
     highest = float(before.max())
-    if highest <= confidence_threshold:
+    if highest <= confidence_threshold and least_share == 0:
         warnings.warn(
             f"Self-labelling was skipped: no sample's largest probability exceeds "
             f"confidence_threshold={confidence_threshold} (the highest is "
@@ -133,9 +138,12 @@ def self_label(
     average = None
     if ema_decay is not None:
         average = _average_weights(module, optimizer, ema_decay)
+    objective = SelfLabelLoss()
+    watch = _Watch(head, trunk, objective, confidence_threshold, least_share)
+    watch.choose_teachers(before)
     history = fit_loop(
         _WeakAndStrong(module, average),
-        SelfLabelLoss(confidence_threshold),
+        objective,
         ViewPairs(
             trunk.samples,
             batch_size,
@@ -147,7 +155,7 @@ def self_label(
         optimizer,
         n_epochs=n_epochs,
         autocast=trunk.autocast(),
-        after_epoch=_Plateau(head, trunk, confidence_threshold),
+        after_epoch=watch,
         stage="self-labelling",
         verbose=verbose,
     )
@@ -181,19 +189,39 @@ class _WeakAndStrong(nn.Module):
         return torch.cat([labels, self.module(strong)], dim=1)
 
 
-class _Plateau:
-    """Tells when the confident samples no longer grow in number."""
+class _Watch:
+    """Says after each epoch who teaches in the next, and when there is nothing to gain.
 
-    def __init__(self, head: ClusterHeads, trunk: Trunk, threshold: float) -> None:
+    Parameters
+    ----------
+    head, trunk
+        What is trained.
+    objective : SelfLabelLoss
+        What is told who teaches.
+    threshold, least_share : float
+        The confidence that is enough, and the share of a cluster that is in any case.
+    """
+
+    def __init__(
+        self,
+        head: ClusterHeads,
+        trunk: Trunk,
+        objective: SelfLabelLoss,
+        threshold: float,
+        least_share: float,
+    ) -> None:
         self._head = head
         self._trunk = trunk
+        self._objective = objective
         self._threshold = threshold
+        self._least_share = least_share
         self._most = 0
         self._n_waited = 0
 
     def __call__(self, record: Record) -> bool:
-        """Note the number of confident samples after an epoch."""
+        """Note the confident samples; return whether they no longer grow in number."""
         probabilities = _probabilities(self._head, self._trunk)
+        self.choose_teachers(probabilities)
         n_confident = int((probabilities.amax(dim=1) > self._threshold).sum())
         record["n_confident"] = n_confident
         if n_confident > self._most + _GROWTH * len(probabilities):
@@ -201,6 +229,16 @@ class _Plateau:
         else:
             self._n_waited += 1
         return self._n_waited >= _PATIENCE
+
+    def choose_teachers(self, probabilities: Tensor) -> None:
+        """Tell the objective above which confidence a cluster's samples teach."""
+        confidence, labels = probabilities.max(dim=1)
+        thresholds = torch.full_like(probabilities[0], self._threshold)
+        if self._least_share > 0:
+            for cluster in labels.unique():
+                reached = confidence[labels == cluster].quantile(1 - self._least_share)
+                thresholds[cluster] = reached.clamp_max(self._threshold)
+        self._objective.threshold = thresholds
 
 
 def _average_weights(

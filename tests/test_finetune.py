@@ -531,5 +531,5 @@ def test_an_encoder_without_a_backbone(colored):
 
 def test_views_that_change_the_number_of_images(colored):
     clusterer = fast(strong_views=lambda images: images[1:])
-    with pytest.raises(ValueError, match="views must return one view of each image"):
+    with pytest.raises(ValueError, match="must return one of each image"):
         clusterer.fit(colored[0])

@@ -14,6 +14,7 @@ def make(name, n_steps=100, learning_rate="auto", batch_size=512, weight_decay=1
         name,
         nn.Linear(2, 2).parameters(),
         learning_rate=learning_rate,
+        sgd_rate=0.4,
         weight_decay=weight_decay,
         batch_size=batch_size,
         n_steps=n_steps,

@@ -11,6 +11,7 @@ from torch import nn
 
 from sklearn_scan.heads import ClusterHeads
 from sklearn_scan.neighbors import mine_neighbors
+from sklearn_scan.objectives import SelfLabelLoss
 from sklearn_scan.self_labeling import self_label
 from sklearn_scan.trunks import Trunk
 
@@ -328,3 +329,62 @@ def test_a_decay_of_zero_is_no_average():
         teach(averaged, ema_decay=0.0)
     teach(plain)
     torch.testing.assert_close(averaged.weight, plain.weight)
+
+
+# -- a share of each cluster that teaches in any case ----------------------------------
+
+
+def labels_taught(head, monkeypatch, **settings):
+    """Return the thresholds of the clusters in the first epoch."""
+    seen = []
+    terms = SelfLabelLoss.terms
+
+    def watch(self, anchor, partner):
+        seen.append(self.threshold.clone())
+        return terms(self, anchor, partner)
+
+    monkeypatch.setattr(SelfLabelLoss, "terms", watch)
+    teach(head, n_epochs=1, batch_size=40, **settings)
+    return seen[0]
+
+
+def shifted_head():
+    """Return a head of which the second cluster is sure of nothing."""
+    head = make_head()
+    with torch.no_grad():
+        head.bias.copy_(torch.tensor([6.0, 0.0]))
+    return head
+
+
+def test_the_more_confident_share_of_each_cluster_teaches(monkeypatch):
+    thresholds = labels_taught(shifted_head(), monkeypatch, least_share=0.5)
+    confidence, labels = shifted_head()(FEATURES)[0].softmax(dim=1).max(dim=1)
+    unsure = confidence[labels == 1].detach()
+    assert unsure.max() < 0.99
+    assert thresholds[0] == pytest.approx(0.99)
+    assert thresholds[1] == pytest.approx(unsure.median().item(), rel=0.1)
+    assert 0 < (unsure > thresholds[1]).float().mean() <= 0.5
+
+
+def test_without_a_share_one_threshold_holds_for_all(monkeypatch):
+    thresholds = labels_taught(shifted_head(), monkeypatch)
+    assert thresholds.tolist() == pytest.approx([0.99, 0.99])
+
+
+def test_a_share_keeps_a_cluster_that_would_be_lost():
+    # what the body learns of the sure cluster moves the unsure one along
+    settings = {"n_epochs": 30, "neighbors": None}
+    alone, shared = shifted_head(), shifted_head()
+    sizes_before = torch.bincount(clusters(shifted_head()), minlength=2)
+    teach(alone, **settings)
+    teach(shared, least_share=0.5, **settings)
+    sizes_alone = torch.bincount(clusters(alone), minlength=2)
+    sizes_shared = torch.bincount(clusters(shared), minlength=2)
+    assert sizes_alone[1] < sizes_before[1]
+    assert sizes_shared[1] >= sizes_before[1]
+
+
+def test_with_a_share_there_are_always_teachers():
+    head = make_head(slope=0.01)
+    result = teach(head, least_share=0.5)
+    assert result.history

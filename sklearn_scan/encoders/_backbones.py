@@ -35,7 +35,9 @@ _DEFAULT_CONFIG: dict[str, Any] = {
 }
 
 
-def check_model(model: Model, checkpoint: str | Path | None) -> None:
+def check_model(
+    model: Model, checkpoint: str | Path | None, *, parameter: str = "encoder"
+) -> None:
     """Raise if the model cannot be built, without building it.
 
     Raises
@@ -48,7 +50,7 @@ def check_model(model: Model, checkpoint: str | Path | None) -> None:
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise ValueError(f"checkpoint={str(checkpoint)!r} is not a file.")
     if isinstance(model, str):
-        _check_timm_name(model)
+        _check_timm_name(model, parameter)
     elif isinstance(model, type) and issubclass(model, BaseEstimator):
         raise TypeError(
             f"The encoder is the class {model.__name__}: pass an instance, "
@@ -62,18 +64,18 @@ def check_model(model: Model, checkpoint: str | Path | None) -> None:
         )
 
 
-def _check_timm_name(name: str) -> None:
+def _check_timm_name(name: str, parameter: str) -> None:
     import timm
 
     if not _is_timm_name(name):
         if Path(name).is_file():
             raise ValueError(
-                f"encoder={name!r} is a file, not the name of a model: pass "
+                f"{parameter}={name!r} is a file, not the name of a model: pass "
                 "ImageEncoder(name, checkpoint=FILE)."
             )
         known = timm.list_models() + timm.list_pretrained()
         raise ValueError(
-            f"Unknown encoder {name!r}: timm has no model of this name."
+            f"Unknown {parameter} {name!r}: timm has no model of this name."
             f"{did_you_mean(name, known)} "
             "timm.list_models('*vit*') lists names by pattern."
         )

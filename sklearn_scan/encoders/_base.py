@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
     skip unreadable images, it leaves NaN in their rows and lists them in `bad_images_`.
     """
 
+    is_trainable: ClassVar[bool] = False
     bad_images_: list[UnreadableImage] = []  # noqa: RUF012 - replaced, never altered
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -67,17 +68,10 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
     def for_training(self) -> Trainable:
         """Return the fitted encoder's backbone and preprocessing, to be trained.
 
-        The backbone is the one that `transform` uses, so training changes it.
-
-        Raises
-        ------
-        TypeError
-            If this encoder has no backbone that can be trained.
+        The backbone is the one that `transform` uses, so training changes it. For a
+        subclass that is trainable, and says so.
         """
-        raise TypeError(
-            f"{type(self).__name__} has no backbone that can be trained: pass "
-            "finetune=False, or an ImageEncoder or a pretext as encoder."
-        )
+        raise NotImplementedError
 
     def check(self) -> None:
         """Raise if a parameter is wrong; called before any long work."""

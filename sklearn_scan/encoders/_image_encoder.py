@@ -125,6 +125,8 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
     (5, 12)
     """
 
+    is_trainable = True
+
     def __init__(
         self,
         model: Model = DEFAULT_MODEL,

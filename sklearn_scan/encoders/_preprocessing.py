@@ -95,8 +95,8 @@ class Preprocessing:
                 views = augment(views)
             if len(views) != len(images):
                 raise ValueError(
-                    f"views must return one view of each image; it returned "
-                    f"{len(views)} for {len(images)} images."
+                    "The function that makes views must return one of each image; it "
+                    f"returned {len(views)} for {len(images)} images."
                 )
             return self.standardize(views.expand(-1, 3, -1, -1))
 

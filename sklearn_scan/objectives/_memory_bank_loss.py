@@ -20,8 +20,10 @@ class MemoryBankLoss(Objective):
     .. math:: h(i, v) = \frac{P(i|v)}{P(i|v) + m/n} \qquad
               L = -\log h(i, v) - \sum_{j=1}^m \log(1 - h(j, v))
 
-    The constant :math:`Z` is estimated from the first batch. The noise is drawn once
-    for all views of a batch, so that it is compared in one matrix product.
+    The noise is drawn once for all views of a batch, so that it is compared in one
+    matrix product, and :math:`Z` is estimated from it, as a constant. (The paper
+    estimates it from the first batch and keeps it. While the bank is still random that
+    is far too small, and small sets do not recover from it.)
 
     Parameters
     ----------
@@ -61,7 +63,6 @@ class MemoryBankLoss(Objective):
         self.generator = generator
         start = torch.randn(n_samples, n_outputs, generator=generator)
         self.register_buffer("bank", F.normalize(start, dim=1))
-        self.log_normalizer: Tensor | None = None
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Terms:
         """Return the mean loss of the views of images number `targets`."""
@@ -70,14 +71,12 @@ class MemoryBankLoss(Objective):
         noise = self.bank[self._draw().to(self.bank.device)]  # (m, d)
         of_image = (views * places).sum(dim=-1) / self.temperature  # (h, b)
         of_noise = views @ noise.T / self.temperature  # (h, b, m)
-        n_samples = len(self.bank)
-        if self.log_normalizer is None:
-            mean = of_noise.detach().exp().mean()
-            self.log_normalizer = (mean * n_samples).log()
-        # log P - log(m / n), of which h is the logistic function
-        shift = self.log_normalizer + math.log(self.n_negatives / n_samples)
+        # Z = n * mean, so the logarithm of Z m / n, beyond which h is over a half, is
+        # that of a sum over the noise
+        shift = of_noise.detach().flatten(1).logsumexp(dim=1) - math.log(views.shape[1])
+        shift = shift.unsqueeze(1)
         told = F.softplus(shift - of_image)
-        fooled = F.softplus(of_noise - shift).sum(dim=-1)
+        fooled = F.softplus(of_noise - shift.unsqueeze(2)).sum(dim=-1)
         return {"image": told.mean(dim=1), "noise": fooled.mean(dim=1)}
 
     def value_and_gradient(

@@ -19,8 +19,9 @@ class SelfLabelLoss(PairObjective):
 
     Parameters
     ----------
-    threshold : float
-        The probability that an anchor must exceed.
+    threshold : float or Tensor of shape (n_clusters,)
+        The probability that an anchor must exceed, or that of each cluster. It may be
+        replaced between steps.
 
     Examples
     --------
@@ -31,14 +32,16 @@ class SelfLabelLoss(PairObjective):
     tensor([0.6930])
     """
 
-    def __init__(self, threshold: float = 0.99) -> None:
+    threshold: Tensor
+
+    def __init__(self, threshold: float | Tensor = 0.99) -> None:
         super().__init__()
-        self.threshold = threshold
+        self.register_buffer("threshold", torch.as_tensor(threshold))
 
     def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
         """Return the balanced cross-entropy of each head."""
         confidence, labels = anchor.detach().softmax(dim=-1).max(dim=-1)  # (h, b)
-        confident = confidence > self.threshold
+        confident = confidence > self.threshold.expand(anchor.shape[-1])[labels]
         members = F.one_hot(labels, anchor.shape[-1]) * confident.unsqueeze(-1)
         counts = members.sum(dim=1)  # (h, c)
         present = (counts > 0).sum(dim=-1, keepdim=True)

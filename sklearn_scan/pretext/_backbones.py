@@ -39,7 +39,7 @@ def check_backbone(backbone: Any) -> None:
             f"returns an nn.Module; got {backbone!r}."
         )
     if backbone != "auto":
-        check_model(backbone, checkpoint=None)
+        check_model(backbone, checkpoint=None, parameter="backbone")
 
 
 def make_backbone(backbone: Backbone, image_size: int, stem: str) -> nn.Module:
@@ -88,8 +88,8 @@ def _make_timm(name: str, image_size: int, small_stem: bool) -> nn.Module:
     ) as error:
         raise ValueError(
             f"timm cannot make backbone={name!r} for images of {image_size} pixels "
-            f"({error}): choose another image_size, or a convolutional network such "
-            "as 'resnet18'."
+            f"({error}): choose another image_size, stem='standard', or a "
+            "convolutional network such as 'resnet18'."
         ) from error
     if small_stem and not is_transformer:
         _shrink_stem(module, image_size)

@@ -119,7 +119,9 @@ class Pretext(Encoder):
     them.) A subclass adds its own and writes `_task`.
     """
 
+    is_trainable: ClassVar[bool] = True
     _name: ClassVar[str]
+    _sgd_rate: ClassVar[float]  # the papers', in proportion to batches of 512
 
     backbone: Backbone = "auto"
     _: KW_ONLY
@@ -312,6 +314,7 @@ class Pretext(Encoder):
             self.optimizer,
             [p for p in module.parameters() if p.requires_grad],
             learning_rate=self.learning_rate,
+            sgd_rate=self._sgd_rate,
             weight_decay=self.weight_decay,
             batch_size=min(self.batch_size, len(images)),
             n_steps=n_epochs * count_batches(len(images), self.batch_size),

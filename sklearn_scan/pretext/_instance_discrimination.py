@@ -61,6 +61,7 @@ class InstanceDiscrimination(ViewPretext):
     """
 
     _name: ClassVar[str] = "InstanceDiscrimination"
+    _sgd_rate: ClassVar[float] = 0.06
 
     _: KW_ONLY
     temperature: float = 0.1

@@ -64,6 +64,7 @@ class MoCo(ViewPretext):
     """
 
     _name: ClassVar[str] = "MoCo"
+    _sgd_rate: ClassVar[float] = 0.06
 
     _: KW_ONLY
     temperature: float = 0.2

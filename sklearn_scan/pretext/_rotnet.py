@@ -53,6 +53,7 @@ class RotNet(Pretext):
     """
 
     _name: ClassVar[str] = "RotNet"
+    _sgd_rate: ClassVar[float] = 0.4
 
     def _augment(self, n_channels: int) -> Callable[[Tensor], Tensor] | None:
         return None

@@ -51,8 +51,9 @@ class SimCLR(ViewPretext):
         AdamW on a one-cycle schedule, the better for short training; or the papers'
         SGD with momentum 0.9 and a cosine schedule, for hundreds of epochs.
     learning_rate : float or "auto", default="auto"
-        The peak. "auto" is 3e-3 for AdamW and, for SGD, 0.4 at batches of 512, in
-        proportion to them.
+        The peak. "auto" is 3e-3 for AdamW and, for SGD, what the papers have: 0.4 at
+        batches of 512, in proportion to them; 0.06 for `MoCo` and
+        `InstanceDiscrimination`.
     weight_decay : float, default=1e-4
         The optimiser's.
     temperature : float, default=0.5
@@ -103,6 +104,7 @@ class SimCLR(ViewPretext):
     """
 
     _name: ClassVar[str] = "SimCLR"
+    _sgd_rate: ClassVar[float] = 0.4
 
     _: KW_ONLY
     temperature: float = 0.5

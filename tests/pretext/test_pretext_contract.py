@@ -451,7 +451,7 @@ def test_wrong_parameters(pretext, parameters, error, message, shapes):
         (
             {"views": lambda images: images[1:]},
             ValueError,
-            "views must return one view of each image",
+            "must return one of each image",
         ),
     ],
 )
