@@ -25,7 +25,6 @@ from sklearn_scan._stages import StagesMixin
 from sklearn_scan._validation import check_count, check_option
 from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import ClusterHeads, Standardize
-from sklearn_scan.images import as_image_source
 from sklearn_scan.neighbors import METHODS, NeighborGraph
 
 
@@ -108,9 +107,9 @@ class BaseImageClusterer(
         self.self_labeled_ = second_stage.kept
         self.module_ = nn.Sequential(scaler, head).cpu().eval()
         if trunk.is_trained:
-            # from the images in memory: files are not read again
-            pixels = trunk.samples.permute(0, 2, 3, 1).cpu().numpy()
-            self.embedding_[readable] = self._embed(as_image_source(pixels))
+            with warnings.catch_warnings():  # of unreadable images, a second time
+                warnings.simplefilter("ignore", UserWarning)
+                self.embedding_ = self._embed(data)
         order = self._number_by_size(head)
         neighbors = neighbors or NeighborGraph.empty(len(readable))
         self.neighbors_ = neighbors.spread(readable, len(data))
@@ -176,10 +175,10 @@ class BaseImageClusterer(
         numbers = np.flatnonzero(np.isin(order, lost))
         if len(numbers):
             warnings.warn(
-                f"{_name_clusters(numbers)} of {self.n_clusters} had no confident "
-                "sample at the end of self-labelling, so nothing taught what belongs "
-                "there. Lower confidence_threshold, or self_label_epochs=0 leaves the "
-                "stage out.",
+                f"{_name_clusters(numbers)} of {self.n_clusters} had no sample above "
+                f"confidence_threshold={self.confidence_threshold} at the end of "
+                "self-labelling: little taught what belongs there. Lower "
+                "confidence_threshold, or leave the stage out by self_label_epochs=0.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

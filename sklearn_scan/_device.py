@@ -106,7 +106,7 @@ def place(data: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         if data.nbytes > free / 3:
-            return data.pin_memory()
+            return data
     return data.to(device)
 
 
@@ -171,7 +171,8 @@ def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None
             torch.default_generator.manual_seed(seed)
             yield
         return
-    torch.get_device_module(device).init()
+    if device.type == "cuda":
+        torch.cuda.init()  # before that there is no state to fork
     with torch.random.fork_rng(devices=[device], device_type=device.type):
         torch.manual_seed(seed)
         yield

@@ -19,7 +19,6 @@ from sklearn_scan.heads import ClusterHeads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
-from sklearn_scan.pretext import Pretext
 from sklearn_scan.self_labeling import SelfLabeled, self_label
 from sklearn_scan.training import Record, count_batches
 from sklearn_scan.trunks import BackboneTrunk, FeatureTrunk, Trunk
@@ -112,7 +111,7 @@ class StagesMixin(ImageInputMixin):
     @property
     def _trains_backbone(self) -> bool:
         if isinstance(self.finetune, str):
-            return isinstance(self.encoder_, Pretext)
+            return self.encoder_ is not None and self.encoder_.learns_from_images
         return self.finetune
 
     def _check_finetune(self) -> None:
@@ -158,7 +157,7 @@ class StagesMixin(ImageInputMixin):
             data,
             preprocessing.crop,
             readable.tolist(),
-            BadImages(self.bad_images),
+            BadImages("raise"),  # of these, all could be read a moment ago
             n_jobs=self.n_jobs,
         )
         augment = self.strong_views

@@ -154,6 +154,7 @@ def train_heads(
         make_adam(trunk, heads, learning_rate),
         n_epochs=n_epochs,
         autocast=trunk.autocast(),
+        starts_good=first_heads is not None,
         after_epoch=compare if trunk.is_trained else None,
         stage=stage,
         verbose=verbose,

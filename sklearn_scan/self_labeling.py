@@ -139,7 +139,10 @@ def self_label(
     if ema_decay is not None:
         average = _average_weights(module, optimizer, ema_decay)
     objective = SelfLabelLoss()
-    watch = _Watch(head, trunk, objective, confidence_threshold, least_share)
+    n_confident = int((before.amax(dim=1) > confidence_threshold).sum())
+    watch = _Watch(
+        head, trunk, objective, confidence_threshold, least_share, n_confident
+    )
     watch.choose_teachers(before)
     history = fit_loop(
         _WeakAndStrong(module, average),
@@ -155,6 +158,7 @@ def self_label(
         optimizer,
         n_epochs=n_epochs,
         autocast=trunk.autocast(),
+        starts_good=True,
         after_epoch=watch,
         stage="self-labelling",
         verbose=verbose,
@@ -184,9 +188,12 @@ class _WeakAndStrong(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         weak, strong = views.chunk(2)
+        # First what is learnt with: under autocast, older versions of torch would keep
+        # the weights that were cast without a gradient, and leave these untrained.
+        learning = self.module(strong)
         with torch.no_grad():
             labels = self.module(weak)
-        return torch.cat([labels, self.module(strong)], dim=1)
+        return torch.cat([labels, learning], dim=1)
 
 
 class _Watch:
@@ -200,6 +207,8 @@ class _Watch:
         What is told who teaches.
     threshold, least_share : float
         The confidence that is enough, and the share of a cluster that is in any case.
+    most : int
+        The number of confident samples at the outset.
     """
 
     def __init__(
@@ -209,13 +218,14 @@ class _Watch:
         objective: SelfLabelLoss,
         threshold: float,
         least_share: float,
+        most: int,
     ) -> None:
         self._head = head
         self._trunk = trunk
         self._objective = objective
         self._threshold = threshold
         self._least_share = least_share
-        self._most = 0
+        self._most = most
         self._n_waited = 0
 
     def __call__(self, record: Record) -> bool:
@@ -237,6 +247,7 @@ class _Watch:
         if self._least_share > 0:
             for cluster in labels.unique():
                 reached = confidence[labels == cluster].quantile(1 - self._least_share)
+                reached = reached.nextafter(torch.zeros_like(reached))  # and it itself
                 thresholds[cluster] = reached.clamp_max(self._threshold)
         self._objective.threshold = thresholds
 

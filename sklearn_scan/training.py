@@ -177,6 +177,7 @@ def fit_loop(
     n_epochs: int,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     autocast: AbstractContextManager[object] | None = None,
+    starts_good: bool = False,
     after_epoch: Callable[[Record], bool] | None = None,
     stage: str = "training",
     verbose: int = 0,
@@ -202,6 +203,9 @@ def fit_loop(
         Stepped after every batch.
     autocast : context manager, optional
         Around the module's forward pass.
+    starts_good : bool, default=False
+        Whether the weights at the start are worth keeping, should the first epoch
+        diverge.
     after_epoch : callable, optional
         Called with the epoch's entry of the history, to which it may add, while the
         module is in evaluation mode. Where it returns True, training stops.
@@ -219,18 +223,20 @@ def fit_loop(
     Raises
     ------
     DivergenceError
-        If the loss is not finite in the first epoch.
+        If the loss is not finite in the first epoch, unless `starts_good`.
 
     Warns
     -----
     ConvergenceWarning
-        If the loss is not finite in a later one.
+        If the loss is not finite in a later one, or in the first if `starts_good`.
     """
     history: list[Record] = []
     progress = tqdm(
         range(1, n_epochs + 1), desc=stage, unit="epoch", disable=verbose <= 0
     )
     good_weights: Mapping[str, Tensor] = {}
+    if starts_good:
+        good_weights = copy.deepcopy(module.state_dict())
     for epoch in progress:
         module.train()
         terms = run_epoch(module, objective, batches, optimizer, scheduler, autocast)
@@ -265,7 +271,7 @@ def _settle_divergence(
         raise DivergenceError(f"{event}: lower learning_rate.")
     module.load_state_dict(good_weights)
     warnings.warn(
-        f"{event}, which stopped there with the weights of epoch {epoch - 1}: lower "
+        f"{event}, which stopped there with the weights from before: lower "
         "learning_rate.",
         ConvergenceWarning,
         stacklevel=3,

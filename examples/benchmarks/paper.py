@@ -35,7 +35,7 @@ from sklearn.cluster import KMeans
 
 import sklearn_scan
 from sklearn_scan import SCANClusterer
-from sklearn_scan._device import resolve_device, resolve_precision
+from sklearn_scan._device import isolated_rng, resolve_device, resolve_precision
 from sklearn_scan.augment import ColorViews, StrongViews
 from sklearn_scan.metrics import clustering_report, majority_mapping
 from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet, SimCLR
@@ -54,12 +54,19 @@ DATASETS = ("cifar10", "cifar100-20", "stl10")
 
 @dataclass(frozen=True)
 class Protocol:
-    """The settings of a run; those of the paper for CIFAR by default."""
+    """The settings of a run; by default the paper's for CIFAR, with two of ours.
+
+    The heads of the first stage begin with what they learnt on the features as they
+    are, unless K = 0; and of RotNet, which makes four views of an image where the others
+    make two, half the epochs are run.
+    """
 
     dataset: str = "cifar10"
     subset: int | None = None
     backbone: str = "resnet18"
-    image_size: int | None = None
+    image_size: int = 32
+    projection_dim: int = 128
+    n_heads: int = 1
     epochs: int = 500
     scan_epochs: int = 100
     self_label_epochs: int = 200
@@ -71,15 +78,19 @@ class Protocol:
     self_label_learning_rate: float = 1e-4
     temperature: float = 0.1
     confidence_threshold: float = 0.99
+    ema_decay: float | None = None
     compile: bool = False
 
 
 QUICK = {
     "subset": 8000,
     "backbone": "auto",
+    "projection_dim": 64,
+    "n_heads": 10,
     "epochs": 20,
     "scan_epochs": 8,
-    "self_label_epochs": 10,
+    "self_label_epochs": 15,
+    "ema_decay": 0.99,
     "optimizer": "adamw",
     "batch_size": 256,
     "self_label_batch_size": 256,
@@ -92,11 +103,20 @@ H200 = {"epochs": 400, "scan_epochs": 50, "self_label_epochs": 50, "compile": Tr
 
 
 class Study:
-    """The stages of one seed, each trained once and kept."""
+    """The stages of one seed, each trained once and kept.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    seed : int
+    folder : Path
+        Where the stages are kept; of one protocol only.
+    """
 
     def __init__(self, protocol, seed, folder):
         self.protocol = protocol
         self.seed = seed
+        self.seconds = {}  # of each stage
         self._folder = folder / f"seed-{seed}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self.train, self.test = (
@@ -107,10 +127,16 @@ class Study:
     def pretext(self, name):
         def fit():
             p = self.protocol
-            settings = {"temperature": p.temperature} if name == "SimCLR" else {}
+            settings = {}
+            if name == "SimCLR":
+                settings = {
+                    "temperature": p.temperature,
+                    "projection_dim": p.projection_dim,
+                }
             return PRETEXTS[name](
                 p.backbone,
-                image_size=p.image_size or "auto",
+                image_size=p.image_size,
+                stem="small",
                 # of which RotNet makes four views an image, where others make two
                 epochs=max(p.epochs // 2, 1) if name == "RotNet" else p.epochs,
                 batch_size=p.batch_size,
@@ -143,6 +169,7 @@ class Study:
                 finetune=True,
                 strong_views=VIEWS[views](),
                 n_neighbors=n_neighbors,
+                n_heads=p.n_heads,
                 max_epochs=p.scan_epochs,
                 self_label_epochs=0,
                 batch_size=p.scan_batch_size,
@@ -151,7 +178,8 @@ class Study:
                 verbose=1,
             ).fit(self.train.images)
 
-        return self._kept(f"scan-{pretext}-{views}-{n_neighbors}-{times}", fit)
+        name = f"scan-{pretext}-{views}-k{n_neighbors}-x{times}"
+        return self._kept(name, fit)
 
     def scan(self, **stage):
         """Return the labels of the test split after the first stage."""
@@ -166,8 +194,8 @@ class Study:
             self._self_label(clusterer, VIEWS[label_views](), threshold)
             return clusterer
 
-        name = "-".join(map(str, stage.values()))
-        kept = self._kept(f"self-label-{label_views}-{threshold}-{name}", fit)
+        name = "".join(f"-{key}={value}" for key, value in sorted(stage.items()))
+        kept = self._kept(f"self-label-{label_views}-{threshold}{name}", fit)
         return kept.predict(self.test.images)
 
     def _self_label(self, clusterer, views, threshold):
@@ -188,28 +216,36 @@ class Study:
             device=device,
             dtype=resolve_precision("auto", device),
         )
-        self_label(
-            head.to(device),
-            trunk,
-            None,  # as the paper: what comes out is kept
-            confidence_threshold=threshold,
-            n_epochs=p.self_label_epochs,
-            batch_size=p.self_label_batch_size,
-            learning_rate=p.self_label_learning_rate,
-            seed=self.seed,
-            verbose=1,
-        )
+        with isolated_rng(self.seed, device):  # of which the views draw
+            self_label(
+                head.to(device),
+                trunk,
+                None,  # as in the paper, what comes out is kept
+                confidence_threshold=threshold,
+                n_epochs=p.self_label_epochs,
+                batch_size=p.self_label_batch_size,
+                learning_rate=p.self_label_learning_rate,
+                ema_decay=p.ema_decay,
+                seed=self.seed,
+                verbose=1,
+            )
         clusterer.module_.cpu()
 
     def _kept(self, name, fit):
         """Return what `fit` returns, from the folder if it is there already."""
         file = self._folder / f"{name}.joblib"
         if file.is_file():
-            return joblib.load(file)
-        start = time.perf_counter()
+            fitted, self.seconds[name] = joblib.load(file)
+            return fitted
+        start, before = time.perf_counter(), sum(self.seconds.values())
         fitted = fit()
-        print(f"seed {self.seed}, {name}: {time.perf_counter() - start:.0f} s")
-        joblib.dump(fitted, file)
+        elapsed = time.perf_counter() - start
+        # less the stages that it was the first to ask for
+        seconds = elapsed - (sum(self.seconds.values()) - before)
+        print(f"seed {self.seed}, {name}: {seconds:.0f} s")
+        self.seconds[name] = seconds
+        joblib.dump((fitted, seconds), file.with_suffix(".part"))
+        file.with_suffix(".part").replace(file)  # an interrupted one does not count
         return fitted
 
 
@@ -257,6 +293,11 @@ ROWS = [
         "self-labelling, SimCLR's views",
         lambda s: s.self_labeled(label_views="SimCLR", views="SimCLR"),
         {"cifar10": 10.0},
+    ),
+    Row(
+        "components",
+        "self-labelling, strong views after SimCLR's",
+        lambda s: s.self_labeled(views="SimCLR"),
     ),
     Row(
         "components",
@@ -319,14 +360,12 @@ QUICK_ROWS = [
 
 def evaluate(row, study):
     """Return the scores of a row on the test split."""
-    start = time.perf_counter()
     y, labels = study.test.classes, row.labels(study)
     if row.majority:
         mapping = majority_mapping(y, labels)
         labels = np.array([mapping[label] for label in labels])
     report = clustering_report(y, labels)
-    scores = {"accuracy": report.accuracy, "nmi": report.nmi, "ari": report.ari}
-    return scores | {"seconds": time.perf_counter() - start}
+    return {"accuracy": report.accuracy, "nmi": report.nmi, "ari": report.ari}
 
 
 def describe_machine():
@@ -388,7 +427,8 @@ def parse_arguments():
     presets.add_argument("--quick", action="store_true")
     presets.add_argument("--h200", action="store_true")
     for name, default in asdict(Protocol()).items():
-        kind = {"subset": int, "image_size": int}.get(name, type(default))
+        kinds = {"subset": int, "ema_decay": float}
+        kind = kinds.get(name, type(default))
         option = f"--{name.replace('_', '-')}"
         if kind is bool:
             parser.add_argument(option, action="store_true", default=None)
@@ -407,14 +447,16 @@ def main():
     given = {key: value for key, value in given.items() if value is not None}
     protocol = Protocol(**(settings | given))
     folder = arguments.folder or Path(f"paper-{joblib.hash(asdict(protocol))[:8]}")
+    claim(folder, protocol)
     rows = ROWS
     if arguments.quick:
         rows = [row for row in ROWS if row.name in QUICK_ROWS]
     if arguments.rows:
-        rows = [row for row in ROWS if any(word in row.name for word in arguments.rows)]
+        rows = [row for row in rows if any(word in row.name for word in arguments.rows)]
+    if not rows:
+        raise SystemExit(f"No row has one of the words {arguments.rows}.")
 
-    results = []
-    start = time.perf_counter()
+    results, seconds = [], {}
     for seed in range(arguments.seeds):
         study = Study(protocol, seed, folder)
         for row in rows:
@@ -423,18 +465,32 @@ def main():
                 {"table": row.table, "row": row.name, "seed": seed, **scores}
             )
             print(f"seed {seed}, {row.name}: ACC {100 * scores['accuracy']:.1f}")
-            _write(arguments.json or folder / "results.json", protocol, results)
+            seconds[f"seed {seed}"] = study.seconds
+            _write(
+                arguments.json or folder / "results.json", protocol, results, seconds
+            )
     print_table(results, protocol.dataset)
-    print(f"{time.perf_counter() - start:.0f} s in all; stages kept in {folder}")
-    if arguments.quick:
+    total = sum(sum(stages.values()) for stages in seconds.values())
+    print(f"{total:.0f} s of training in all; stages kept in {folder}")
+    if arguments.quick and not arguments.rows:
         check_order(results)
 
 
-def _write(file, protocol, results):
+def claim(folder, protocol):
+    """Note whose stages the folder keeps; stop if they are another protocol's."""
+    file, own = folder / "protocol.json", json.dumps(asdict(protocol), indent=1)
+    folder.mkdir(parents=True, exist_ok=True)
+    if file.is_file() and file.read_text() != own:
+        raise SystemExit(f"{folder} keeps the stages of other settings, see {file}.")
+    file.write_text(own)
+
+
+def _write(file, protocol, results, seconds):
     content = {
         "protocol": asdict(protocol),
         "machine": describe_machine(),
         "results": results,
+        "seconds": seconds,
     }
     file.write_text(json.dumps(content, indent=1) + "\n")
 

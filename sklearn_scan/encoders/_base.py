@@ -32,7 +32,8 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
     skip unreadable images, it leaves NaN in their rows and lists them in `bad_images_`.
     """
 
-    is_trainable: ClassVar[bool] = False
+    is_trainable: ClassVar[bool] = False  # whether `for_training` is there
+    learns_from_images: ClassVar[bool] = False  # in `fit`
     bad_images_: list[UnreadableImage] = []  # noqa: RUF012 - replaced, never altered
 
     def fit(self, X: Any, y: Any = None) -> Self:

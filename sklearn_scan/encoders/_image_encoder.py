@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -290,11 +291,14 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
     def for_training(self) -> Trainable:
         """Return the backbone and its preprocessing, to be trained.
 
-        The batch norms of a model made by name are unfolded for it.
+        The batch norms of a model made by name are unfolded for it; and what the
+        user's function returned is copied, which may have it elsewhere too.
         """
         if self._is_named:
             self.module_ = self._build()
             self._is_plain = False
+        elif self.module_ is not self.model:
+            self.module_ = copy.deepcopy(self.module_)
         return Trainable(self.module_, self.preprocessing_)
 
     def _build(self) -> nn.Module:
@@ -311,6 +315,16 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
         if self.input_size is None and self.model == DEFAULT_MODEL:
             return _DEFAULT_INPUT_SIZE
         return self.input_size
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: weights on the CPU, which every machine has."""
+        state: dict[str, Any] = super().__getstate__()
+        module = state.get("module_")
+        if module is None or all(p.device.type == "cpu" for p in module.parameters()):
+            return state
+        # as one, since they may be the same module
+        model, module = copy.deepcopy((self.model, module))
+        return state | {"model": model, "module_": module.cpu()}
 
     @property
     def _is_named(self) -> bool:

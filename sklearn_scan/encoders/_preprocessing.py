@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -65,12 +66,12 @@ class Preprocessing:
         """Return uint8 images (b, h, w, 3) as float32 (b, 3, h, w), normalised."""
         # A view of channels-last memory, which is how convolutions are fastest; and
         # in place, since memory is what this waits for.
-        mean, scale = self._statistics(images.device, white=255)
+        mean, scale = _statistics(self.mean, self.std, images.device, white=255)
         return images.permute(0, 3, 1, 2).float().sub_(mean).mul_(scale)
 
     def standardize(self, images: Tensor) -> Tensor:
         """Return images (b, 3, h, w) of values in [0, 1], normalised."""
-        mean, scale = self._statistics(images.device, white=1)
+        mean, scale = _statistics(self.mean, self.std, images.device, white=1)
         shifted = images.sub(mean).mul_(scale)
         return shifted.contiguous(memory_format=torch.channels_last)
 
@@ -102,8 +103,13 @@ class Preprocessing:
 
         return view
 
-    def _statistics(self, device: torch.device, white: int) -> tuple[Tensor, Tensor]:
-        """Return what to subtract and to multiply by; `white` is the largest value."""
-        mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
-        return mean * white, 1 / (std * white)
+
+@functools.lru_cache(maxsize=64)  # else each batch would wait for its way to a GPU
+def _statistics(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, white: int
+) -> tuple[Tensor, Tensor]:
+    """Return what to subtract and to multiply by; `white` is the largest value."""
+    with torch.inference_mode(False):  # they are used in training too
+        shift = torch.tensor(mean, device=device).view(1, 3, 1, 1) * white
+        deviation = torch.tensor(std, device=device).view(1, 3, 1, 1) * white
+        return shift, 1 / deviation

@@ -68,7 +68,8 @@ class MemoryBankLoss(Objective):
         """Return the mean loss of the views of images number `targets`."""
         views = F.normalize(outputs, dim=-1)  # (h, b, d)
         places = self.bank[targets]  # (b, d)
-        noise = self.bank[self._draw().to(self.bank.device)]  # (m, d)
+        drawn = self._draw().to(self.bank.device, non_blocking=True)
+        noise = self.bank[drawn]  # (m, d)
         of_image = (views * places).sum(dim=-1) / self.temperature  # (h, b)
         of_noise = views @ noise.T / self.temperature  # (h, b, m)
         # Z = n * mean, so the logarithm of Z m / n, beyond which h is over a half, is

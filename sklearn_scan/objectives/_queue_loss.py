@@ -59,7 +59,7 @@ class QueueLoss(PairObjective):
         """Return the terms and their gradient; then take the partners in."""
         terms, gradient = super().value_and_gradient(outputs, targets)
         partners = F.normalize(outputs[0].chunk(2)[1], dim=1)[: len(self.queue)]
-        places = torch.arange(self._oldest, self._oldest + len(partners))
-        self.queue[places.to(self.queue.device) % len(self.queue)] = partners
+        places = torch.arange(len(partners), device=self.queue.device) + self._oldest
+        self.queue[places % len(self.queue)] = partners
         self._oldest = (self._oldest + len(partners)) % len(self.queue)
         return terms, gradient

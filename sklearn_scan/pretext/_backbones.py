@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,8 @@ def make_backbone(backbone: Backbone, image_size: int, stem: str) -> nn.Module:
         If timm cannot make the model for this size.
     """
     if not isinstance(backbone, str):
-        return build_backbone(backbone)
+        # A copy: what the function returned, the user may have elsewhere too.
+        return copy.deepcopy(build_backbone(backbone))
     if backbone == "auto":
         return SmallConvNet(image_size)
     is_small = stem == "small" or (stem == "auto" and image_size <= _SMALL_IMAGE)
@@ -115,10 +117,14 @@ def _shrink_stem(module: nn.Module, image_size: int) -> None:
 
 
 def _unstrided(layer: nn.Conv2d) -> nn.Conv2d:
-    return nn.Conv2d(
+    convolution = nn.Conv2d(
         layer.in_channels,
         layer.out_channels,
         kernel_size=3,
         padding=1,
+        groups=layer.groups,
         bias=layer.bias is not None,
     )
+    # as timm's convolutions begin, but for those of few networks
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    return convolution

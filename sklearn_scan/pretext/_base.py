@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from sklearn_scan._device import (
     autocast,
+    is_out_of_memory,
     isolated_rng,
     kept_heap,
     make_generator,
@@ -120,6 +121,7 @@ class Pretext(Encoder):
     """
 
     is_trainable: ClassVar[bool] = True
+    learns_from_images: ClassVar[bool] = True
     _name: ClassVar[str]
     _sgd_rate: ClassVar[float]  # the papers', in proportion to batches of 512
 
@@ -338,6 +340,8 @@ def _probe(backbone: nn.Module, views: Tensor) -> int:
     try:
         features = backbone.eval()(views)
     except (RuntimeError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
         size = views.shape[-1]
         raise ValueError(
             f"The backbone cannot take images of {size} x {size} pixels ({error}): "

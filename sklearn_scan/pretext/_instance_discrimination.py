@@ -78,9 +78,7 @@ class InstanceDiscrimination(ViewPretext):
             Naming the parameter, what was expected and what came.
         """
         super().check()
-        check_count("projection_dim", self.projection_dim)
         check_count("n_negatives", self.n_negatives)
-        check_real("temperature", self.temperature, minimum=0, boundaries="neither")
         check_real("momentum", self.momentum, minimum=0, maximum=1, boundaries="left")
 
     def _task(self, material: Material) -> Task:

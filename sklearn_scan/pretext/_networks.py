@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 _LAST_SIZE = 4  # of the feature map that is averaged, in pixels
 _LARGEST_FIRST_MAP = 16
@@ -96,11 +97,8 @@ class MomentumPair(nn.Module):
     def __init__(self, backbone: nn.Module, head: nn.Module, momentum: float) -> None:
         super().__init__()
         self.online = nn.Sequential(backbone, head)
-        self.average = AveragedModel(
-            self.online,
-            multi_avg_fn=get_ema_multi_avg_fn(momentum),
-            use_buffers=True,
-        ).requires_grad_(False)
+        self.average = copy.deepcopy(self.online).requires_grad_(False)
+        self._follow = get_ema_multi_avg_fn(momentum)
 
     def train(self, mode: bool = True) -> Self:
         """Set the network's mode; the average always uses its own statistics."""
@@ -114,6 +112,16 @@ class MomentumPair(nn.Module):
         queries = self.online(anchors)
         with torch.no_grad():
             if self.training:
-                self.average.update_parameters(self.online)
+                self._update_average()
             keys = self.average(partners)
         return torch.cat([queries, keys], dim=1)
+
+    def _update_average(self) -> None:
+        """Move the weights, and the statistics of batch norms, of the average."""
+        averages = [t for t in self.average.state_dict().values() if _is_float(t)]
+        currents = [t for t in self.online.state_dict().values() if _is_float(t)]
+        self._follow(averages, currents, None)
+
+
+def _is_float(values: Tensor) -> bool:
+    return values.is_floating_point()  # and not a count of batches

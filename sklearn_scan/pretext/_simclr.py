@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from torch import nn
 
-from sklearn_scan._validation import check_count, check_real
 from sklearn_scan.objectives import ContrastiveLoss
 from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import ProjectionHead
@@ -109,18 +108,6 @@ class SimCLR(ViewPretext):
     _: KW_ONLY
     temperature: float = 0.5
     projection_dim: int = 64
-
-    def check(self) -> None:
-        """Raise if a parameter is wrong, before any long work.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the parameter, what was expected and what came.
-        """
-        super().check()
-        check_count("projection_dim", self.projection_dim)
-        check_real("temperature", self.temperature, minimum=0, boundaries="neither")
 
     def _task(self, material: Material) -> Task:
         head = ProjectionHead(material.embed_dim, self.projection_dim)

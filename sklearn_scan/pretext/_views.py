@@ -7,24 +7,38 @@ from dataclasses import KW_ONLY, dataclass
 
 from torch import Tensor
 
+from sklearn_scan._validation import check_count, check_real
 from sklearn_scan.pretext._base import Material, Pretext
 from sklearn_scan.training import ViewPairs
 
 
 @dataclass(eq=False, repr=False)
 class ViewPretext(Pretext):
-    """A pretext with the parameter `views`."""
+    """A pretext that compares projections of random views.
+
+    A subclass has defaults for the temperature and the size of the projections.
+    """
 
     _: KW_ONLY
     views: str | Callable[[Tensor], Tensor] = "auto"
+    temperature: float
+    projection_dim: int
 
     def check(self) -> None:
-        """Raise if a parameter is wrong, before any long work."""
+        """Raise if a parameter is wrong, before any long work.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the parameter, what was expected and what came.
+        """
         super().check()
         if not (self.views == "auto" or callable(self.views)):
             raise TypeError(
                 f"views must be 'auto' or a function of a batch; got {self.views!r}."
             )
+        check_count("projection_dim", self.projection_dim)
+        check_real("temperature", self.temperature, minimum=0, boundaries="neither")
 
     def _view_pairs(self, material: Material) -> ViewPairs:
         """Return the source of batches of two views of each image."""
