@@ -57,8 +57,8 @@ class Protocol:
     """The settings of a run; by default the paper's for CIFAR, with two of ours.
 
     The heads of the first stage begin with what they learnt on the features as they
-    are, unless K = 0; and of RotNet, which makes four views of an image where the others
-    make two, half the epochs are run.
+    are, unless K = 0. RotNet makes four views an image where the others make two, and
+    runs for half the epochs.
     """
 
     dataset: str = "cifar10"
