@@ -32,6 +32,13 @@ class Images(NamedTuple):
     def n_classes(self):
         return len(np.unique(self.classes))
 
+    def first_classes(self, n_classes):
+        """Return the images of the first classes; all of them for None."""
+        if n_classes is None:
+            return self
+        rows = self.classes < n_classes
+        return Images(self.images[rows], self.classes[rows])
+
     def subset(self, n_images, seed=0):
         """Return some of the images, drawn at random; all of them for None."""
         if n_images is None or n_images >= len(self.images):

@@ -62,6 +62,7 @@ class Protocol:
     """
 
     dataset: str = "cifar10"
+    classes: int | None = None
     subset: int | None = None
     backbone: str = "resnet18"
     image_size: int = 32
@@ -120,7 +121,8 @@ class Study:
         self._folder = folder / f"seed-{seed}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self.train, self.test = (
-            load_split(protocol.dataset, split, folder) for split in ("train", "test")
+            load_split(protocol.dataset, split, folder).first_classes(protocol.classes)
+            for split in ("train", "test")
         )
         self.train = self.train.subset(protocol.subset, seed)
 
@@ -427,7 +429,7 @@ def parse_arguments():
     presets.add_argument("--quick", action="store_true")
     presets.add_argument("--h200", action="store_true")
     for name, default in asdict(Protocol()).items():
-        kinds = {"subset": int, "ema_decay": float}
+        kinds = {"classes": int, "subset": int, "ema_decay": float}
         kind = kinds.get(name, type(default))
         option = f"--{name.replace('_', '-')}"
         if kind is bool:
