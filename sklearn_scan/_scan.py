@@ -39,8 +39,8 @@ class SCANClusterer(BaseImageClusterer):
         What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
         timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
         from the images in `fit` (`SimCLR()`, or another of `sklearn_scan.pretext`), an
-        nn.Module, or a function that returns one. Numeric 2-D input is taken as
-        features, without an encoder.
+        nn.Module (of which a copy is used), or a function that makes a new one.
+        Numeric 2-D input is taken as features, without an encoder.
     n_neighbors : int, default=20
         The number of neighbours mined for each sample; the paper's ImageNet subsets
         use 50. With 0, where the backbone is trained, two views of an image agree.

@@ -118,11 +118,11 @@ def self_label(
     Warns
     -----
     ConvergenceWarning
-        If no sample teaches at the outset.
+        If no sample is confident at the outset.
     """
     before = _probabilities(head, trunk)
     highest = float(before.max())
-    if highest <= confidence_threshold and least_share == 0:
+    if highest <= confidence_threshold:
         warnings.warn(
             f"Self-labelling was skipped: no sample's largest probability exceeds "
             f"confidence_threshold={confidence_threshold} (the highest is "

@@ -270,9 +270,9 @@ def _settle_divergence(
     if not good_weights:
         raise DivergenceError(f"{event}: lower learning_rate.")
     module.load_state_dict(good_weights)
+    kept = f"weights of epoch {epoch - 1}" if epoch > 1 else "weights it began with"
     warnings.warn(
-        f"{event}, which stopped there with the weights from before: lower "
-        "learning_rate.",
+        f"{event}, which stopped there with the {kept}: lower learning_rate.",
         ConvergenceWarning,
         stacklevel=3,
     )

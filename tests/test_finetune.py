@@ -525,7 +525,7 @@ def test_an_encoder_without_a_backbone(colored):
 
     auto = fast(encoder=Source(), finetune="auto").fit(colored[0])
     assert clustering_accuracy(colored[1], auto.labels_) == 1
-    with pytest.raises(TypeError, match="Source has no backbone that can be trained"):
+    with pytest.raises(TypeError, match="which Source does not offer"):
         fast(encoder=Source()).fit(colored[0])
 
 

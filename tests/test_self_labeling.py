@@ -157,10 +157,10 @@ def test_one_seed_gives_the_same_head_to_the_bit():
 
 
 def test_training_ends_when_confident_samples_no_longer_grow_in_number():
-    # nothing moves: after the first, ten epochs bring nothing new
+    # nothing moves: ten epochs bring nothing new
     taught = teach(make_head(), n_epochs=40, learning_rate=1e-9)
     n_confident = [entry["n_confident"] for entry in taught.history]
-    assert len(n_confident) == 11
+    assert len(n_confident) == 10
     assert len(set(n_confident)) == 1
 
 
@@ -221,7 +221,7 @@ def test_a_stage_that_parts_neighbors_is_undone():
     taught = teach(head, trunk, n_epochs=40, learning_rate=0.3, ema_decay=0.5)
     assert not taught.kept
     assert taught.lost == ()
-    assert len(taught.history) > 10
+    assert len(taught.history) >= 10
     assert_same(state(head, body), before)
 
 
@@ -363,28 +363,20 @@ def test_the_more_confident_share_of_each_cluster_teaches(monkeypatch):
     assert unsure.max() < 0.99
     assert thresholds[0] == pytest.approx(0.99)
     assert thresholds[1] == pytest.approx(unsure.median().item(), rel=0.1)
-    assert 0 < (unsure > thresholds[1]).float().mean() <= 0.5
+    assert (unsure > thresholds[1]).sum() == 3  # of five: the median and what is above
+
+
+def test_a_cluster_of_one_sample_teaches(monkeypatch):
+    head = shifted_head()
+    with torch.no_grad():
+        head.bias.copy_(torch.tensor([7.8, 0.0]))
+    alone = clusters(head) == 1
+    assert alone.sum() == 1
+    confidence = confidences(head)[alone]
+    thresholds = labels_taught(head, monkeypatch, least_share=0.5)
+    assert 0.5 < thresholds[1] < confidence.item() < 0.99
 
 
 def test_without_a_share_one_threshold_holds_for_all(monkeypatch):
     thresholds = labels_taught(shifted_head(), monkeypatch)
     assert thresholds.tolist() == pytest.approx([0.99, 0.99])
-
-
-def test_a_share_keeps_a_cluster_that_would_be_lost():
-    # what the body learns of the sure cluster moves the unsure one along
-    settings = {"n_epochs": 30, "neighbors": None}
-    alone, shared = shifted_head(), shifted_head()
-    sizes_before = torch.bincount(clusters(shifted_head()), minlength=2)
-    teach(alone, **settings)
-    teach(shared, least_share=0.5, **settings)
-    sizes_alone = torch.bincount(clusters(alone), minlength=2)
-    sizes_shared = torch.bincount(clusters(shared), minlength=2)
-    assert sizes_alone[1] < sizes_before[1]
-    assert sizes_shared[1] >= sizes_before[1]
-
-
-def test_with_a_share_there_are_always_teachers():
-    head = make_head(slope=0.01)
-    result = teach(head, least_share=0.5)
-    assert result.history

@@ -291,14 +291,11 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
     def for_training(self) -> Trainable:
         """Return the backbone and its preprocessing, to be trained.
 
-        The batch norms of a model made by name are unfolded for it; and what the
-        user's function returned is copied, which may have it elsewhere too.
+        The batch norms of a model made by name are unfolded for it.
         """
         if self._is_named:
             self.module_ = self._build()
             self._is_plain = False
-        elif self.module_ is not self.model:
-            self.module_ = copy.deepcopy(self.module_)
         return Trainable(self.module_, self.preprocessing_)
 
     def _build(self) -> nn.Module:

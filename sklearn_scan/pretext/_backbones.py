@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -61,8 +60,7 @@ def make_backbone(backbone: Backbone, image_size: int, stem: str) -> nn.Module:
         If timm cannot make the model for this size.
     """
     if not isinstance(backbone, str):
-        # A copy: what the function returned, the user may have elsewhere too.
-        return copy.deepcopy(build_backbone(backbone))
+        return build_backbone(backbone)
     if backbone == "auto":
         return SmallConvNet(image_size)
     is_small = stem == "small" or (stem == "auto" and image_size <= _SMALL_IMAGE)

@@ -99,6 +99,7 @@ class MomentumPair(nn.Module):
         self.online = nn.Sequential(backbone, head)
         self.average = copy.deepcopy(self.online).requires_grad_(False)
         self._follow = get_ema_multi_avg_fn(momentum)
+        self._is_new = True
 
     def train(self, mode: bool = True) -> Self:
         """Set the network's mode; the average always uses its own statistics."""
@@ -118,6 +119,10 @@ class MomentumPair(nn.Module):
 
     def _update_average(self) -> None:
         """Move the weights, and the statistics of batch norms, of the average."""
+        if self._is_new:  # the statistics a network begins with are nobody's
+            self.average.load_state_dict(self.online.state_dict())
+            self._is_new = False
+            return
         averages = [t for t in self.average.state_dict().values() if _is_float(t)]
         currents = [t for t in self.online.state_dict().values() if _is_float(t)]
         self._follow(averages, currents, None)

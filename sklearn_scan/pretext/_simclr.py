@@ -28,8 +28,8 @@ class SimCLR(ViewPretext):
     ----------
     backbone : "auto", str or callable, default="auto"
         The name of a timm model, which is trained from nothing; or a function that
-        returns a module from images (b, 3, h, w) to features (b, embed_dim). "auto" is
-        a small convolutional network; the SCAN paper trains "resnet18".
+        makes a new module from images (b, 3, h, w) to features (b, embed_dim). "auto"
+        is a small convolutional network; the SCAN paper trains "resnet18".
     image_size : int or "auto", default="auto"
         The side of the images trained on, in pixels. "auto" takes the shorter side of
         the first image, from 8 to 32.

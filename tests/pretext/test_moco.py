@@ -33,7 +33,7 @@ def test_projections_of_anchors_and_partners(pair):
     outputs = pair(views)
     assert outputs.shape == (1, 6, 5)
     torch.testing.assert_close(outputs[:, :3], pair.online(views[:3]))
-    torch.testing.assert_close(outputs[:, 3:], pair.average.module(views[3:]))
+    torch.testing.assert_close(outputs[:, 3:], pair.average(views[3:]))
 
 
 def test_the_average_starts_as_the_network(pair):
@@ -41,7 +41,7 @@ def test_the_average_starts_as_the_network(pair):
 
 
 def assert_average(pair, expected):
-    averaged = pair.average.module.state_dict()
+    averaged = pair.average.state_dict()
     for name, value in expected.items():
         if value.is_floating_point():
             torch.testing.assert_close(averaged[name], value, msg=name)
@@ -92,7 +92,7 @@ def test_the_average_uses_its_own_statistics_in_every_mode(pair):
         assert not any(module.training for module in pair.average.modules())
     views = random_views()
     partners = pair(views)[:, 3:]
-    alone = pair.average.module(views[3:4])  # whatever else is in the batch
+    alone = pair.average(views[3:4])  # whatever else is in the batch
     torch.testing.assert_close(partners[:, :1], alone)
 
 
@@ -178,5 +178,5 @@ def test_a_pair_is_copied_apart_from_its_average(pair):
     with torch.no_grad():
         copied.online[0][0].weight.zero_()
     assert pair.online[0][0].weight.any()
-    assert pair.average.module[0][0].weight.any()
+    assert pair.average[0][0].weight.any()
     assert isinstance(pair.online, nn.Sequential)
