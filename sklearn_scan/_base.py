@@ -164,8 +164,8 @@ class BaseImageClusterer(
         if len(empty):
             warnings.warn(
                 f"{_name_clusters(empty)} of {self.n_clusters} {_are(empty)} empty. "
-                "Try a smaller n_clusters, a larger entropy_weight, more n_heads or "
-                "more max_epochs.",
+                "Try a smaller n_clusters, a larger entropy_weight, more n_heads, more "
+                "max_epochs or a lower learning_rate.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

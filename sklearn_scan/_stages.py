@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from sklearn_scan._device import resolve_precision
@@ -17,6 +21,7 @@ from sklearn_scan.augment import default_strong_views
 from sklearn_scan.clustering import TrainedHeads, suggest_learning_rate, train_heads
 from sklearn_scan.heads import ClusterHeads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
+from sklearn_scan.model_selection import information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
 from sklearn_scan.self_labeling import SelfLabeled, self_label
@@ -51,9 +56,48 @@ _BACKBONE, _BACKBONE_AGAIN = _Usual(None, 128, 1e-3), _Usual(None, 256, 3e-4)
 _IMAGES_SEEN = 36_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
 
+# The share of what labels tell of their neighbours' that no training should lose: where
+# it succeeds, they have told up to a quarter less.
+_COLLAPSE = 0.5
+
 # The more confident half of each cluster teaches in any case. With confident samples
 # alone, coil20's 20 clusters lost 11 to the others, and 9 points of accuracy.
 _LEAST_SHARE = 0.5
+
+
+class _Start:
+    """A head and its trunk before the trunk is trained, to come back to.
+
+    Parameters
+    ----------
+    trunk : Trunk
+    head : ClusterHeads
+        The best on the features as they are.
+    """
+
+    def __init__(self, trunk: Trunk, head: ClusterHeads) -> None:
+        self._trunk = trunk
+        self._head = head
+        # a copy, since what is trained is the head's own weights, and the trunk's
+        self._weights = copy.deepcopy(trunk.body.state_dict())
+        self._labels = self._label(head)
+
+    def is_lost(self, head: ClusterHeads, neighbors: NeighborGraph) -> bool:
+        """Whether another head, on the trunk as it now is, has merged the clusters."""
+        lost = information_lost(self._labels, self._label(head), neighbors)
+        return lost > _COLLAPSE
+
+    def restore(self) -> ClusterHeads:
+        """Give the trunk its weights back; return the head."""
+        self._trunk.body.load_state_dict(self._weights)
+        return self._head
+
+    @torch.no_grad()
+    def _label(self, head: ClusterHeads) -> NDArray[np.int64]:
+        labels: NDArray[np.int64] = (
+            head(self._trunk.features())[0].argmax(dim=1).cpu().numpy()
+        )
+        return labels
 
 
 class StagesMixin(ImageInputMixin):
@@ -179,26 +223,48 @@ class StagesMixin(ImageInputMixin):
         """Run the first stage; return the head of the lowest loss."""
         objective = self._objective().to(trunk.device)
         self.history_: list[Record] = []
-        first_heads = None
-        if trunk.is_trained and neighbors is not None:
-            # On the features as they are, heads learn in seconds what to begin with.
-            frozen = FeatureTrunk(trunk.features())
-            first_heads = self._train_heads(
-                frozen,
-                neighbors,
-                objective,
-                _choose_pace(frozen, _HEADS),
-                seed,
-                stage="first heads",
-            ).heads
+        if not trunk.is_trained or neighbors is None:
+            return self._train_from(None, trunk, neighbors, objective, seed)
+        # On the features as they are, heads learn in seconds what to begin with.
+        frozen = FeatureTrunk(trunk.features())
+        pace = _choose_pace(frozen, _HEADS)
+        first = self._train_heads(
+            frozen, neighbors, objective, pace, seed, stage="first heads"
+        )
+        start = _Start(trunk, first.heads.select(first.best_head))
+        head = self._train_from(first.heads, trunk, neighbors, objective, seed)
+        if not start.is_lost(head, neighbors):
+            return head
+        warnings.warn(
+            "Training the backbone merged clusters that its features told apart before, "
+            "and was undone: lower learning_rate, raise max_epochs, or pass "
+            "finetune=False.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+        self._note_losses(first)
+        return start.restore()
+
+    def _train_from(
+        self,
+        first_heads: ClusterHeads | None,
+        trunk: Trunk,
+        neighbors: NeighborGraph | None,
+        objective: Objective,
+        seed: int,
+    ) -> ClusterHeads:
+        """Train heads, and the trunk if it learns along; return the best head."""
         usual = _BACKBONE if trunk.is_trained else _HEADS
         pace = self._choose_pace(trunk, usual, self.max_epochs)
         trained = self._train_heads(
             trunk, neighbors, objective, pace, seed, first_heads=first_heads
         )
+        self._note_losses(trained)
+        return trained.heads.select(trained.best_head)
+
+    def _note_losses(self, trained: TrainedHeads) -> None:
         self.head_losses_ = trained.losses.cpu().numpy()
         self.best_head_ = trained.best_head
-        return trained.heads.select(trained.best_head)
 
     def _train_heads(
         self,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sklearn_scan.neighbors import NeighborGraph
 
-__all__ = ["neighbor_information"]
+__all__ = ["information_lost", "neighbor_information"]
 
 
 def neighbor_information(
@@ -62,3 +62,30 @@ def neighbor_information(
     # logarithms before products: those of two nearly empty clusters may underflow
     log_ratio = np.log(seen) - np.log(marginal[first]) - np.log(marginal[second])
     return max(0.0, float(np.sum(seen * log_ratio)))
+
+
+def information_lost(
+    before: NDArray[np.integer], after: NDArray[np.integer], neighbors: NeighborGraph
+) -> float:
+    """Return the share that is lost of what labels tell of the neighbours' labels.
+
+    Of labels and not of probabilities, since confidence grows in any training.
+
+    Parameters
+    ----------
+    before, after : ndarray of int, shape (n,)
+        The clusters of the same samples, numbered from 0.
+    neighbors : NeighborGraph
+        Their neighbours.
+
+    Returns
+    -------
+    float
+        At most 1, where nothing is told any more; below 0 where more is told.
+    """
+    n_clusters = 1 + max(before.max(), after.max())
+    told, tells = (
+        neighbor_information(np.eye(n_clusters)[labels], neighbors)
+        for labels in (before, after)
+    )
+    return 1 - tells / told if told > 0 else 0.0

@@ -11,7 +11,9 @@ import copy
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sklearn_scan._device import make_generator
 from sklearn_scan.clustering import make_adam
 from sklearn_scan.heads import ClusterHeads
-from sklearn_scan.model_selection import neighbor_information
+from sklearn_scan.model_selection import information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import SelfLabelLoss
 from sklearn_scan.training import Record, ViewPairs, fit_loop
@@ -167,7 +169,10 @@ def self_label(
         module.load_state_dict(average.module.state_dict())
     after = _probabilities(head, trunk)
     tolerance = _TRAINED_TOLERANCE if trunk.is_trained else _TOLERANCE
-    if neighbors is not None and _loss(before, after, neighbors) > tolerance:
+    if (
+        neighbors is not None
+        and information_lost(_labels(before), _labels(after), neighbors) > tolerance
+    ):
         module.load_state_dict(first_weights)
         return SelfLabeled(kept=False, history=history)
     lost = _lost_clusters(before, after, confidence_threshold)
@@ -269,14 +274,8 @@ def _probabilities(head: ClusterHeads, trunk: Trunk) -> Tensor:
     return head(trunk.features())[0].softmax(dim=-1)
 
 
-def _loss(before: Tensor, after: Tensor, neighbors: NeighborGraph) -> float:
-    """Return the share that is lost of what labels tell of the neighbours' labels."""
-    told = [
-        # of labels, whatever their confidence, which grows in any case
-        neighbor_information(_decided(p).cpu().numpy(), neighbors)
-        for p in (before, after)
-    ]
-    return 1 - told[1] / told[0] if told[0] > 0 else 0.0
+def _labels(probabilities: Tensor) -> NDArray[np.int64]:
+    return probabilities.argmax(dim=1).cpu().numpy()
 
 
 def _decided(probabilities: Tensor) -> Tensor:

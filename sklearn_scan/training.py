@@ -254,8 +254,8 @@ def fit_loop(
 
 
 def _is_finite(module: nn.Module) -> bool:
-    sums = [parameter.detach().sum() for parameter in module.parameters()]
-    return not sums or bool(torch.stack(sums).isfinite().all())
+    values = [v for v in module.state_dict().values() if v.is_floating_point()]
+    return not values or bool(torch.stack([v.isfinite().all() for v in values]).all())
 
 
 def _settle_divergence(

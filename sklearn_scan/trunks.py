@@ -119,7 +119,7 @@ class BackboneTrunk(Trunk):
         self.samples = place(images, device)
         self.body = nn.Sequential(to_compute(backbone, device), scaler.to(device))
         self.weak_view = preprocessing.view()
-        self.strong_view = preprocessing.view(augment)
+        self.strong_view = preprocessing.view(augment, name="strong_views")
         self.device = device
         self._dtype = dtype
         self._embed_dim = len(scaler.mean)

@@ -15,6 +15,8 @@ from sklearn_scan.images import SquareCrop
 
 View = Callable[[Tensor], Tensor]
 
+_SLACK = 0.01  # of what rounding and resampling may add
+
 
 def per_channel(name: str, value: Any) -> tuple[float, ...]:
     """Return one number for each of red, green and blue.
@@ -75,13 +77,20 @@ class Preprocessing:
         shifted = images.sub(mean).mul_(scale)
         return shifted.contiguous(memory_format=torch.channels_last)
 
-    def view(self, augment: Callable[[Tensor], Tensor] | None = None) -> View:
+    def view(
+        self,
+        augment: Callable[[Tensor], Tensor] | None = None,
+        *,
+        name: str = "views",
+    ) -> View:
         """Return the function from stored images to what the backbone trains on.
 
         Parameters
         ----------
         augment : callable, optional
             From float images (b, c, h, w) in [0, 1] to views of the same shape.
+        name : str, default="views"
+            What errors call it.
 
         Returns
         -------
@@ -89,19 +98,36 @@ class Preprocessing:
             From uint8 images (b, c, h, w), where c is 1 or 3, to normalised views
             (b, 3, h, w).
         """
+        seen = False
 
         def view(images: Tensor) -> Tensor:
+            nonlocal seen
             views = images.float().div_(255)
             if augment is not None:
                 views = augment(views)
-            if len(views) != len(images):
-                raise ValueError(
-                    "The function that makes views must return one of each image; it "
-                    f"returned {len(views)} for {len(images)} images."
-                )
-            return self.standardize(views.expand(-1, 3, -1, -1))
+                _check_views(views, images, name, look=not seen)
+                seen = True
+            return self.standardize(views.float().expand(-1, 3, -1, -1))
 
         return view
+
+
+def _check_views(views: Any, images: Tensor, name: str, *, look: bool) -> None:
+    """Raise if a function made no views of images; `look` at their values too."""
+    expected = f"{name} must return float views of the images given, of their shape"
+    if not isinstance(views, Tensor) or not views.is_floating_point():
+        came = views.dtype if isinstance(views, Tensor) else type(views).__name__
+        raise TypeError(f"{expected}; it returned {came}.")
+    if views.shape != images.shape:
+        raise ValueError(
+            f"{expected}; it returned {tuple(views.shape)} for {tuple(images.shape)}."
+        )
+    # once: to look at values is to wait for a GPU
+    if look and not bool(((views > -_SLACK) & (views < 1 + _SLACK)).all()):
+        raise ValueError(
+            f"{expected}, with values in [0, 1] (they are normalised afterwards); it "
+            f"returned values from {views.min():.3g} to {views.max():.3g}."
+        )
 
 
 @functools.lru_cache(maxsize=64)  # else each batch would wait for its way to a GPU

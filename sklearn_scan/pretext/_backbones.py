@@ -36,7 +36,8 @@ def check_backbone(backbone: Any) -> None:
     ):
         raise TypeError(
             "backbone must be 'auto', the name of a timm model or a function that "
-            f"returns an nn.Module; got {backbone!r}."
+            "makes an nn.Module, such as backbone=lambda: Network(); got "
+            f"{type(backbone).__name__}."
         )
     if backbone != "auto":
         check_model(backbone, checkpoint=None, parameter="backbone")

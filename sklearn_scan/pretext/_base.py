@@ -37,7 +37,11 @@ from sklearn_scan.encoders import (
     check_features,
     check_settings,
 )
-from sklearn_scan.exceptions import ImageReadError, UnreadableImage
+from sklearn_scan.exceptions import (
+    DivergenceError,
+    ImageReadError,
+    UnreadableImage,
+)
 from sklearn_scan.images import (
     BadImages,
     ImageSource,
@@ -321,7 +325,7 @@ class Pretext(Encoder):
             batch_size=min(self.batch_size, len(images)),
             n_steps=n_epochs * count_batches(len(images), self.batch_size),
         )
-        return fit_loop(
+        history = fit_loop(
             torch.compile(module) if self.compile else module,  # type: ignore[arg-type]
             objective,
             batches,
@@ -332,6 +336,14 @@ class Pretext(Encoder):
             stage=self._name,
             verbose=self.verbose,
         )
+        with torch.no_grad():
+            features = backbone.eval()(preprocessing.view()(images[:2].to(device)))
+        if not bool(features.isfinite().all()):
+            raise DivergenceError(
+                f"After {self._name} the features of images are not finite: lower "
+                "learning_rate."
+            )
+        return history
 
 
 @torch.no_grad()
