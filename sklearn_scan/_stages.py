@@ -236,8 +236,8 @@ class StagesMixin(ImageInputMixin):
         if not start.is_lost(head, neighbors):
             return head
         warnings.warn(
-            "Training the backbone merged clusters that its features told apart before, "
-            "and was undone: lower learning_rate, raise max_epochs, or pass "
+            "Training the backbone merged clusters that its features told apart, and "
+            "was undone: lower learning_rate, raise max_epochs, or pass "
             "finetune=False.",
             ConvergenceWarning,
             stacklevel=4,

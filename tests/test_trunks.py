@@ -133,5 +133,5 @@ def test_the_backbone_computes_in_the_format_asked_for():
 
 def test_augmentations_return_a_view_of_each_image():
     trunk = make_trunk(random_images(3), augment=lambda images: images[1:])
-    with pytest.raises(ValueError, match=r"one of each image.*3 for 4 images"):
+    with pytest.raises(ValueError, match=r"returned \(3, .* for \(4, "):
         trunk.strong_view(random_images(3, n=4))

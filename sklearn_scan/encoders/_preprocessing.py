@@ -15,7 +15,8 @@ from sklearn_scan.images import SquareCrop
 
 View = Callable[[Tensor], Tensor]
 
-_SLACK = 0.01  # of what rounding and resampling may add
+# How far from [0, 1] views may be: noise may add to them, and 255 is another scale.
+_SLACK = 1.0
 
 
 def per_channel(name: str, value: Any) -> tuple[float, ...]:

@@ -362,7 +362,7 @@ def test_divergence_in_the_first_epoch(pretext, shapes):
 @for_all
 def test_later_divergence_leaves_the_last_good_weights(pretext, shapes):
     class Breaking(nn.Module):
-        """Returns NaN from the third epoch on."""
+        """Returns NaN in training, from the third epoch on."""
 
         def __init__(self):
             super().__init__()
@@ -371,14 +371,14 @@ def test_later_divergence_leaves_the_last_good_weights(pretext, shapes):
 
         def forward(self, x):
             self.n_batches += self.training
-            return self.net(x) * (torch.nan if self.n_batches > 2 * 3 else 1)
+            is_broken = self.training and self.n_batches > 2 * 3
+            return self.net(x) * (torch.nan if is_broken else 1)
 
     settings = {"epochs": 5, "optimizer": "sgd", "learning_rate": 1e-3}
     encoder = fast(pretext, Breaking, **settings)
     with pytest.warns(ConvergenceWarning, match=f"epoch 3 of the {pretext.__name__}"):
         encoder.fit(shapes)
     assert len(encoder.history_) == 2
-    encoder.encoder_.module_.n_batches = 0
     assert np.isfinite(encoder.transform(shapes)).all()
     for value in encoder.encoder_.module_.state_dict().values():
         assert torch.isfinite(value).all()
@@ -412,7 +412,7 @@ def test_compile(pretext, fitted, shapes):
     [
         ({"backbone": "resnet18x"}, ValueError, "'resnet18x'.*Did you mean"),
         ({"backbone": mean_net()}, TypeError, "backbone must be 'auto', the name of"),
-        ({"backbone": 3}, TypeError, "backbone must be 'auto', the name of .* got 3"),
+        ({"backbone": 3}, TypeError, "backbone must be 'auto', the name of .* got int"),
         ({"backbone": lambda: "net"}, TypeError, "must return an nn.Module.* str"),
         ({"backbone": lambda: nn.Conv2d(3, 4, 3)}, ValueError, "one vector an image"),
         ({"image_size": 0}, ValueError, "image_size == 0"),
@@ -451,7 +451,7 @@ def test_wrong_parameters(pretext, parameters, error, message, shapes):
         (
             {"views": lambda images: images[1:]},
             ValueError,
-            "must return one of each image",
+            "views must return float views",
         ),
     ],
 )
