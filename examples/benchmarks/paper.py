@@ -376,9 +376,10 @@ def evaluate(row, study):
 def describe_machine():
     device = resolve_device("auto")
     is_gpu = device.type == "cuda"
+    cpu = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
     modules = (torch, torchvision, timm, sklearn, np, sklearn_scan)
     return {
-        "device": torch.cuda.get_device_name() if is_gpu else platform.processor(),
+        "device": torch.cuda.get_device_name() if is_gpu else cpu,
         "threads": torch.get_num_threads(),
         "precision": str(resolve_precision("auto", device)),
         "python": platform.python_version(),
