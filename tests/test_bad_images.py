@@ -493,11 +493,12 @@ def test_a_pretext_learns_without_bad_images(paths, memory):
 @with_and_without_memory
 def test_a_pretext_as_encoder(paths, memory):
     encoder = SimCLR(epochs=1, batch_size=8)
-    clusterer = fit_with_gaps(paths, encoder=encoder, memory=memory)
+    settings = {"encoder": encoder, "finetune": False}
+    clusterer = fit_with_gaps(paths, **settings, memory=memory)
     check_failures(clusterer.bad_images_, paths)
     check_gaps(clusterer.labels_, is_minus_one)
     check_gaps(clusterer.probabilities_, np.isnan)
-    alone = make_clusterer(encoder=encoder).fit([paths[row] for row in GOOD_ROWS])
+    alone = make_clusterer(**settings).fit([paths[row] for row in GOOD_ROWS])
     assert_array_equal(clusterer.labels_[GOOD_ROWS], alone.labels_)
     with pytest.warns(UserWarning, match="5 of 24"):
         assert_array_equal(clusterer.predict(paths), clusterer.labels_)
