@@ -21,7 +21,7 @@ from sklearn_scan.augment import default_strong_views
 from sklearn_scan.clustering import TrainedHeads, suggest_learning_rate, train_heads
 from sklearn_scan.heads import ClusterHeads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
-from sklearn_scan.model_selection import information_lost
+from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
 from sklearn_scan.self_labeling import SelfLabeled, self_label
@@ -56,10 +56,6 @@ _BACKBONE, _BACKBONE_AGAIN = _Usual(None, 128, 1e-3), _Usual(None, 256, 3e-4)
 _IMAGES_SEEN = 36_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
 
-# The share of what labels tell of their neighbours' that no training should lose: where
-# it succeeds, they have told up to a quarter less.
-_COLLAPSE = 0.5
-
 # The more confident half of each cluster teaches in any case. With confident samples
 # alone, coil20's 20 clusters lost 11 to the others, and 9 points of accuracy.
 _LEAST_SHARE = 0.5
@@ -85,7 +81,7 @@ class _Start:
     def is_lost(self, head: ClusterHeads, neighbors: NeighborGraph) -> bool:
         """Whether another head, on the trunk as it now is, has merged the clusters."""
         lost = information_lost(self._labels, self._label(head), neighbors)
-        return lost > _COLLAPSE
+        return lost > COLLAPSE
 
     def restore(self) -> ClusterHeads:
         """Give the trunk its weights back; return the head."""

@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sklearn_scan._device import make_generator
 from sklearn_scan.clustering import make_adam
 from sklearn_scan.heads import ClusterHeads
-from sklearn_scan.model_selection import information_lost
+from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import SelfLabelLoss
 from sklearn_scan.training import Record, ViewPairs, fit_loop
@@ -32,11 +32,9 @@ __all__ = ["SelfLabeled", "self_label"]
 
 # The share of the neighbours' information that the stage may lose and still be kept.
 # On the features of eight sets, fits that lost at most 0.2 % gained up to 1.5 points of
-# accuracy, and fits that lost 1 % or more lost up to 13 points. A backbone that learns
-# along leaves its old neighbours behind: on CIFAR-10 it gained 3 points while it lost
-# 27 %. There, only a collapse is undone.
+# accuracy, and fits that lost 1 % or more lost up to 13 points. Where a backbone learns
+# along, only a collapse is undone.
 _TOLERANCE = 0.005
-_TRAINED_TOLERANCE = 0.5
 
 # Training stops after so many epochs in which the confident samples did not grow in
 # number by this share of all samples.
@@ -123,16 +121,8 @@ def self_label(
         If no sample is confident at the outset.
     """
     before = _probabilities(head, trunk)
-    highest = float(before.max())
-    if highest <= confidence_threshold:
-        warnings.warn(
-            f"Self-labelling was skipped: no sample's largest probability exceeds "
-            f"confidence_threshold={confidence_threshold} (the highest is "
-            f"{highest:.3f}). The first stage's clusters stand. Lower "
-            "confidence_threshold or raise max_epochs.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    if float(before.max()) <= confidence_threshold:
+        _warn_of_skipping(before, confidence_threshold)
         return SelfLabeled(kept=False, history=[])
     module = nn.Sequential(trunk.body, head)
     first_weights = copy.deepcopy(module.state_dict())
@@ -141,11 +131,7 @@ def self_label(
     if ema_decay is not None:
         average = _average_weights(module, optimizer, ema_decay)
     objective = SelfLabelLoss()
-    n_confident = int((before.amax(dim=1) > confidence_threshold).sum())
-    watch = _Watch(
-        head, trunk, objective, confidence_threshold, least_share, n_confident
-    )
-    watch.choose_teachers(before)
+    watch = _Watch(head, trunk, objective, confidence_threshold, least_share, before)
     history = fit_loop(
         _WeakAndStrong(module, average),
         objective,
@@ -168,7 +154,7 @@ def self_label(
     if average is not None:
         module.load_state_dict(average.module.state_dict())
     after = _probabilities(head, trunk)
-    tolerance = _TRAINED_TOLERANCE if trunk.is_trained else _TOLERANCE
+    tolerance = COLLAPSE if trunk.is_trained else _TOLERANCE
     if (
         neighbors is not None
         and information_lost(_labels(before), _labels(after), neighbors) > tolerance
@@ -177,6 +163,17 @@ def self_label(
         return SelfLabeled(kept=False, history=history)
     lost = _lost_clusters(before, after, confidence_threshold)
     return SelfLabeled(kept=True, history=history, lost=lost)
+
+
+def _warn_of_skipping(probabilities: Tensor, threshold: float) -> None:
+    warnings.warn(
+        f"Self-labelling was skipped: no sample's largest probability exceeds "
+        f"confidence_threshold={threshold} (the highest is {probabilities.max():.3f}). "
+        "The first stage's clusters stand. Lower confidence_threshold or raise "
+        "max_epochs.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
 
 
 class _WeakAndStrong(nn.Module):
@@ -192,6 +189,7 @@ class _WeakAndStrong(nn.Module):
         self.average = average
 
     def forward(self, views: Tensor) -> Tensor:
+        """Return the logits of anchors, without gradient, and of partners."""
         weak, strong = views.chunk(2)
         # First what is learnt with: under autocast, older versions of torch would keep
         # the weights that were cast without a gradient, and leave these untrained.
@@ -212,8 +210,8 @@ class _Watch:
         What is told who teaches.
     threshold, least_share : float
         The confidence that is enough, and the share of a cluster that is in any case.
-    most : int
-        The number of confident samples at the outset.
+    probabilities : Tensor of shape (n, n_clusters)
+        Of all samples at the outset.
     """
 
     def __init__(
@@ -223,21 +221,22 @@ class _Watch:
         objective: SelfLabelLoss,
         threshold: float,
         least_share: float,
-        most: int,
+        probabilities: Tensor,
     ) -> None:
         self._head = head
         self._trunk = trunk
         self._objective = objective
         self._threshold = threshold
         self._least_share = least_share
-        self._most = most
+        self._most = self._count_confident(probabilities)
         self._n_waited = 0
+        self._choose_teachers(probabilities)
 
     def __call__(self, record: Record) -> bool:
         """Note the confident samples; return whether they no longer grow in number."""
         probabilities = _probabilities(self._head, self._trunk)
-        self.choose_teachers(probabilities)
-        n_confident = int((probabilities.amax(dim=1) > self._threshold).sum())
+        self._choose_teachers(probabilities)
+        n_confident = self._count_confident(probabilities)
         record["n_confident"] = n_confident
         if n_confident > self._most + _GROWTH * len(probabilities):
             self._most, self._n_waited = n_confident, 0
@@ -245,7 +244,10 @@ class _Watch:
             self._n_waited += 1
         return self._n_waited >= _PATIENCE
 
-    def choose_teachers(self, probabilities: Tensor) -> None:
+    def _count_confident(self, probabilities: Tensor) -> int:
+        return int((probabilities.amax(dim=1) > self._threshold).sum())
+
+    def _choose_teachers(self, probabilities: Tensor) -> None:
         """Tell the objective above which confidence a cluster's samples teach."""
         confidence, labels = probabilities.max(dim=1)
         thresholds = torch.full_like(probabilities[0], self._threshold)
