@@ -24,7 +24,7 @@ from sklearn_scan._prediction import PredictionMixin, check_has_neighbors
 from sklearn_scan._stages import StagesMixin
 from sklearn_scan._validation import check_count, check_option
 from sklearn_scan.encoders import check_settings
-from sklearn_scan.heads import ClusterHeads, Standardize
+from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.neighbors import METHODS, NeighborGraph
 
 
@@ -37,10 +37,13 @@ class BaseImageClusterer(
 ):
     """Cluster images, or features of them, with heads trained on neighbours.
 
-    A subclass has the parameters of `SCANClusterer` and writes `_objective`.
+    A subclass has the parameters that `ImageInputMixin`, `PredictionMixin` and
+    `StagesMixin` name, and writes `_objective`; another first stage, `_fit_heads`.
     """
 
     random_state: Any
+    _make_scaler = staticmethod(Standardize.from_features)
+    _empty_hint: str  # what to try where clusters stay empty
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster images, or features of them.
@@ -95,7 +98,7 @@ class BaseImageClusterer(
         self._check_sizes(len(readable))
         embedding = torch.from_numpy(self.embedding_[readable])
         embedding = embedding.to(resolve_device(self.device))
-        scaler = Standardize.from_features(embedding)
+        scaler = self._make_scaler(embedding)
         with self._timed("mine"):
             neighbors = self._mine(embedding, scaler.mean) if self.n_neighbors else None
         trunk = self._make_trunk(data, readable, embedding, scaler)
@@ -146,7 +149,7 @@ class BaseImageClusterer(
         yield
         self.stage_times_[stage] = time.perf_counter() - start
 
-    def _number_by_size(self, head: ClusterHeads) -> NDArray[np.int64]:
+    def _number_by_size(self, head: Heads) -> NDArray[np.int64]:
         """Renumber the clusters from the largest to the smallest; return the order."""
         labels = most_probable(self._probabilities(self.embedding_))
         order = np.argsort(-cluster_sizes(labels, self.n_clusters), kind="stable")
@@ -164,8 +167,7 @@ class BaseImageClusterer(
         if len(empty):
             warnings.warn(
                 f"{_name_clusters(empty)} of {self.n_clusters} {_are(empty)} empty. "
-                "Try a smaller n_clusters, a larger entropy_weight, more n_heads, more "
-                "max_epochs or a lower learning_rate.",
+                f"Try {self._empty_hint}.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

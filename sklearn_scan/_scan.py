@@ -156,6 +156,11 @@ class SCANClusterer(BaseImageClusterer):
     True
     """
 
+    _empty_hint = (
+        "a smaller n_clusters, a larger entropy_weight, more n_heads, more max_epochs "
+        "or a lower learning_rate"
+    )
+
     def __init__(
         self,
         n_clusters: int = 10,

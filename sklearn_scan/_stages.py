@@ -19,7 +19,7 @@ from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan._validation import check_count, check_real, is_auto
 from sklearn_scan.augment import default_strong_views
 from sklearn_scan.clustering import TrainedHeads, suggest_learning_rate, train_heads
-from sklearn_scan.heads import ClusterHeads, Standardize
+from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
 from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
@@ -29,7 +29,7 @@ from sklearn_scan.training import Record, count_batches
 from sklearn_scan.trunks import BackboneTrunk, FeatureTrunk, Trunk
 
 
-class _Pace(NamedTuple):
+class Pace(NamedTuple):
     """How long, in what steps and at which rate to train."""
 
     n_epochs: int
@@ -37,7 +37,7 @@ class _Pace(NamedTuple):
     learning_rate: float
 
 
-class _Usual(NamedTuple):
+class Usual(NamedTuple):
     """What "auto" means; None is worked out from the samples."""
 
     n_epochs: int | None
@@ -48,8 +48,8 @@ class _Usual(NamedTuple):
 # Of heads on features as they are, which takes seconds; and of a backbone that learns
 # along: its epochs are counted below, and the paper's rate of 1e-4 is for ten times as
 # many steps.
-_HEADS, _HEADS_AGAIN = _Usual(100, 512, None), _Usual(50, 512, None)
-_BACKBONE, _BACKBONE_AGAIN = _Usual(None, 128, 1e-3), _Usual(None, 256, 3e-4)
+_HEADS, _HEADS_AGAIN = Usual(100, 512, None), Usual(50, 512, None)
+_BACKBONE, _BACKBONE_AGAIN = Usual(None, 128, 1e-3), Usual(None, 256, 3e-4)
 
 # About so many images are looked at in a stage that trains a backbone, within these
 # numbers of epochs (the paper has 100 and 200).
@@ -67,29 +67,29 @@ class _Start:
     Parameters
     ----------
     trunk : Trunk
-    head : ClusterHeads
+    head : Heads
         The best on the features as they are.
     """
 
-    def __init__(self, trunk: Trunk, head: ClusterHeads) -> None:
+    def __init__(self, trunk: Trunk, head: Heads) -> None:
         self._trunk = trunk
         self._head = head
         # a copy, since what is trained is the head's own weights, and the trunk's
         self._weights = copy.deepcopy(trunk.body.state_dict())
         self._labels = self._label(head)
 
-    def is_lost(self, head: ClusterHeads, neighbors: NeighborGraph) -> bool:
+    def is_lost(self, head: Heads, neighbors: NeighborGraph) -> bool:
         """Whether another head, on the trunk as it now is, has merged the clusters."""
         lost = information_lost(self._labels, self._label(head), neighbors)
         return lost > COLLAPSE
 
-    def restore(self) -> ClusterHeads:
+    def restore(self) -> Heads:
         """Give the trunk its weights back; return the head."""
         self._trunk.body.load_state_dict(self._weights)
         return self._head
 
     @torch.no_grad()
-    def _label(self, head: ClusterHeads) -> NDArray[np.int64]:
+    def _label(self, head: Heads) -> NDArray[np.int64]:
         labels: NDArray[np.int64] = (
             head(self._trunk.features())[0].argmax(dim=1).cpu().numpy()
         )
@@ -105,11 +105,13 @@ class StagesMixin(ImageInputMixin):
     max_epochs: int | str
     self_label_epochs: int | str
     confidence_threshold: float
-    finetune: bool | str
-    strong_views: str | Callable[[Tensor], Tensor]
-    ema_decay: float | None
     learning_rate: float | str
     batch_size: int | str
+
+    # Of a clusterer that can train a backbone; others have no such parameters.
+    finetune: bool | str = False
+    strong_views: str | Callable[[Tensor], Tensor] = "auto"
+    ema_decay: float | None = None
 
     @abstractmethod
     def _objective(self) -> Objective:
@@ -215,7 +217,7 @@ class StagesMixin(ImageInputMixin):
 
     def _fit_heads(
         self, trunk: Trunk, neighbors: NeighborGraph | None, seed: int
-    ) -> ClusterHeads:
+    ) -> Heads:
         """Run the first stage; return the head of the lowest loss."""
         objective = self._objective().to(trunk.device)
         self.history_: list[Record] = []
@@ -243,12 +245,12 @@ class StagesMixin(ImageInputMixin):
 
     def _train_from(
         self,
-        first_heads: ClusterHeads | None,
+        first_heads: Heads | None,
         trunk: Trunk,
         neighbors: NeighborGraph | None,
         objective: Objective,
         seed: int,
-    ) -> ClusterHeads:
+    ) -> Heads:
         """Train heads, and the trunk if it learns along; return the best head."""
         usual = _BACKBONE if trunk.is_trained else _HEADS
         pace = self._choose_pace(trunk, usual, self.max_epochs)
@@ -267,7 +269,7 @@ class StagesMixin(ImageInputMixin):
         trunk: Trunk,
         neighbors: NeighborGraph | None,
         objective: Objective,
-        pace: _Pace,
+        pace: Pace,
         seed: int,
         **settings: Any,
     ) -> TrainedHeads:
@@ -287,7 +289,7 @@ class StagesMixin(ImageInputMixin):
 
     def _self_label(
         self,
-        head: ClusterHeads,
+        head: Heads,
         trunk: Trunk,
         neighbors: NeighborGraph | None,
         seed: int,
@@ -311,18 +313,18 @@ class StagesMixin(ImageInputMixin):
         self.history_ += result.history
         return result
 
-    def _choose_pace(self, trunk: Trunk, usual: _Usual, n_epochs: int | str) -> _Pace:
+    def _choose_pace(self, trunk: Trunk, usual: Usual, n_epochs: int | str) -> Pace:
         """Return the pace that the user's parameters ask for."""
         return _choose_pace(trunk, usual, n_epochs, self.batch_size, self.learning_rate)
 
 
 def _choose_pace(
     trunk: Trunk,
-    usual: _Usual,
+    usual: Usual,
     n_epochs: int | str = "auto",
     batch_size: int | str = "auto",
     learning_rate: float | str = "auto",
-) -> _Pace:
+) -> Pace:
     n_samples = len(trunk.samples)
     if isinstance(n_epochs, str):
         n_epochs = usual.n_epochs or _count_epochs(n_samples)
@@ -333,7 +335,7 @@ def _choose_pace(
         learning_rate = usual.learning_rate or suggest_learning_rate(
             trunk.embed_dim, n_steps
         )
-    return _Pace(n_epochs, batch_size, learning_rate)
+    return Pace(n_epochs, batch_size, learning_rate)
 
 
 def _count_epochs(n_images: int) -> int:

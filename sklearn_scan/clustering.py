@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_scan._device import make_generator
-from sklearn_scan.heads import ClusterHeads
+from sklearn_scan.heads import ClusterHeads, Heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
 from sklearn_scan.training import Record, ViewPairs, evaluate, fit_loop
@@ -41,7 +41,7 @@ class TrainedHeads:
 
     Parameters
     ----------
-    heads : ClusterHeads
+    heads : Heads
         All heads.
     losses : Tensor of shape (n_heads,)
         The objective of each head over all samples and their neighbours.
@@ -49,7 +49,7 @@ class TrainedHeads:
         The terms of the loss, epoch by epoch.
     """
 
-    heads: ClusterHeads
+    heads: Heads
     losses: Tensor
     history: list[Record]
 
@@ -97,7 +97,7 @@ def train_heads(
     batch_size: int,
     learning_rate: float,
     seed: int,
-    first_heads: ClusterHeads | None = None,
+    first_heads: Heads | None = None,
     stage: str = "SCAN",
     verbose: int = 0,
 ) -> TrainedHeads:
@@ -120,7 +120,7 @@ def train_heads(
         Adam's.
     seed : int
         For the first weights, the order and the neighbours drawn.
-    first_heads : ClusterHeads, optional
+    first_heads : Heads, optional
         What to train; by default new heads of random weights.
     stage : str, default="SCAN"
         The name in the history and on the progress bar.
@@ -168,7 +168,7 @@ class _Comparison:
     def __init__(
         self,
         trunk: Trunk,
-        heads: ClusterHeads,
+        heads: Heads,
         objective: Objective,
         generator: torch.Generator,
         draw_partners: Callable[[], Tensor] | None,
@@ -207,9 +207,7 @@ class _Comparison:
         return evaluate(self._heads, self._objective, pairs, n_passes=_COMPARISON_DRAWS)
 
 
-def make_adam(
-    trunk: Trunk, heads: ClusterHeads, learning_rate: float
-) -> torch.optim.Adam:
+def make_adam(trunk: Trunk, heads: Heads, learning_rate: float) -> torch.optim.Adam:
     """Return Adam for heads, and for the trunk where it learns along."""
     parameters = [*heads.parameters()]
     if not trunk.is_trained:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Standardize(nn.Module):
@@ -38,7 +41,55 @@ class Standardize(nn.Module):
         return (features - self.mean) / self.std
 
 
-class ClusterHeads(nn.Module):
+class Directions(Standardize):
+    """Give all features the same length, seen from the training set's mean.
+
+    What is left is the angle, by which neighbours are found, and a variance of about
+    one; features that vary little tell little.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (embed_dim,)
+        The mean of the training features.
+    """
+
+    def __init__(self, mean: Tensor) -> None:
+        super().__init__(mean, torch.ones_like(mean))
+
+    @classmethod
+    def from_features(cls, features: Tensor) -> Directions:
+        """Measure `features` of shape (n, embed_dim)."""
+        return cls(features.mean(dim=0))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of length sqrt(embed_dim), or of zero at the mean."""
+        return F.normalize(features - self.mean, dim=1) * len(self.mean) ** 0.5
+
+
+class Heads(nn.Module, ABC):
+    """Cluster heads side by side: features (b, d) to logits (n_heads, b, n_clusters).
+
+    Parameters
+    ----------
+    n_clusters, n_heads : int
+        How many there are.
+    """
+
+    def __init__(self, n_clusters: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_clusters = n_clusters
+        self.n_heads = n_heads
+
+    @abstractmethod
+    def select(self, head: int) -> Heads:
+        """Return head number `head` as a module of one head, with its own weights."""
+
+    @abstractmethod
+    def reorder(self, order: Tensor) -> None:
+        """Renumber the clusters of a single head: old cluster order[c] becomes c."""
+
+
+class ClusterHeads(Heads):
     """Linear cluster heads, trained side by side as one matrix product.
 
     Parameters
@@ -68,9 +119,7 @@ class ClusterHeads(nn.Module):
         *,
         generator: torch.Generator,
     ) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.n_clusters = n_clusters
+        super().__init__(n_clusters, n_heads)
         weight = torch.randn(n_heads * n_clusters, embed_dim, generator=generator)
         self.weight = nn.Parameter(weight / embed_dim**0.5)
         self.bias = nn.Parameter(torch.zeros(n_heads * n_clusters))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -51,6 +52,34 @@ def make_optimizer(
         )
         return sgd, CosineAnnealingLR(sgd, n_steps)
     rate = _ADAMW_RATE if isinstance(learning_rate, str) else learning_rate
-    adamw = torch.optim.AdamW(parameters, rate, weight_decay=weight_decay, fused=True)
+    return make_adamw(parameters, rate, weight_decay=weight_decay, n_steps=n_steps)
+
+
+def make_adamw(
+    parameters: Iterable[Any],
+    learning_rate: float,
+    *,
+    weight_decay: float,
+    n_steps: int,
+) -> tuple[torch.optim.AdamW, LRScheduler]:
+    """Return AdamW that warms up for a tenth of the steps and decays along a cosine.
+
+    Parameters
+    ----------
+    parameters : iterable of nn.Parameter, or of torch's groups of them
+        What to train.
+    learning_rate : float
+        The peak.
+    weight_decay : float
+        Of all parameters whose group has none of its own.
+    n_steps : int
+        The steps in all, after each of which the schedule is to be stepped.
+    """
+    adamw = torch.optim.AdamW(
+        parameters, learning_rate, weight_decay=weight_decay, fused=True
+    )
     # of ten steps the tenth is a warm-up of none, by which torch divides
-    return adamw, OneCycleLR(adamw, rate, total_steps=max(n_steps, 11), pct_start=0.1)
+    schedule = OneCycleLR(
+        adamw, learning_rate, total_steps=max(n_steps, 11), pct_start=0.1
+    )
+    return adamw, schedule

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from sklearn_scan._device import make_generator
+from sklearn_scan.averaging import average_weights
 from sklearn_scan.clustering import make_adam
-from sklearn_scan.heads import ClusterHeads
+from sklearn_scan.heads import Heads
 from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import SelfLabelLoss
@@ -63,7 +64,7 @@ class SelfLabeled:
 
 
 def self_label(
-    head: ClusterHeads,
+    head: Heads,
     trunk: Trunk,
     neighbors: NeighborGraph | None,
     *,
@@ -85,7 +86,7 @@ def self_label(
 
     Parameters
     ----------
-    head : ClusterHeads
+    head : Heads
         A single head, the first stage's best; trained in place, as is a trunk that
         learns along.
     trunk : Trunk
@@ -129,7 +130,7 @@ def self_label(
     optimizer = make_adam(trunk, head, learning_rate)
     average = None
     if ema_decay is not None:
-        average = _average_weights(module, optimizer, ema_decay)
+        average = average_weights(module, optimizer, ema_decay)
     objective = SelfLabelLoss()
     watch = _Watch(head, trunk, objective, confidence_threshold, least_share, before)
     history = fit_loop(
@@ -216,7 +217,7 @@ class _Watch:
 
     def __init__(
         self,
-        head: ClusterHeads,
+        head: Heads,
         trunk: Trunk,
         objective: SelfLabelLoss,
         threshold: float,
@@ -259,19 +260,8 @@ class _Watch:
         self._objective.threshold = thresholds
 
 
-def _average_weights(
-    module: nn.Module, optimizer: torch.optim.Optimizer, decay: float
-) -> AveragedModel:
-    """Return the moving average of a module, which follows each of its steps."""
-    average = AveragedModel(
-        module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
-    )
-    optimizer.register_step_post_hook(lambda *_: average.update_parameters(module))
-    return average
-
-
 @torch.no_grad()
-def _probabilities(head: ClusterHeads, trunk: Trunk) -> Tensor:
+def _probabilities(head: Heads, trunk: Trunk) -> Tensor:
     """Return the probabilities of all plain samples, shape (n, n_clusters)."""
     return head(trunk.features())[0].softmax(dim=-1)
 

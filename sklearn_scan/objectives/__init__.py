@@ -7,6 +7,7 @@ from sklearn_scan.objectives._queue_loss import QueueLoss
 from sklearn_scan.objectives._rotation_loss import RotationLoss
 from sklearn_scan.objectives._scan_loss import ScanLoss
 from sklearn_scan.objectives._self_label_loss import SelfLabelLoss
+from sklearn_scan.objectives._temi_loss import TemiLoss
 
 __all__ = [
     "ContrastiveLoss",
@@ -17,4 +18,5 @@ __all__ = [
     "RotationLoss",
     "ScanLoss",
     "SelfLabelLoss",
+    "TemiLoss",
 ]

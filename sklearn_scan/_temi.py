@@ -1,0 +1,249 @@
+"""TEMI: teacher ensemble-weighted pointwise mutual information."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+
+from sklearn_scan._base import BaseImageClusterer
+from sklearn_scan._stages import Usual
+from sklearn_scan._validation import check_count, check_real, is_auto
+from sklearn_scan.heads import Directions, Heads
+from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.objectives import TemiLoss
+from sklearn_scan.temi_training import suggest_momentum, train_with_teacher
+from sklearn_scan.training import count_batches
+from sklearn_scan.trunks import Trunk
+
+__all__ = ["TEMIClusterer"]
+
+
+# The paper's batches of 1,024 and its rate of 4e-4 are for 100 epochs of 50,000 images
+# and more, many times as many steps.
+_BATCH_SIZE, _LEARNING_RATE = 128, 3e-3
+# About so many samples are looked at, within these numbers of epochs.
+_SAMPLES_SEEN = 150_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 5, 50
+
+
+class TEMIClusterer(BaseImageClusterer):
+    """Cluster images without labels by the TEMI method.
+
+    Each image is embedded by a pretrained `encoder`, its nearest neighbours are mined,
+    and heads, which are small networks, learn what each image's neighbours share
+    according to a teacher: the moving average of the head itself. Pairs that look like
+    false neighbours to the teachers of all heads weigh less. The teacher of the lowest
+    loss is kept.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        The number of clusters; more than there are classes gives finer groups, which
+        `metrics.majority_accuracy` compares with classes.
+    encoder : default="auto"
+        What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
+        timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
+        from the images in `fit` (`SimCLR()`, or another of `sklearn_scan.pretext`), an
+        nn.Module (of which a copy is used), or a function that makes a new one.
+        Numeric 2-D input is taken as features, without an encoder.
+    n_neighbors : int, default=50
+        The number of neighbours mined for each sample.
+    neighbor_method : {"auto", "exact"}, default="auto"
+        How neighbours are found.
+    n_heads : int, default=8
+        The number of heads trained at once, which weigh the pairs together and of
+        which the one of the lowest loss is kept; the paper has 16 to 50.
+    beta : float in (0, 1], default=0.6
+        With 1 the loss is pointwise mutual information, which may use few of the
+        clusters; less makes their sizes more alike.
+    temperature : float, default=0.1
+        What the heads' cosines are divided by: lower makes them more confident.
+    teacher_momentum : float in [0, 1) or "auto", default="auto"
+        The share of itself that a teacher keeps at every step. "auto" lets it follow
+        its student at a distance of some hundredth of the training, within 0.9 and
+        0.996, which is the paper's.
+    max_epochs : int or "auto", default="auto"
+        Passes over the samples. "auto" looks at 200,000 samples in 10 to 50 passes.
+    self_label_epochs : int or "auto", default=0
+        Passes over the samples in a second stage, SCAN's, in which confident samples
+        teach; it is undone where neighbours agree less after it. "auto" is 50, and 0
+        leaves it out, as the paper does.
+    confidence_threshold : float in [0, 1), default=0.99
+        The probability above which a sample teaches in the second stage.
+    learning_rate : float or "auto", default="auto"
+        AdamW's at its peak. "auto" is 3e-3; the paper's 4e-4 is for far longer
+        training.
+    batch_size : int or "auto", default="auto"
+        Pairs a step. "auto" is 128 for all but large sets; the paper has 1024.
+    device : str or torch.device, default="auto"
+        Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
+    precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
+        The encoder's number format; "auto" takes bf16 where the hardware has it.
+    memory : path or joblib.Memory, default=None
+        A folder that keeps embeddings, so that each image passes through an encoder
+        once, in this fit and in all others.
+    bad_images : {"raise", "skip"}, default="raise"
+        What to do about images that cannot be read, in `fit` and in `predict`: raise
+        an error that lists all of them; or warn, and give them the label -1 and
+        probabilities of NaN.
+    n_jobs : int, default=None
+        Workers that read images; None takes one per core.
+    random_state : int, RandomState or None, default=None
+        Seeds everything drawn. Two fits with the same int on the same CPU are equal
+        bit for bit.
+    verbose : int, default=0
+        Above zero, shows progress bars.
+
+    Attributes
+    ----------
+    labels_ : ndarray of int64, shape (n,)
+        The cluster of each sample. Cluster 0 is the largest; -1 is an image that
+        cannot be read.
+    probabilities_ : ndarray of float64, shape (n, n_clusters)
+        The probability of each cluster; NaN for an image that cannot be read.
+    n_clusters_ : int
+        The number of clusters.
+    classes_ : ndarray of shape (n_clusters,)
+        The clusters' numbers, 0 to n_clusters - 1.
+    embedding_ : ndarray of float32, shape (n, embed_dim)
+        The embedding of the samples; NaN for an image that cannot be read.
+    encoder_ : Encoder or None
+        The fitted encoder; None where X was features.
+    neighbors_ : NeighborGraph
+        The neighbours of each sample; -1 for an image that cannot be read, which is
+        nobody's neighbour.
+    head_losses_ : ndarray of shape (n_heads,)
+        The loss of each head's teacher after training.
+    best_head_ : int
+        The head that was kept.
+    history_ : list of dict
+        The loss, for each epoch.
+    stage_times_ : dict of str to float
+        The seconds spent in "encode", "mine", "cluster" and "self_label".
+    bad_images_ : list of UnreadableImage
+        The images that cannot be read, as (row, path, reason).
+    module_ : nn.Module
+        From the embedding (b, embed_dim) to logits (1, b, n_clusters).
+    self_labeled_ : bool
+        Whether the second stage was run and kept.
+    confident_ : ndarray of bool, shape (n,)
+        Whether a sample's largest probability exceeds `confidence_threshold`.
+    n_features_in_ : int
+        The number of features, where X was features.
+
+    References
+    ----------
+    .. [1] N. Adaloglou, F. Michels, H. Kalisch, M. Kollmann, "Exploring the Limits of
+       Deep Image Clustering using Pretrained Models", BMVC 2023, arXiv:2303.17896.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_scan import TEMIClusterer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clusterer = TEMIClusterer(n_heads=2, max_epochs=10, random_state=0).fit(X)
+    >>> clusterer.score(X, y) > 0.8
+    True
+    """
+
+    _make_scaler = staticmethod(Directions.from_features)
+    _empty_hint = (
+        "a smaller n_clusters, a smaller beta, more n_heads, more max_epochs or a "
+        "lower learning_rate"
+    )
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        encoder: Any = "auto",
+        n_neighbors: int = 50,
+        neighbor_method: str = "auto",
+        n_heads: int = 8,
+        beta: float = 0.6,
+        temperature: float = 0.1,
+        teacher_momentum: float | str = "auto",
+        max_epochs: int | str = "auto",
+        self_label_epochs: int | str = 0,
+        confidence_threshold: float = 0.99,
+        learning_rate: float | str = "auto",
+        batch_size: int | str = "auto",
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        memory: str | Path | joblib.Memory | None = None,
+        bad_images: str = "raise",
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.encoder = encoder
+        self.n_neighbors = n_neighbors
+        self.neighbor_method = neighbor_method
+        self.n_heads = n_heads
+        self.beta = beta
+        self.temperature = temperature
+        self.teacher_momentum = teacher_momentum
+        self.max_epochs = max_epochs
+        self.self_label_epochs = self_label_epochs
+        self.confidence_threshold = confidence_threshold
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.memory = memory
+        self.bad_images = bad_images
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_count("n_neighbors", self.n_neighbors)
+        check_real("beta", self.beta, minimum=0, maximum=1, boundaries="right")
+        check_real("temperature", self.temperature, minimum=0, boundaries="neither")
+        if not is_auto("teacher_momentum", self.teacher_momentum):
+            check_real(
+                "teacher_momentum",
+                self.teacher_momentum,
+                minimum=0,
+                maximum=1,
+                boundaries="left",
+            )
+
+    def _objective(self) -> TemiLoss:
+        return TemiLoss(self.n_heads, self.n_clusters, self.beta)
+
+    def _fit_heads(
+        self, trunk: Trunk, neighbors: NeighborGraph | None, seed: int
+    ) -> Heads:
+        """Train the heads; return the teacher of the lowest loss."""
+        assert neighbors is not None  # for mypy: n_neighbors is at least one
+        n_samples = len(trunk.samples)
+        usual = Usual(_count_epochs(n_samples), _BATCH_SIZE, _LEARNING_RATE)
+        pace = self._choose_pace(trunk, usual, self.max_epochs)
+        momentum = self.teacher_momentum
+        if isinstance(momentum, str):
+            n_batches = count_batches(n_samples, pace.batch_size)
+            momentum = suggest_momentum(pace.n_epochs * n_batches)
+        trained = train_with_teacher(
+            trunk.samples,
+            neighbors,
+            self._objective().to(trunk.device),
+            temperature=self.temperature,
+            **pace._asdict(),
+            teacher_momentum=momentum,
+            seed=seed,
+            verbose=self.verbose,
+        )
+        self.history_ = trained.history
+        self._note_losses(trained)
+        return trained.heads.select(trained.best_head)
+
+
+def _count_epochs(n_samples: int) -> int:
+    n_epochs = round(_SAMPLES_SEEN / n_samples)
+    return min(max(n_epochs, _FEWEST_EPOCHS), _MOST_EPOCHS)
