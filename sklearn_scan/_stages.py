@@ -113,6 +113,8 @@ class StagesMixin(ImageInputMixin):
     strong_views: str | Callable[[Tensor], Tensor] = "auto"
     ema_decay: float | None = None
 
+    _heads_again = _HEADS_AGAIN  # the second stage's pace on features as they are
+
     @abstractmethod
     def _objective(self) -> Objective:
         """Return the loss of the first stage."""
@@ -297,7 +299,7 @@ class StagesMixin(ImageInputMixin):
         """Run the second stage, in place."""
         if self.self_label_epochs == 0:
             return SelfLabeled(kept=False, history=[])
-        usual = _BACKBONE_AGAIN if trunk.is_trained else _HEADS_AGAIN
+        usual = _BACKBONE_AGAIN if trunk.is_trained else self._heads_again
         pace = self._choose_pace(trunk, usual, self.self_label_epochs)
         result = self_label(
             head,

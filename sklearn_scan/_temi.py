@@ -23,10 +23,12 @@ __all__ = ["TEMIClusterer"]
 
 # The paper's batches of 1,024 and its rate of 4e-4 are for 100 epochs of 50,000 images
 # and more, many times as many steps.
-_BATCH_SIZE, _LEARNING_RATE = 128, 3e-3
+_LEARNING_RATE = 3e-3
+_LEAST_BATCH, _MOST_BATCH = 16, 128
+_BATCHES = 12  # in a pass over a small set
 # About so many samples are looked at, within these numbers of epochs.
-_SAMPLES_SEEN = 150_000
-_FEWEST_EPOCHS, _MOST_EPOCHS = 5, 50
+_SAMPLES_SEEN = 60_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 5, 40
 
 
 class TEMIClusterer(BaseImageClusterer):
@@ -58,15 +60,16 @@ class TEMIClusterer(BaseImageClusterer):
         which the one of the lowest loss is kept; the paper has 16 to 50.
     beta : float in (0, 1], default=0.6
         With 1 the loss is pointwise mutual information, which may use few of the
-        clusters; less makes their sizes more alike.
+        clusters; less makes their sizes more alike. At 0.5 and below, heads do not
+        grow sure of any cluster.
     temperature : float, default=0.1
         What the heads' cosines are divided by: lower makes them more confident.
     teacher_momentum : float in [0, 1) or "auto", default="auto"
-        The share of itself that a teacher keeps at every step. "auto" lets it follow
-        its student at a distance of some hundredth of the training, within 0.9 and
-        0.996, which is the paper's.
+        The share of itself that a teacher keeps at every step. "auto" lets it lag
+        behind its student by a fiftieth of the training, within 0.9 and the paper's
+        0.996, which keeps up over thousands of steps only.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples. "auto" looks at 200,000 samples in 10 to 50 passes.
+        Passes over the samples. "auto" looks at 60,000 samples in 5 to 40 passes.
     self_label_epochs : int or "auto", default=0
         Passes over the samples in a second stage, SCAN's, in which confident samples
         teach; it is undone where neighbours agree less after it. "auto" is 50, and 0
@@ -75,9 +78,10 @@ class TEMIClusterer(BaseImageClusterer):
         The probability above which a sample teaches in the second stage.
     learning_rate : float or "auto", default="auto"
         AdamW's at its peak. "auto" is 3e-3; the paper's 4e-4 is for far longer
-        training.
+        training. In the second stage Adam's, and "auto" is 1e-3.
     batch_size : int or "auto", default="auto"
-        Pairs a step. "auto" is 128 for all but large sets; the paper has 1024.
+        Pairs a step. "auto" is 128, and less, down to 16, where a pass would have
+        fewer than twelve steps; the paper has 1024.
     device : str or torch.device, default="auto"
         Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
@@ -149,6 +153,7 @@ class TEMIClusterer(BaseImageClusterer):
     True
     """
 
+    _heads_again = Usual(50, 512, 1e-3)
     _make_scaler = staticmethod(Directions.from_features)
     _empty_hint = (
         "a smaller n_clusters, a smaller beta, more n_heads, more max_epochs or a "
@@ -223,8 +228,7 @@ class TEMIClusterer(BaseImageClusterer):
         """Train the heads; return the teacher of the lowest loss."""
         assert neighbors is not None  # for mypy: n_neighbors is at least one
         n_samples = len(trunk.samples)
-        usual = Usual(_count_epochs(n_samples), _BATCH_SIZE, _LEARNING_RATE)
-        pace = self._choose_pace(trunk, usual, self.max_epochs)
+        pace = self._choose_pace(trunk, _usual_pace(n_samples), self.max_epochs)
         momentum = self.teacher_momentum
         if isinstance(momentum, str):
             n_batches = count_batches(n_samples, pace.batch_size)
@@ -244,6 +248,8 @@ class TEMIClusterer(BaseImageClusterer):
         return trained.heads.select(trained.best_head)
 
 
-def _count_epochs(n_samples: int) -> int:
+def _usual_pace(n_samples: int) -> Usual:
     n_epochs = round(_SAMPLES_SEEN / n_samples)
-    return min(max(n_epochs, _FEWEST_EPOCHS), _MOST_EPOCHS)
+    n_epochs = min(max(n_epochs, _FEWEST_EPOCHS), _MOST_EPOCHS)
+    batch_size = min(max(n_samples // _BATCHES, _LEAST_BATCH), _MOST_BATCH)
+    return Usual(n_epochs, batch_size, _LEARNING_RATE)

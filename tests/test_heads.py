@@ -5,7 +5,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
-from sklearn_scan.heads import ClusterHeads, Standardize
+from sklearn_scan.heads import ClusterHeads, Directions, Standardize
 
 N_HEADS, N_CLUSTERS, EMBED_DIM = 3, 4, 5
 
@@ -108,3 +108,23 @@ def test_standardize_keeps_its_statistics_with_the_module():
     other.load_state_dict(scaler.state_dict())
     assert torch.equal(other(features), scaler(features))
     assert not list(scaler.parameters())
+
+
+def test_directions_keep_angles_about_the_mean_alone():
+    features = random_features(50) * torch.logspace(0, 2, EMBED_DIM) + 7
+    scaler = Directions.from_features(features)
+    directions = scaler(features)
+    centered = features - features.mean(dim=0)
+    torch.testing.assert_close(
+        F.cosine_similarity(directions, centered), torch.ones(50)
+    )
+    lengths = directions.norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((50,), EMBED_DIM**0.5))
+    assert not scaler(features.mean(dim=0, keepdim=True)).any()
+
+
+def test_directions_keep_their_mean_with_the_module():
+    features = random_features() + 3
+    scaler, other = Directions.from_features(features), Directions(torch.zeros(5))
+    other.load_state_dict(scaler.state_dict())
+    assert torch.equal(other(features), scaler(features))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_scan.optimizers import OPTIMIZERS, make_optimizer
+from sklearn_scan.optimizers import OPTIMIZERS, make_adamw, make_optimizer
 
 
 def make(name, n_steps=100, learning_rate="auto", batch_size=512, weight_decay=1e-4):
@@ -86,3 +86,10 @@ def test_settings_arrive(name):
     kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
     assert type(optimizer) is kinds[name]
     assert optimizer.param_groups[0]["weight_decay"] == 0.3
+
+
+def test_a_group_may_have_a_weight_decay_of_its_own():
+    layer = nn.Linear(2, 2)
+    groups = [{"params": [layer.weight]}, {"params": [layer.bias], "weight_decay": 0.0}]
+    adamw, _ = make_adamw(groups, 0.1, weight_decay=1e-4, n_steps=20)
+    assert [group["weight_decay"] for group in adamw.param_groups] == [1e-4, 0.0]

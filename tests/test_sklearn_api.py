@@ -1,15 +1,17 @@
-"""SCANClusterer is a scikit-learn clusterer, by scikit-learn's own checks."""
+"""The clusterers are scikit-learn's, by scikit-learn's own checks."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_scan import SCANClusterer
+from sklearn_scan import SCANClusterer, TEMIClusterer
+
+TEMI = TEMIClusterer(n_heads=2, max_epochs=20)  # fewer, for time's sake alone
 
 
 # Fits of a few samples: too few neighbours, unused clusters and undecided samples are
 # reported by design.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:n_neighbors:UserWarning")
-@parametrize_with_checks([SCANClusterer()])
+@parametrize_with_checks([SCANClusterer(), TEMI])
 def test_estimator_check(estimator, check):
     check(estimator)
