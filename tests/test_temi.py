@@ -54,7 +54,7 @@ def test_digits_are_clustered_better_than_by_k_means():
 
 
 def test_fitted_attributes(fitted, blobs):
-    X, y = blobs
+    _, y = blobs
     assert clustering_accuracy(y, fitted.labels_) == 1
     assert fitted.labels_.shape == (120,)
     assert fitted.probabilities_.shape == (120, 3)
