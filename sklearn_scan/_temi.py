@@ -52,7 +52,8 @@ class TEMIClusterer(BaseImageClusterer):
         nn.Module (of which a copy is used), or a function that makes a new one.
         Numeric 2-D input is taken as features, without an encoder.
     n_neighbors : int, default=50
-        The number of neighbours mined for each sample.
+        The number of neighbours mined for each sample. Fewer are better where classes
+        have fewer than a hundred samples.
     neighbor_method : {"auto", "exact"}, default="auto"
         How neighbours are found.
     n_heads : int, default=8
@@ -154,6 +155,8 @@ class TEMIClusterer(BaseImageClusterer):
     """
 
     _heads_again = Usual(50, 512, 1e-3)
+    # Angles, as neighbours are found by. With features standardised one by one, the
+    # accuracy was three points lower on average, and below that of k-means on trashnet.
     _make_scaler = staticmethod(Directions.from_features)
     _empty_hint = (
         "a smaller n_clusters, a smaller beta, more n_heads, more max_epochs or a "
