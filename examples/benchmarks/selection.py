@@ -78,7 +78,9 @@ def judge_score(X: np.ndarray, y: np.ndarray) -> dict:
 
 def judge_number(X: np.ndarray, y: np.ndarray) -> dict:
     start = time.perf_counter()
-    numbers = [estimate_n_clusters(X, random_state=seed).n_clusters for seed in (0, 1, 2)]
+    numbers = [
+        estimate_n_clusters(X, random_state=seed).n_clusters for seed in (0, 1, 2)
+    ]
     return {
         "n_classes": len(np.unique(y)),
         "n_samples": len(X),
