@@ -22,9 +22,10 @@ from sklearn_scan._gaps import cluster_sizes, most_probable, readable_rows
 from sklearn_scan._input import Features
 from sklearn_scan._prediction import PredictionMixin, check_has_neighbors
 from sklearn_scan._stages import StagesMixin
-from sklearn_scan._validation import check_count, check_option
+from sklearn_scan._validation import check_count, check_option, is_auto
 from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import Heads, Standardize
+from sklearn_scan.model_selection import ClusterNumberCurve, estimate_n_clusters
 from sklearn_scan.neighbors import METHODS, NeighborGraph
 
 
@@ -75,7 +76,8 @@ class BaseImageClusterer(
         Warns
         -----
         ConvergenceWarning
-            If clusters stay empty, self-labelling finds no confident sample or leaves
+            If "auto" finds no number of clusters that stands out, clusters stay empty,
+            self-labelling finds no confident sample or leaves
             a cluster without any, or a loss diverges after the first epoch.
         UserWarning
             With their number, if images cannot be read and `bad_images` is "skip".
@@ -96,6 +98,7 @@ class BaseImageClusterer(
         self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
         readable = readable_rows(self.embedding_)
         self._check_sizes(len(readable))
+        self._choose_n_clusters(self.embedding_[readable], heads_seed)
         embedding = torch.from_numpy(self.embedding_[readable])
         embedding = embedding.to(resolve_device(self.device))
         scaler = self._make_scaler(embedding)
@@ -129,7 +132,8 @@ class BaseImageClusterer(
         return hasattr(self, "labels_")
 
     def _check_parameters(self) -> None:
-        check_count("n_clusters", self.n_clusters)
+        if not is_auto("n_clusters", self.n_clusters):
+            check_count("n_clusters", self.n_clusters)
         check_count("n_neighbors", self.n_neighbors, minimum=0)
         check_option("neighbor_method", self.neighbor_method, METHODS)
         self._check_stages()
@@ -137,11 +141,23 @@ class BaseImageClusterer(
 
     def _check_sizes(self, n_samples: int) -> None:
         check_has_neighbors(n_samples)
-        if self.n_clusters > n_samples:
+        if not isinstance(self.n_clusters, str) and self.n_clusters > n_samples:
             raise ValueError(
                 f"n_clusters={self.n_clusters} must not exceed the number of samples, "
                 f"n_samples={n_samples}."
             )
+
+    def _choose_n_clusters(self, embedding: Features, seed: int) -> None:
+        """Set the number of clusters, and the curve it was read off, if it was."""
+        self.n_clusters_curve_: ClusterNumberCurve | None = None
+        if not isinstance(self.n_clusters, str):
+            self.n_clusters_ = self.n_clusters
+            return
+        with self._timed("count"):
+            self.n_clusters_curve_ = estimate_n_clusters(
+                embedding, random_state=seed, device=self.device
+            )
+        self.n_clusters_ = self.n_clusters_curve_.n_clusters
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -152,21 +168,20 @@ class BaseImageClusterer(
     def _number_by_size(self, head: Heads) -> NDArray[np.int64]:
         """Renumber the clusters from the largest to the smallest; return the order."""
         labels = most_probable(self._probabilities(self.embedding_))
-        order = np.argsort(-cluster_sizes(labels, self.n_clusters), kind="stable")
+        order = np.argsort(-cluster_sizes(labels, self.n_clusters_), kind="stable")
         head.reorder(torch.from_numpy(order))
         return order
 
     def _finish(self) -> None:
         """Set what users read off a fitted clusterer; warn of empty clusters."""
-        self.n_clusters_ = self.n_clusters
-        self.classes_ = np.arange(self.n_clusters)
+        self.classes_ = np.arange(self.n_clusters_)
         self.probabilities_ = self._probabilities(self.embedding_)
         self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
         self.labels_ = most_probable(self.probabilities_)
-        empty = np.flatnonzero(cluster_sizes(self.labels_, self.n_clusters) == 0)
+        empty = np.flatnonzero(cluster_sizes(self.labels_, self.n_clusters_) == 0)
         if len(empty):
             warnings.warn(
-                f"{_name_clusters(empty)} of {self.n_clusters} {_are(empty)} empty. "
+                f"{_name_clusters(empty)} of {self.n_clusters_} {_are(empty)} empty. "
                 f"Try {self._empty_hint}.",
                 ConvergenceWarning,
                 stacklevel=3,
@@ -177,7 +192,7 @@ class BaseImageClusterer(
         numbers = np.flatnonzero(np.isin(order, lost))
         if len(numbers):
             warnings.warn(
-                f"{_name_clusters(numbers)} of {self.n_clusters} had no sample above "
+                f"{_name_clusters(numbers)} of {self.n_clusters_} had no sample above "
                 f"confidence_threshold={self.confidence_threshold} at the end of "
                 "self-labelling: little taught what belongs there. Lower "
                 "confidence_threshold, or leave the stage out by self_label_epochs=0.",

@@ -15,13 +15,11 @@ from torch import Tensor, nn
 
 from sklearn_scan._gaps import most_probable, readable_rows
 from sklearn_scan._input import Features, ImageInputMixin
-from sklearn_scan.heads import Standardize
 from sklearn_scan.metrics import clustering_accuracy
-from sklearn_scan.model_selection import neighbor_information
+from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 
 _ROWS = 2**14  # of an embedding, at once
-_NEIGHBORS_TO_SCORE = 20  # where none were trained with
 
 
 class PredictionMixin(
@@ -102,8 +100,9 @@ class PredictionMixin(
         float
             With `y`, the accuracy after the best one-to-one matching of clusters and
             classes. Without, the information in nats that a sample's cluster carries
-            of its neighbours' (`neighbor_information`), which falls both when
-            neighbours disagree and when clusters are merged or few.
+            of its neighbours' (`model_selection.label_free_score`), which falls both
+            when neighbours disagree and when clusters are merged or few. It compares
+            settings of one `n_clusters`.
         """
         if y is not None:
             return self._accuracy(X, y)
@@ -111,8 +110,8 @@ class PredictionMixin(
         embedding = self._embed(self._read(X, reset=False))
         embedding = embedding[readable_rows(embedding)]
         check_has_neighbors(len(embedding))
-        neighbors = self._mine(torch.from_numpy(embedding), self._scaler.mean)
-        return neighbor_information(self._probabilities(embedding), neighbors)
+        labels = most_probable(self._probabilities(embedding))
+        return label_free_score(labels, embedding, device=self.device)
 
     def _accuracy(self, X: Any, y: Any) -> float:
         check_is_fitted(self)
@@ -125,12 +124,6 @@ class PredictionMixin(
             )
         labels = most_probable(self._probabilities(self._embed(data)))
         return clustering_accuracy(y, labels)
-
-    @property
-    def _scaler(self) -> Standardize:
-        scaler = self.module_[0]
-        assert isinstance(scaler, Standardize)  # for mypy: fit has put it there
-        return scaler
 
     @torch.inference_mode()
     def _probabilities(self, embedding: Features) -> NDArray[np.float64]:
@@ -150,10 +143,9 @@ class PredictionMixin(
     def _mine(self, embedding: Tensor, center: Tensor) -> NeighborGraph:
         """Find the neighbours of each sample among all of them."""
         most = len(embedding) - 1
-        n_neighbors = self.n_neighbors or _NEIGHBORS_TO_SCORE
-        if n_neighbors > most:
+        if self.n_neighbors > most:
             warnings.warn(
-                f"n_neighbors={n_neighbors} was lowered to {most}, all the other "
+                f"n_neighbors={self.n_neighbors} was lowered to {most}, all the other "
                 f"samples. Every sample is then like every other: choose fewer.",
                 UserWarning,
                 stacklevel=3,
@@ -161,7 +153,7 @@ class PredictionMixin(
         # Angles about the mean: embeddings share a direction that tells nothing apart.
         return mine_neighbors(
             embedding - center,
-            min(n_neighbors, most),
+            min(self.n_neighbors, most),
             method=self.neighbor_method,
             device=self.device,
         )

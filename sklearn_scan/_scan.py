@@ -32,9 +32,10 @@ class SCANClusterer(BaseImageClusterer):
 
     Parameters
     ----------
-    n_clusters : int, default=10
+    n_clusters : int or "auto", default=10
         The number of clusters; more than there are classes gives finer groups, which
-        `metrics.majority_accuracy` compares with classes.
+        `metrics.majority_accuracy` compares with classes. "auto" estimates it from the
+        features, by `model_selection.estimate_n_clusters`.
     encoder : default="auto"
         What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
         timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
@@ -111,6 +112,9 @@ class SCANClusterer(BaseImageClusterer):
         The probability of each cluster; NaN for an image that cannot be read.
     n_clusters_ : int
         The number of clusters.
+    n_clusters_curve_ : ClusterNumberCurve or None
+        The numbers that "auto" tried, and the score of each; None where the number was
+        given.
     classes_ : ndarray of shape (n_clusters,)
         The clusters' numbers, 0 to n_clusters - 1.
     embedding_ : ndarray of float32, shape (n, embed_dim)
@@ -128,7 +132,8 @@ class SCANClusterer(BaseImageClusterer):
     history_ : list of dict
         The loss and its terms, for each epoch of both stages.
     stage_times_ : dict of str to float
-        The seconds spent in "encode", "mine", "cluster" and "self_label".
+        The seconds spent in "encode", "count" (of clusters, by "auto"), "mine",
+        "cluster" and "self_label".
     bad_images_ : list of UnreadableImage
         The images that cannot be read, as (row, path, reason).
     module_ : nn.Module
@@ -163,7 +168,7 @@ class SCANClusterer(BaseImageClusterer):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         encoder: Any = "auto",
         n_neighbors: int = 20,
@@ -213,11 +218,17 @@ class SCANClusterer(BaseImageClusterer):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_real("entropy_weight", self.entropy_weight, minimum=0)
-        if self.cluster_prior is not None:
-            check_prior(self.cluster_prior, self.n_clusters)
+        if self.cluster_prior is None:
+            return
+        if isinstance(self.n_clusters, str):
+            raise ValueError(
+                "cluster_prior holds one proportion per cluster: pass their number as "
+                f"n_clusters; got n_clusters={self.n_clusters!r}."
+            )
+        check_prior(self.cluster_prior, self.n_clusters)
 
     def _objective(self) -> Objective:
         prior = None
         if self.cluster_prior is not None:
-            prior = torch.from_numpy(check_prior(self.cluster_prior, self.n_clusters))
+            prior = torch.from_numpy(check_prior(self.cluster_prior, self.n_clusters_))
         return ScanLoss(self.entropy_weight, prior)

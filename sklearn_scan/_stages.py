@@ -99,7 +99,8 @@ class _Start:
 class StagesMixin(ImageInputMixin):
     """The training of a clusterer with the parameters below."""
 
-    n_clusters: int
+    n_clusters: int | str
+    n_clusters_: int
     n_neighbors: int
     n_heads: int
     max_epochs: int | str
@@ -279,7 +280,7 @@ class StagesMixin(ImageInputMixin):
             trunk,
             neighbors,
             objective,
-            n_clusters=self.n_clusters,
+            n_clusters=self.n_clusters_,
             n_heads=self.n_heads,
             **pace._asdict(),
             seed=seed,

@@ -42,9 +42,10 @@ class TEMIClusterer(BaseImageClusterer):
 
     Parameters
     ----------
-    n_clusters : int, default=10
+    n_clusters : int or "auto", default=10
         The number of clusters; more than there are classes gives finer groups, which
-        `metrics.majority_accuracy` compares with classes.
+        `metrics.majority_accuracy` compares with classes. "auto" estimates it from the
+        features, by `model_selection.estimate_n_clusters`.
     encoder : default="auto"
         What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
         timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
@@ -111,6 +112,9 @@ class TEMIClusterer(BaseImageClusterer):
         The probability of each cluster; NaN for an image that cannot be read.
     n_clusters_ : int
         The number of clusters.
+    n_clusters_curve_ : ClusterNumberCurve or None
+        The numbers that "auto" tried, and the score of each; None where the number was
+        given.
     classes_ : ndarray of shape (n_clusters,)
         The clusters' numbers, 0 to n_clusters - 1.
     embedding_ : ndarray of float32, shape (n, embed_dim)
@@ -127,7 +131,8 @@ class TEMIClusterer(BaseImageClusterer):
     history_ : list of dict
         The loss, for each epoch.
     stage_times_ : dict of str to float
-        The seconds spent in "encode", "mine", "cluster" and "self_label".
+        The seconds spent in "encode", "count" (of clusters, by "auto"), "mine",
+        "cluster" and "self_label".
     bad_images_ : list of UnreadableImage
         The images that cannot be read, as (row, path, reason).
     module_ : nn.Module
@@ -165,7 +170,7 @@ class TEMIClusterer(BaseImageClusterer):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         encoder: Any = "auto",
         n_neighbors: int = 50,
@@ -223,7 +228,7 @@ class TEMIClusterer(BaseImageClusterer):
             )
 
     def _objective(self) -> TemiLoss:
-        return TemiLoss(self.n_heads, self.n_clusters, self.beta)
+        return TemiLoss(self.n_heads, self.n_clusters_, self.beta)
 
     def _fit_heads(
         self, trunk: Trunk, neighbors: NeighborGraph | None, seed: int

@@ -11,12 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_scan._gaps import cluster_sizes
 from sklearn_scan._validation import check_count
 from sklearn_scan.images import ImageSource, SquareCrop, as_image_source
+from sklearn_scan.model_selection import ClusterNumberCurve
 from sklearn_scan.prototypes import cluster_prototypes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_clusters"]
+__all__ = ["plot_clusters", "plot_n_clusters"]
 
 _GAP = 2  # pixels between tiles
 _MOST_TILE, _LEAST_TILE = 64, 16  # pixels: photos are reduced, thumbnails enlarged
@@ -78,6 +79,33 @@ def plot_clusters(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_ylabel("cluster (size)")
+    return ax
+
+
+def plot_n_clusters(curve: ClusterNumberCurve, *, ax: Axes | None = None) -> Axes:
+    """Show how well each number of clusters fits the graph of neighbours.
+
+    Parameters
+    ----------
+    curve : ClusterNumberCurve
+        Of `estimate_n_clusters`, or a clusterer's `n_clusters_curve_`.
+    ax : matplotlib Axes, default=None
+        Where to draw; None makes a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+        The modularity by the number of clusters; the number chosen is marked.
+    """
+    import matplotlib.pyplot as plt
+
+    if ax is None:
+        _, ax = plt.subplots()
+    ax.plot(curve.candidates, curve.scores, marker=".")
+    ax.axvline(curve.n_clusters, color="grey", linestyle="--")
+    ax.set_title(f"{curve.n_clusters} clusters")
+    ax.set_xlabel("number of clusters")
+    ax.set_ylabel("modularity")
     return ax
 
 

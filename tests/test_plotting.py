@@ -14,7 +14,8 @@ from torch import nn
 
 from sklearn_scan import ImageEncoder, SCANClusterer
 from sklearn_scan.datasets import make_shapes
-from sklearn_scan.plotting import plot_clusters
+from sklearn_scan.model_selection import ClusterNumberCurve
+from sklearn_scan.plotting import plot_clusters, plot_n_clusters
 
 
 class Fitted(ClusterMixin, BaseEstimator):
@@ -125,3 +126,14 @@ def test_wrong_input(colors, two_of_three):
     with pytest.raises(NotFittedError):
         plot_clusters(SCANClusterer(), colors)
     assert plt.get_fignums() == []
+
+
+def test_the_curve_of_the_number_of_clusters():
+    curve = ClusterNumberCurve(3, np.array([2, 3, 4]), np.array([0.4, 0.6, 0.5]))
+    _, (left, right) = plt.subplots(1, 2)
+    assert plot_n_clusters(curve, ax=left) is left
+    line, mark = left.lines
+    np.testing.assert_array_equal(line.get_xydata(), [[2, 0.4], [3, 0.6], [4, 0.5]])
+    assert set(mark.get_xdata()) == {3}
+    assert plot_n_clusters(curve).get_title() == "3 clusters"
+    assert not right.lines

@@ -1,13 +1,12 @@
-"""Scores of clusterings that need no labels."""
+"""How much a sample's cluster tells of its neighbours' clusters."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_scan.model_selection._neighbor_joint import decided, joint_distribution
 from sklearn_scan.neighbors import NeighborGraph
-
-__all__ = ["COLLAPSE", "information_lost", "neighbor_information"]
 
 # The share of what labels tell of their neighbours' that no training of a backbone
 # should lose. It leaves its old neighbours behind, and where it succeeds labels have
@@ -57,10 +56,7 @@ def neighbor_information(
     >>> round(neighbor_information(disagreeing, pairs), 3)
     0.0
     """
-    # the mean over neighbours first: (n, k, c) is never held
-    around = sum(probabilities[column] for column in neighbors.indices.T)
-    joint = probabilities.T @ around / neighbors.indices.size
-    joint = (joint + joint.T) / 2
+    joint = joint_distribution(probabilities, neighbors)
     marginal = joint.sum(axis=0)
     first, second = np.nonzero(joint)
     seen = joint[first, second]
@@ -88,9 +84,7 @@ def information_lost(
     float
         At most 1, where nothing is told any more; below 0 where more is told.
     """
-    n_clusters = 1 + max(before.max(), after.max())
     told, tells = (
-        neighbor_information(np.eye(n_clusters)[labels], neighbors)
-        for labels in (before, after)
+        neighbor_information(decided(labels), neighbors) for labels in (before, after)
     )
     return 1 - tells / told if told > 0 else 0.0

@@ -1,0 +1,31 @@
+"""Choosing without labels: scores of clusters, their number, and ways to split.
+
+At one number of clusters, `label_free_score` ranks settings; it is what a clusterer's
+`score(X)` returns. `estimate_n_clusters` chooses the number. `ShuffledKFold` and
+`TransductiveSplit` are for grid searches.
+"""
+
+from sklearn_scan.model_selection._information import (
+    COLLAPSE,
+    information_lost,
+    neighbor_information,
+)
+from sklearn_scan.model_selection._label_free_score import label_free_score
+from sklearn_scan.model_selection._modularity import neighbor_modularity
+from sklearn_scan.model_selection._n_clusters import (
+    ClusterNumberCurve,
+    estimate_n_clusters,
+)
+from sklearn_scan.model_selection._splitters import ShuffledKFold, TransductiveSplit
+
+__all__ = [
+    "COLLAPSE",
+    "ClusterNumberCurve",
+    "ShuffledKFold",
+    "TransductiveSplit",
+    "estimate_n_clusters",
+    "information_lost",
+    "label_free_score",
+    "neighbor_information",
+    "neighbor_modularity",
+]

@@ -1,0 +1,51 @@
+"""How much more often neighbours share a cluster than by chance."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_scan.model_selection._neighbor_joint import decided, joint_distribution
+from sklearn_scan.neighbors import NeighborGraph
+
+
+def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -> float:
+    r"""Return the modularity of clusters in the graph of neighbours.
+
+    The share of neighbours in one cluster, less that of samples drawn by chance,
+
+    .. math:: Q = \sum_c P(c, c) - P(c)^2
+
+    with :math:`P` as in `neighbor_information`. Too few clusters leave chance high, and
+    too many part neighbours: unlike information, modularity has a best number of
+    clusters.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        The cluster of each sample, numbered from 0.
+    neighbors : NeighborGraph
+        The neighbours of the same samples.
+
+    Returns
+    -------
+    float
+        Below 1; zero for a single cluster, and on average for clusters drawn by chance.
+
+    References
+    ----------
+    .. [1] M. E. J. Newman, "Modularity and community structure in networks", PNAS 103,
+       2006, equation 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_scan.neighbors import NeighborGraph
+    >>> pairs = NeighborGraph(np.array([[1], [0], [3], [2]]), np.ones((4, 1)))
+    >>> neighbor_modularity(np.array([0, 0, 1, 1]), pairs)
+    0.5
+    >>> neighbor_modularity(np.array([0, 0, 0, 0]), pairs)
+    0.0
+    """
+    joint = joint_distribution(decided(labels), neighbors)
+    return float(joint.trace() - np.sum(joint.sum(axis=0) ** 2))
