@@ -52,6 +52,12 @@ class NeighborGraph:
         columns = torch.randint(self.n_neighbors, (n_samples,), generator=generator)
         return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
 
+    def nearest(self, n_neighbors: int) -> NeighborGraph:
+        """Return the graph of the `n_neighbors` most similar of these neighbours."""
+        return NeighborGraph(
+            self.indices[:, :n_neighbors], self.similarities[:, :n_neighbors]
+        )
+
     @classmethod
     def empty(cls, n_samples: int) -> NeighborGraph:
         """Return the graph of samples that have no neighbours."""

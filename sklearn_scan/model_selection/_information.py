@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan.model_selection._neighbor_joint import decided, joint_distribution
 from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.partitions import decided, joint_distribution
 
 # The share of what labels tell of their neighbours' that no training of a backbone
 # should lose. It leaves its old neighbours behind, and where it succeeds labels have

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_scan.model_selection._information import neighbor_information
-from sklearn_scan.model_selection._neighbor_joint import decided
 from sklearn_scan.neighbors import mine_neighbors
+from sklearn_scan.partitions import decided
 
 # Of 10, 15, 20, 30, 50 and 100, on six sets of features: fewer follow the noise in who
 # is nearest, and more reach into other classes where those have 72 samples each.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan.model_selection._neighbor_joint import decided, joint_distribution
 from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.partitions import decided, joint_distribution
 
 
 def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -> float:

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import eigh
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_scan.model_selection._label_free_score import count_neighbors
 from sklearn_scan.model_selection._modularity import neighbor_modularity
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
+from sklearn_scan.partitions import (
+    k_means_partition,
+    spectral_vectors,
+    unit_rows,
+)
 
 _FEWEST_SAMPLES = 20
 # With more samples, 20 neighbours reach less far and part what belongs together: graphs
@@ -176,28 +179,10 @@ def _modularities(
     rng: np.random.RandomState,
 ) -> list[float]:
     """Return the modularity of so many spectral clusters of a graph."""
-    vectors = _spectral_vectors(neighbors, int(candidates[-1]))
+    vectors = spectral_vectors(neighbors, int(candidates[-1]), rng)
     scores = []
     for n_clusters in candidates:
-        rows = vectors[:, :n_clusters]
-        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-12)
-        k_means = KMeans(n_clusters, n_init=2, max_iter=50, random_state=rng)
-        with warnings.catch_warnings():  # of duplicates, which leave clusters empty
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            labels = k_means.fit_predict(rows)
+        rows = unit_rows(vectors[:, :n_clusters])
+        labels = k_means_partition(rows, int(n_clusters), rng, n_starts=2)
         scores.append(neighbor_modularity(labels, neighbors))
     return scores
-
-
-def _spectral_vectors(neighbors: NeighborGraph, n_vectors: int) -> NDArray[np.float64]:
-    """Return the smoothest vectors on a graph, smoothest first: (n, n_vectors)."""
-    n_samples = len(neighbors.indices)
-    adjacency = np.zeros((n_samples, n_samples))
-    np.put_along_axis(adjacency, neighbors.indices, 1.0, axis=1)
-    adjacency = (adjacency + adjacency.T) / 2
-    scale = 1 / np.sqrt(adjacency.sum(axis=1))
-    adjacency *= scale[:, np.newaxis] * scale
-    last = n_samples - 1
-    _, vectors = eigh(adjacency, subset_by_index=[last - n_vectors + 1, last])
-    smoothest: NDArray[np.float64] = vectors[:, ::-1]
-    return smoothest

@@ -1,0 +1,57 @@
+"""The partition of k-means."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+# The means of so many samples are those of all, for a start.
+_MOST_SAMPLES = 10_000
+_MOST_STEPS = 50
+
+
+def k_means_partition(
+    features: NDArray[np.floating],
+    n_clusters: int,
+    rng: np.random.RandomState,
+    *,
+    n_starts: int = 1,
+) -> NDArray[np.int64]:
+    """Give each sample to the nearest of the means that k-means finds.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, d)
+        Where distances are measured.
+    n_clusters : int
+        The number of clusters, at most n. Where fewer samples differ, fewer are found.
+    rng : RandomState
+        Draws the first means, and the samples to find them with among many.
+    n_starts : int, default=1
+        How often to draw; the tightest clusters are kept.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+    """
+    # In double precision sums do not depend on the order in which threads add.
+    features = np.asarray(features, dtype=np.float64)
+    drawn = features
+    if len(features) > _MOST_SAMPLES:
+        drawn = features[rng.permutation(len(features))[:_MOST_SAMPLES]]
+    k_means = KMeans(
+        min(n_clusters, len(drawn)),
+        n_init=n_starts,
+        max_iter=_MOST_STEPS,
+        random_state=rng,
+    )
+    with warnings.catch_warnings():  # of duplicates, which leave clusters empty
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        k_means.fit(drawn)
+    labels = k_means.labels_ if drawn is features else k_means.predict(features)
+    found: NDArray[np.int64] = labels.astype(np.int64)
+    return found

@@ -1,0 +1,123 @@
+"""Spectral clustering: k-means on functions that are smooth on a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
+from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.partitions._k_means import k_means_partition
+
+# Up to so many samples all eigenvectors are found at once, beyond them the largest few.
+_DENSE = 1500
+_TOLERANCE = 1e-4  # of eigenvalues between 0 and 1: clusters do not see what is finer
+_MOST_STEPS = 1000
+_K_MEANS_STARTS = 5
+
+
+def spectral_partition(
+    neighbors: NeighborGraph, n_clusters: int, rng: np.random.RandomState
+) -> NDArray[np.int64]:
+    """Return k-means clusters of the directions of the smoothest vectors.
+
+    Parameters
+    ----------
+    neighbors : NeighborGraph
+        The neighbours of n samples.
+    n_clusters : int
+        The number of clusters, at most n.
+    rng : RandomState
+        Draws where k-means starts.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+
+    References
+    ----------
+    .. [1] A. Ng, M. Jordan and Y. Weiss, "On spectral clustering: analysis and an
+       algorithm", NIPS 2001.
+    """
+    vectors = spectral_vectors(neighbors, n_clusters, rng)
+    return k_means_partition(
+        unit_rows(vectors), n_clusters, rng, n_starts=_K_MEANS_STARTS
+    )
+
+
+def spectral_vectors(
+    neighbors: NeighborGraph, n_vectors: int, rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Return the functions that vary the least between neighbours.
+
+    They are the eigenvectors of the largest eigenvalues of the graph's adjacency, made
+    symmetric and scaled by the roots of the degrees.
+
+    Parameters
+    ----------
+    neighbors : NeighborGraph
+        The neighbours of n samples.
+    n_vectors : int
+        How many functions, at most n.
+    rng : RandomState
+        Draws where the search begins, in large graphs.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n_vectors)
+        Smoothest first.
+    """
+    adjacency = _scaled_adjacency(neighbors)
+    n_samples = len(neighbors.indices)
+    if n_samples <= _DENSE or n_vectors > n_samples // 4:
+        last = n_samples - 1
+        _, vectors = eigh(
+            adjacency.toarray(), subset_by_index=[last - n_vectors + 1, last]
+        )
+    else:
+        vectors = _search(adjacency, n_vectors, rng)
+    smoothest: NDArray[np.float64] = vectors[:, ::-1]
+    return smoothest
+
+
+def unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows of length one, or of zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = vectors / lengths.clip(1e-12)
+    return unit
+
+
+def _scaled_adjacency(neighbors: NeighborGraph) -> csr_array:
+    n_samples = len(neighbors.indices)
+    rows = np.repeat(np.arange(n_samples), neighbors.n_neighbors)
+    ones = np.ones(neighbors.indices.size)
+    shape = (n_samples, n_samples)
+    directed = csr_array((ones, (rows, neighbors.indices.ravel())), shape=shape)
+    adjacency = (directed + directed.T) / 2
+    scale = diags_array(1 / np.sqrt(adjacency.sum(axis=1)))
+    return csr_array(scale @ adjacency @ scale)
+
+
+def _search(
+    adjacency: csr_array, n_vectors: int, rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Return the vectors of the largest eigenvalues, in ascending order."""
+    start = rng.standard_normal(adjacency.shape[0])
+    try:
+        _, vectors = eigsh(
+            adjacency,
+            n_vectors,
+            which="LA",
+            v0=start,
+            tol=_TOLERANCE,
+            maxiter=_MOST_STEPS,
+        )
+    except ArpackNoConvergence as error:
+        # Those found so far; the rest, of eigenvalues hardly apart, tell nothing apart.
+        found = error.eigenvectors
+        missing = np.zeros((len(start), n_vectors - found.shape[1]))
+        vectors = np.hstack([missing, found])
+    sorted_vectors: NDArray[np.float64] = vectors
+    return sorted_vectors
