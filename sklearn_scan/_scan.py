@@ -12,19 +12,18 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from sklearn_scan._base import BaseImageClusterer
-from sklearn_scan._validation import check_prior, check_real
-from sklearn_scan.objectives import Objective, ScanLoss
+from sklearn_scan._scan_stage import ScanStageMixin
 
 __all__ = ["SCANClusterer"]
 
 
-class SCANClusterer(BaseImageClusterer):
+class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     """Cluster images without labels by the SCAN method.
 
     Each image is embedded by `encoder`, its nearest neighbours are mined, and cluster
-    heads are trained so that neighbours agree while the clusters stay spread. The head
-    of the lowest loss then learns from the samples it is confident of; where neighbours
-    agree less after that, it is undone.
+    heads are trained so that neighbours agree while the clusters stay spread. The best
+    head then learns from the samples it is confident of; where neighbours agree less
+    after that, it is undone.
 
     A pretrained encoder stays as it is, and the heads learn on its features in seconds.
     A pretext learns from the images first, and then again along with the heads, from
@@ -47,24 +46,30 @@ class SCANClusterer(BaseImageClusterer):
         use 50. With 0, where the backbone is trained, two views of an image agree.
     neighbor_method : {"auto", "exact"}, default="auto"
         How neighbours are found.
-    n_heads : int, default=10
-        The number of heads trained at once, of which the one of the lowest loss is
-        kept.
+    n_heads : int or "auto", default="auto"
+        The number of heads trained at once, of which one is kept. On features each
+        starts from a partition of the samples, made by spectral clustering, by merging
+        small clusters or by k-means; "auto" is 36. Where the backbone is trained along,
+        the best of these go on, and "auto" is 10.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples in the first stage. "auto" is 100 on features as they
-        are; where the backbone is trained, it looks at 36,000 images in 10 to 100
-        passes.
+        Passes over the samples in the first stage. "auto" looks at 300,000 samples in
+        10 to 60 passes on features as they are; where the backbone is trained, at
+        36,000 images in 10 to 100 passes.
     self_label_epochs : int or "auto", default="auto"
         Passes over the samples in the second stage, which ends earlier when confident
         samples no longer grow in number; 0 leaves it out. "auto" is 50 on features as
         they are, and as in the first stage where the backbone is trained.
     confidence_threshold : float in [0, 1), default=0.99
         The probability above which a sample teaches in the second stage.
-    entropy_weight : float, default=5.0
+    entropy_weight : float or "auto", default="auto"
         The weight λ of the spread of clusters: higher makes their sizes more alike.
-    cluster_prior : array-like of shape (n_clusters,), default=None
-        The known proportions of the clusters, in any order, which then replace equal
-        ones. (The clusters found are numbered by size, not in the order given here.)
+        "auto" tries 1, 0.6 and 0.3 on features, a third of the heads each, since how
+        unequal clusters are is not known; it is the paper's 5 where a `cluster_prior`
+        is given or the backbone is trained.
+    cluster_prior : array-like of shape (n_clusters,), "auto" or None, default=None
+        The proportions that clusters are drawn to, by λ: known ones, in any order (the
+        clusters found are numbered by size); with "auto" those of the partition that
+        each head starts from, which follow the data; and equal ones with None.
     finetune : bool or "auto", default="auto"
         Whether to train the backbone along with the heads, on augmented views. "auto"
         does where `encoder` is a pretext: its features are of these images alone, and
@@ -126,9 +131,12 @@ class SCANClusterer(BaseImageClusterer):
         The neighbours of each sample, in the embedding before the backbone was
         trained; -1 for an image that cannot be read, which is nobody's neighbour.
     head_losses_ : ndarray of shape (n_heads,)
-        The loss of each head after the first stage.
+        The loss of each head after the first stage, at its own weight of the spread.
+    head_scores_ : ndarray of shape (n_heads,)
+        What the head to keep was chosen by: `model_selection.neighbor_score` on
+        features, and the loss with its sign changed where the backbone was trained.
     best_head_ : int
-        The head that was kept.
+        The head of the highest score, which was kept.
     history_ : list of dict
         The loss and its terms, for each epoch of both stages.
     stage_times_ : dict of str to float
@@ -173,12 +181,12 @@ class SCANClusterer(BaseImageClusterer):
         encoder: Any = "auto",
         n_neighbors: int = 20,
         neighbor_method: str = "auto",
-        n_heads: int = 10,
+        n_heads: int | str = "auto",
         max_epochs: int | str = "auto",
         self_label_epochs: int | str = "auto",
         confidence_threshold: float = 0.99,
-        entropy_weight: float = 5.0,
-        cluster_prior: ArrayLike | None = None,
+        entropy_weight: float | str = "auto",
+        cluster_prior: ArrayLike | str | None = None,
         finetune: bool | str = "auto",
         strong_views: str | Callable[[Tensor], Tensor] = "auto",
         ema_decay: float | None = None,
@@ -214,21 +222,3 @@ class SCANClusterer(BaseImageClusterer):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_real("entropy_weight", self.entropy_weight, minimum=0)
-        if self.cluster_prior is None:
-            return
-        if isinstance(self.n_clusters, str):
-            raise ValueError(
-                "cluster_prior holds one proportion per cluster: pass their number as "
-                f"n_clusters; got n_clusters={self.n_clusters!r}."
-            )
-        check_prior(self.cluster_prior, self.n_clusters)
-
-    def _objective(self) -> Objective:
-        prior = None
-        if self.cluster_prior is not None:
-            prior = torch.from_numpy(check_prior(self.cluster_prior, self.n_clusters_))
-        return ScanLoss(self.entropy_weight, prior)

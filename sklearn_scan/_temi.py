@@ -9,7 +9,7 @@ import joblib
 import torch
 
 from sklearn_scan._base import BaseImageClusterer
-from sklearn_scan._stages import Usual
+from sklearn_scan._stages import Usual, count_epochs
 from sklearn_scan._validation import check_count, check_real, is_auto
 from sklearn_scan.heads import Directions, Heads
 from sklearn_scan.neighbors import NeighborGraph
@@ -28,7 +28,6 @@ _LEAST_BATCH, _MOST_BATCH = 16, 128
 _BATCHES = 12  # in a pass over a small set
 # About so many samples are looked at, within these numbers of epochs.
 _SAMPLES_SEEN = 60_000
-_FEWEST_EPOCHS, _MOST_EPOCHS = 5, 40
 
 
 class TEMIClusterer(BaseImageClusterer):
@@ -126,6 +125,8 @@ class TEMIClusterer(BaseImageClusterer):
         nobody's neighbour.
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head's teacher after training.
+    head_scores_ : ndarray of shape (n_heads,)
+        What the head to keep was chosen by: the loss, with its sign changed.
     best_head_ : int
         The head that was kept.
     history_ : list of dict
@@ -158,6 +159,8 @@ class TEMIClusterer(BaseImageClusterer):
     >>> clusterer.score(X, y) > 0.8
     True
     """
+
+    n_heads: int
 
     _heads_again = Usual(50, 512, 1e-3)
     # Angles, as neighbours are found by. With features standardised one by one, the
@@ -216,6 +219,7 @@ class TEMIClusterer(BaseImageClusterer):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_count("n_neighbors", self.n_neighbors)
+        check_count("n_heads", self.n_heads)
         check_real("beta", self.beta, minimum=0, maximum=1, boundaries="right")
         check_real("temperature", self.temperature, minimum=0, boundaries="neither")
         if not is_auto("teacher_momentum", self.teacher_momentum):
@@ -226,9 +230,6 @@ class TEMIClusterer(BaseImageClusterer):
                 maximum=1,
                 boundaries="left",
             )
-
-    def _objective(self) -> TemiLoss:
-        return TemiLoss(self.n_heads, self.n_clusters_, self.beta)
 
     def _fit_heads(
         self, trunk: Trunk, neighbors: NeighborGraph | None, seed: int
@@ -244,7 +245,7 @@ class TEMIClusterer(BaseImageClusterer):
         trained = train_with_teacher(
             trunk.samples,
             neighbors,
-            self._objective().to(trunk.device),
+            TemiLoss(self.n_heads, self.n_clusters_, self.beta).to(trunk.device),
             temperature=self.temperature,
             **pace._asdict(),
             teacher_momentum=momentum,
@@ -252,12 +253,11 @@ class TEMIClusterer(BaseImageClusterer):
             verbose=self.verbose,
         )
         self.history_ = trained.history
-        self._note_losses(trained)
+        self._note(trained)
         return trained.heads.select(trained.best_head)
 
 
 def _usual_pace(n_samples: int) -> Usual:
-    n_epochs = round(_SAMPLES_SEEN / n_samples)
-    n_epochs = min(max(n_epochs, _FEWEST_EPOCHS), _MOST_EPOCHS)
+    n_epochs = count_epochs(n_samples, _SAMPLES_SEEN, fewest=5, most=40)
     batch_size = min(max(n_samples // _BATCHES, _LEAST_BATCH), _MOST_BATCH)
     return Usual(n_epochs, batch_size, _LEARNING_RATE)

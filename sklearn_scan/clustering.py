@@ -47,16 +47,24 @@ class TrainedHeads:
         The objective of each head over all samples and their neighbours.
     history : list of dict
         The terms of the loss, epoch by epoch.
+    scores : Tensor of shape (n_heads,)
+        What the heads are chosen by, the higher the better; the loss with its sign
+        changed, where nothing better is known.
     """
 
     heads: Heads
     losses: Tensor
     history: list[Record]
+    scores: Tensor
 
     @property
     def best_head(self) -> int:
-        """The head of the lowest loss."""
-        return int(self.losses.argmin())
+        """The head of the highest score."""
+        return int(self.scores.argmax())
+
+    def best_heads(self, n_heads: int) -> Heads:
+        """Return the `n_heads` heads of the highest scores, best first."""
+        return self.heads.select(*self.scores.argsort(descending=True)[:n_heads])
 
 
 def suggest_learning_rate(n_features: int, n_steps: int) -> float:
@@ -159,7 +167,8 @@ def train_heads(
         stage=stage,
         verbose=verbose,
     )
-    return TrainedHeads(heads, compare.settle(), history)
+    losses = compare.settle()
+    return TrainedHeads(heads, losses, history, -losses)
 
 
 class _Comparison:

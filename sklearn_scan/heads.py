@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -81,8 +82,23 @@ class Heads(nn.Module, ABC):
         self.n_heads = n_heads
 
     @abstractmethod
-    def select(self, head: int) -> Heads:
-        """Return head number `head` as a module of one head, with its own weights."""
+    def select(self, *heads: int) -> Self:
+        """Return a module of some of the heads, with its own weights."""
+
+    @abstractmethod
+    def behind(self, projection: Tensor) -> Self:
+        """Return heads that see features z as these see z @ projection.
+
+        Parameters
+        ----------
+        projection : Tensor of shape (n_features, embed_dim)
+            A linear map before the heads, which their first weights take in.
+
+        Returns
+        -------
+        Heads
+            With weights of their own.
+        """
 
     @abstractmethod
     def reorder(self, order: Tensor) -> None:
@@ -132,17 +148,27 @@ class ClusterHeads(Heads):
         # (h * c, b) -> (h, c, b) -> (h, b, c)
         return logits.unflatten(0, (self.n_heads, self.n_clusters)).mT
 
+    @classmethod
+    def from_weights(cls, weight: Tensor, bias: Tensor) -> Self:
+        """Return heads of the weights (n_heads, n_clusters, d) and biases given."""
+        n_heads, n_clusters, embed_dim = weight.shape
+        heads = cls(embed_dim, n_clusters, n_heads, generator=torch.Generator())
+        heads.weight = nn.Parameter(weight.flatten(0, 1))
+        heads.bias = nn.Parameter(bias.flatten())
+        return heads
+
     @torch.no_grad()
-    def select(self, head: int) -> ClusterHeads:
-        """Return head number `head` as a module of one head, with its own weights."""
-        embed_dim = self.weight.shape[1]
-        chosen = ClusterHeads(
-            embed_dim, self.n_clusters, 1, generator=torch.Generator()
-        )
-        rows = slice(head * self.n_clusters, (head + 1) * self.n_clusters)
-        chosen.weight.copy_(self.weight[rows])
-        chosen.bias.copy_(self.bias[rows])
-        return chosen.to(self.weight.device)
+    def behind(self, projection: Tensor) -> Self:
+        """Return heads that see features z as these see z @ projection."""
+        wider = (self.weight @ projection.T).unflatten(0, (self.n_heads, -1))
+        return self.from_weights(wider, self.bias.view(self.n_heads, -1).clone())
+
+    @torch.no_grad()
+    def select(self, *heads: int) -> Self:
+        """Return a module of some of the heads, with its own weights."""
+        rows = list(heads)
+        weight = self.weight.unflatten(0, (self.n_heads, -1))[rows]
+        return self.from_weights(weight, self.bias.view(self.n_heads, -1)[rows])
 
     @torch.no_grad()
     def reorder(self, order: Tensor) -> None:

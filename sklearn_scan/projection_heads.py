@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -96,35 +97,24 @@ class ProjectionHeads(Heads):
         return iter([self.hidden_bias, self.projection_bias])
 
     @torch.no_grad()
-    def behind(self, projection: Tensor) -> ProjectionHeads:
-        """Return heads that see features z as these see z @ projection.
-
-        Parameters
-        ----------
-        projection : Tensor of shape (n_features, embed_dim)
-            A linear map before the heads, which their first layer takes in.
-
-        Returns
-        -------
-        ProjectionHeads
-            With weights of their own.
-        """
+    def behind(self, projection: Tensor) -> Self:
+        """Return heads that see features z as these see z @ projection."""
         wider = copy.deepcopy(self)
         wider.hidden_weight = nn.Parameter(self.hidden_weight @ projection.T)
         return wider
 
     @torch.no_grad()
-    def select(self, head: int) -> ProjectionHeads:
-        """Return head number `head` as a module of one head, with its own weights."""
-        chosen = ProjectionHeads(
+    def select(self, *heads: int) -> Self:
+        """Return a module of some of the heads, with its own weights."""
+        chosen = type(self)(
             self.hidden_weight.shape[2],
             self.n_clusters,
-            1,
+            len(heads),
             temperature=self.temperature,
             generator=torch.Generator(),
         )
-        for own, all_heads in zip(chosen.parameters(), self.parameters(), strict=True):
-            own.copy_(all_heads[head : head + 1])
+        for own, of_all in zip(chosen.parameters(), self.parameters(), strict=True):
+            own.copy_(of_all[list(heads)])
         return chosen.to(self.prototypes.device)
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import TemiLoss
 from sklearn_scan.optimizers import make_adamw
 from sklearn_scan.projection_heads import ProjectionHeads
+from sklearn_scan.subspace import principal_axes
 from sklearn_scan.training import ViewPairs, evaluate, fit_loop
 
 __all__ = ["suggest_momentum", "train_with_teacher"]
@@ -100,7 +101,7 @@ def train_with_teacher(
         The teachers, with the loss of each in both roles.
     """
     generator = make_generator(seed)
-    axes = _principal_axes(features)
+    axes = principal_axes(features, _MOST_AXES)
     features = features @ axes
     n_heads, n_clusters = objective.marginal.shape
     student = ProjectionHeads(
@@ -138,7 +139,7 @@ def train_with_teacher(
         pairs(_COMPARISON_BATCH),
         n_passes=_COMPARISON_DRAWS,
     )
-    return TrainedHeads(student.behind(axes), losses, history)
+    return TrainedHeads(student.behind(axes), losses, history, -losses)
 
 
 def _make_optimizer(
@@ -151,16 +152,6 @@ def _make_optimizer(
         weight_decay=_WEIGHT_DECAY,
         n_steps=n_steps,
     )
-
-
-def _principal_axes(features: Tensor) -> Tensor:
-    """Return orthonormal directions in which features vary most, (embed_dim, n_axes).
-
-    They are found by random projections, which draw from torch's global state.
-    """
-    n_axes = min(_MOST_AXES, *features.shape)
-    _, _, axes = torch.pca_lowrank(features, n_axes, center=False)
-    return axes
 
 
 class _StudentAndTeacher(nn.Module):

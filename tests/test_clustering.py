@@ -75,7 +75,7 @@ def test_losses_are_those_of_the_trained_heads(blobs, trained):
 def test_best_head_has_the_lowest_loss(trained):
     assert trained.losses[trained.best_head] == trained.losses.min()
     losses = torch.tensor([2.0, -1.0, 3.0])
-    assert TrainedHeads(trained.heads, losses, []).best_head == 1
+    assert TrainedHeads(trained.heads, losses, [], -losses).best_head == 1
 
 
 def test_one_seed_gives_the_same_heads_to_the_bit(blobs):

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_scan.model_selection._information import neighbor_information
+from sklearn_scan.model_selection._information import neighbor_score
 from sklearn_scan.neighbors import mine_neighbors
-from sklearn_scan.partitions import decided
 
 # Of 10, 15, 20, 30, 50 and 100, on six sets of features: fewer follow the noise in who
 # is nearest, and more reach into other classes where those have 72 samples each.
@@ -24,7 +23,7 @@ def label_free_score(
 ) -> float:
     """Score clusters of one number by how much they tell of neighbours' clusters.
 
-    The `neighbor_information` of labels, with neighbours that do not depend on how the
+    The `neighbor_score` of labels, with neighbours that do not depend on how the
     clusters came about: the 20 nearest, or a tenth of the samples, by cosine similarity
     about the mean. It takes labels rather than probabilities, since confidence grows in
     any training, whether or not the clusters get better.
@@ -44,7 +43,7 @@ def label_free_score(
     Returns
     -------
     float
-        In nats, from 0 to log(n_clusters); higher is better.
+        From 0 to the root of log(n_clusters); higher is better.
 
     Raises
     ------
@@ -81,7 +80,7 @@ def label_free_score(
     n_neighbors = count_neighbors(len(features))
     centered = features - features.mean(axis=0)
     neighbors = mine_neighbors(centered, n_neighbors, device=device)
-    return neighbor_information(decided(labels), neighbors)
+    return neighbor_score(labels, neighbors)
 
 
 def count_neighbors(n_samples: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.partitions import decided, joint_distribution
+from sklearn_scan.partitions import joint_distribution
 
 
 def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -> float:
@@ -47,5 +47,5 @@ def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -
     >>> neighbor_modularity(np.array([0, 0, 0, 0]), pairs)
     0.0
     """
-    joint = joint_distribution(decided(labels), neighbors)
+    joint = joint_distribution(labels, neighbors)
     return float(joint.trace() - np.sum(joint.sum(axis=0) ** 2))

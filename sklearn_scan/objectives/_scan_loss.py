@@ -22,9 +22,9 @@ class ScanLoss(PairObjective):
 
     Parameters
     ----------
-    entropy_weight : float
-        The weight λ of the spread.
-    prior : Tensor of shape (n_clusters,), optional
+    entropy_weight : float, or Tensor of shape (n_heads,)
+        The weight λ of the spread, for all heads or for each.
+    prior : Tensor of shape (n_clusters,) or (n_heads, n_clusters), optional
         The known proportions of the clusters.
 
     References
@@ -41,11 +41,14 @@ class ScanLoss(PairObjective):
     {'consistency': 0.0, 'entropy': -3.466}
     """
 
+    entropy_weight: Tensor
+
     def __init__(
-        self, entropy_weight: float = 5.0, prior: Tensor | None = None
+        self, entropy_weight: float | Tensor = 5.0, prior: Tensor | None = None
     ) -> None:
         super().__init__()
-        self.entropy_weight = entropy_weight
+        weight = torch.as_tensor(entropy_weight, dtype=torch.float32)
+        self.register_buffer("entropy_weight", weight.unsqueeze(-1))  # beside (h, c)
         self.log_prior: Tensor | None
         self.register_buffer("log_prior", None if prior is None else prior.log())
 
@@ -58,7 +61,7 @@ class ScanLoss(PairObjective):
         mean = log_anchor.exp().mean(dim=2)  # (h, c)
         return {
             "consistency": -log_agreement.mean(dim=1),
-            "entropy": self.entropy_weight * (mean * self._log_ratio(mean)).sum(dim=1),
+            "entropy": self._spread(mean, self._log_ratio(mean)),
         }
 
     def value_and_gradient(
@@ -89,9 +92,12 @@ class ScanLoss(PairObjective):
         partner.sub_(responsibility)
         terms = {
             "consistency": -agreement.log().mean(dim=1),
-            "entropy": self.entropy_weight * (mean * log_ratio).sum(dim=1),
+            "entropy": self._spread(mean, log_ratio),
         }
         return terms, p.div_(anchor.shape[2]).mT
+
+    def _spread(self, mean: Tensor, log_ratio: Tensor) -> Tensor:
+        return (self.entropy_weight * mean * log_ratio).sum(dim=1)
 
     def _log_ratio(self, mean: Tensor) -> Tensor:
         """Return the logarithm of the mean, less the prior's if there is one."""

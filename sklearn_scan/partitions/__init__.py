@@ -4,7 +4,7 @@ They are where heads start from; `joint_distribution` tells how well neighbours 
 together.
 """
 
-from sklearn_scan.partitions._joint import decided, joint_distribution
+from sklearn_scan.partitions._joint import joint_distribution
 from sklearn_scan.partitions._k_means import k_means_partition
 from sklearn_scan.partitions._merging import merge_clusters
 from sklearn_scan.partitions._several import several_partitions
@@ -15,7 +15,6 @@ from sklearn_scan.partitions._spectral import (
 )
 
 __all__ = [
-    "decided",
     "joint_distribution",
     "k_means_partition",
     "merge_clusters",

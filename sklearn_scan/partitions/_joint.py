@@ -9,29 +9,30 @@ from sklearn_scan.neighbors import NeighborGraph
 
 
 def joint_distribution(
-    probabilities: NDArray[np.floating], neighbors: NeighborGraph
-) -> NDArray[np.floating]:
+    clusters: NDArray[np.integer] | NDArray[np.floating], neighbors: NeighborGraph
+) -> NDArray[np.float64]:
     """Return how often a sample is in one cluster and a neighbour in another.
 
     Parameters
     ----------
-    probabilities : ndarray of shape (n, n_clusters)
-        The probability of each cluster.
+    clusters : ndarray of int, shape (n,), or of float, shape (n, n_clusters)
+        The cluster of each sample, numbered from 0, or the probability of each cluster.
     neighbors : NeighborGraph
         The neighbours of the same samples.
 
     Returns
     -------
-    ndarray of shape (n_clusters, n_clusters)
+    ndarray of float64, shape (n_clusters, n_clusters)
         Symmetric; sums to one.
     """
-    # the mean over neighbours first: (n, k, c) is never held
-    around = sum(probabilities[column] for column in neighbors.indices.T)
-    joint = probabilities.T @ around / neighbors.indices.size
-    symmetric: NDArray[np.floating] = (joint + joint.T) / 2
+    if clusters.ndim == 1:
+        n_clusters = 1 + int(clusters.max())
+        pairs = n_clusters * clusters[:, np.newaxis] + clusters[neighbors.indices]
+        counts = np.bincount(pairs.ravel(), minlength=n_clusters**2)
+        joint = counts.reshape(n_clusters, n_clusters) / neighbors.indices.size
+    else:
+        # the mean over neighbours first: (n, k, c) is never held
+        around = sum(clusters[column] for column in neighbors.indices.T)
+        joint = clusters.T @ around / neighbors.indices.size
+    symmetric: NDArray[np.float64] = (joint + joint.T) / 2
     return symmetric
-
-
-def decided(labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return labels, numbered from 0, as probabilities of zero and one."""
-    return np.eye(1 + labels.max())[labels]

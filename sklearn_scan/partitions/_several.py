@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.partitions._joint import decided, joint_distribution
+from sklearn_scan.partitions._joint import joint_distribution
 from sklearn_scan.partitions._k_means import k_means_partition
 from sklearn_scan.partitions._merging import merge_clusters
 from sklearn_scan.partitions._spectral import spectral_partition
@@ -76,6 +76,6 @@ def _partitions(
             continue
         parts = k_means_partition(features, n_parts, rng)
         for graph in graphs:
-            joint = joint_distribution(decided(parts), graph)
+            joint = joint_distribution(parts, graph)
             for per_entropy in (False, True):
                 yield merge_clusters(joint, n_clusters, per_entropy=per_entropy)[parts]
