@@ -19,12 +19,13 @@ from sklearn_scan._stages import StagesMixin, Usual, choose_pace, count_epochs
 from sklearn_scan._validation import check_count, check_prior, check_real, is_auto
 from sklearn_scan.augment import default_strong_views
 from sklearn_scan.clustering import TrainedHeads, train_heads
-from sklearn_scan.feature_stage import count_shares, label_all, train_on_features
+from sklearn_scan.feature_stage import train_on_features
 from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
 from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
+from sklearn_scan.ridge import count_shares, label_all
 from sklearn_scan.self_labeling import SelfLabeled
 from sklearn_scan.trunks import BackboneTrunk, FeatureTrunk, Trunk
 

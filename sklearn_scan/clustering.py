@@ -64,7 +64,8 @@ class TrainedHeads:
 
     def best_heads(self, n_heads: int) -> Heads:
         """Return the `n_heads` heads of the highest scores, best first."""
-        return self.heads.select(*self.scores.argsort(descending=True)[:n_heads])
+        best = self.scores.argsort(descending=True)[:n_heads]
+        return self.heads.select(*best.tolist())
 
 
 def suggest_learning_rate(n_features: int, n_steps: int) -> float:

@@ -2,7 +2,8 @@
 
 Heads of random weights settle in clusters near by, so that one head differs from the
 next by many points. Here each starts from a partition of all samples, trains by the
-SCAN loss, and the one is kept whose clusters neighbours share most.
+SCAN loss, and the one is kept whose clusters neighbours share most and a linear model
+finds again.
 """
 
 from __future__ import annotations
@@ -14,24 +15,20 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from sklearn_scan.clustering import TrainedHeads, train_heads
-from sklearn_scan.heads import ClusterHeads, Heads
 from sklearn_scan.model_selection import neighbor_score
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
 from sklearn_scan.partitions import several_partitions
-from sklearn_scan.subspace import principal_axes
+from sklearn_scan.ridge import (
+    count_shares,
+    fit_heads_to,
+    label_all,
+    linear_generalization,
+)
+from sklearn_scan.subspace import to_subspace
 from sklearn_scan.trunks import FeatureTrunk
 
-__all__ = ["fit_heads_to", "label_all", "train_on_features"]
-
-# Heads learn in the subspace of the largest variances, several times as fast: on
-# features of length 1,280 they were as good in it.
-MOST_AXES = 256
-# The logit that ridge regression aims at for a sample's cluster: heads begin decided,
-# and can still change their mind.
-_SCALE = 8.0
-_RIDGE = 0.1  # for each sample
-_ROWS = 2**14  # of the features, at once
+__all__ = ["train_on_features"]
 
 
 def train_on_features(
@@ -81,10 +78,7 @@ def train_on_features(
     TrainedHeads
         The heads, on the features given, with the loss and the score of each.
     """
-    axes = principal_axes(features, MOST_AXES)
-    inside = features @ axes
-    scale = inside.square().mean().sqrt().clamp_min(torch.finfo(inside.dtype).eps)
-    inside, axes = inside / scale, axes / scale
+    inside, axes = to_subspace(features)
     n_partitions = -(-n_heads // len(entropy_weights))
     drawn = draw_partitions(inside, neighbors, n_clusters, n_partitions, seed)
     order = torch.arange(n_heads, device=drawn.device)
@@ -110,7 +104,7 @@ def train_on_features(
         trained.heads.behind(axes),
         trained.losses,
         trained.history,
-        score_labels(label_all(trained.heads, inside), neighbors),
+        score_labels(label_all(trained.heads, inside), inside, neighbors),
     )
 
 
@@ -139,44 +133,12 @@ def _number_by_size(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.in
     return rank[labels]
 
 
-def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> ClusterHeads:
-    """Return heads whose logits are the ridge regression to each partition.
+def score_labels(labels: Tensor, features: Tensor, neighbors: NeighborGraph) -> Tensor:
+    """Return how well neighbours share each head's labels, and a linear model them.
 
-    Parameters
-    ----------
-    partitions : Tensor of int64, shape (n_heads, n)
-        The cluster of each sample, for each head.
-    features : Tensor of shape (n, d)
-        The samples, about their mean, of a variance near one.
-    n_clusters : int
-        How many clusters a partition may have.
+    A head that uses fewer clusters than another comes after it: they were asked for.
     """
-    n_samples, dim = features.shape
-    products = features.T @ features
-    products.diagonal().add_(_RIDGE * n_samples)
-    sums = features.new_zeros(len(partitions), n_clusters, dim)
-    for of_clusters, labels in zip(sums, partitions, strict=True):
-        of_clusters.index_add_(0, labels, features)
-    weight = torch.linalg.solve(products, sums.flatten(0, 1).T).T
-    return ClusterHeads.from_weights(
-        _SCALE * weight.reshape(sums.shape),
-        _SCALE * (count_shares(partitions, n_clusters) - 1 / n_clusters),
-    )
-
-
-def count_shares(partitions: Tensor, n_clusters: int) -> Tensor:
-    """Return the share of the samples in each cluster, (n_partitions, n_clusters)."""
-    counts = [labels.bincount(minlength=n_clusters) for labels in partitions]
-    return torch.stack(counts).float() / partitions.shape[1]
-
-
-@torch.no_grad()
-def label_all(heads: Heads, features: Tensor) -> Tensor:
-    """Return the clusters that each head gives all samples, int64 (n_heads, n)."""
-    return torch.cat([heads(rows).argmax(dim=2) for rows in features.split(_ROWS)], 1)
-
-
-def score_labels(labels: Tensor, neighbors: NeighborGraph) -> Tensor:
-    """Return the `neighbor_score` of each row of labels (n_heads, n)."""
-    scores = [neighbor_score(of_head, neighbors) for of_head in labels.cpu().numpy()]
-    return torch.tensor(scores)
+    shared = [neighbor_score(of_head, neighbors) for of_head in labels.cpu().numpy()]
+    found_again = linear_generalization(labels, features).cpu()
+    n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
+    return torch.tensor(shared) * found_again - (n_used.max() - n_used)

@@ -6,8 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_scan._device import isolated_rng
+from sklearn_scan.heads import Standardize
 from sklearn_scan.model_selection._information import neighbor_score
 from sklearn_scan.neighbors import mine_neighbors
+from sklearn_scan.ridge import linear_generalization
+from sklearn_scan.subspace import to_subspace
 
 # Of 10, 15, 20, 30, 50 and 100, on six sets of features: fewer follow the noise in who
 # is nearest, and more reach into other classes where those have 72 samples each.
@@ -80,7 +84,11 @@ def label_free_score(
     n_neighbors = count_neighbors(len(features))
     centered = features - features.mean(axis=0)
     neighbors = mine_neighbors(centered, n_neighbors, device=device)
-    return neighbor_score(labels, neighbors)
+    shared = neighbor_score(labels, neighbors)
+    embedding = torch.tensor(features, dtype=torch.float32)
+    with isolated_rng(0):
+        inside, _ = to_subspace(Standardize.from_features(embedding)(embedding))
+    return shared * float(linear_generalization(torch.tensor(labels)[None], inside))
 
 
 def count_neighbors(n_samples: int) -> int:

@@ -1,0 +1,90 @@
+"""Linear heads in closed form: ridge regression to the clusters of samples."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sklearn_scan._device import make_generator
+from sklearn_scan.heads import ClusterHeads, Heads
+
+__all__ = ["count_shares", "fit_heads_to", "label_all", "linear_generalization"]
+
+# The logit that the regression aims at for a sample's cluster: heads begin decided, and
+# can still change their mind.
+_SCALE = 8.0
+_RIDGE = 0.1  # for each sample
+_ROWS = 2**14  # of the features, at once
+
+
+def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> ClusterHeads:
+    """Return heads whose logits are the ridge regression to each partition.
+
+    Parameters
+    ----------
+    partitions : Tensor of int64, shape (n_heads, n)
+        The cluster of each sample, for each head.
+    features : Tensor of shape (n, d)
+        The samples, about their mean, of a variance near one.
+    n_clusters : int
+        How many clusters a partition may have.
+    """
+    n_samples, dim = features.shape
+    products = features.T @ features
+    products.diagonal().add_(_RIDGE * n_samples)
+    sums = features.new_zeros(len(partitions), n_clusters, dim)
+    for of_clusters, labels in zip(sums, partitions, strict=True):
+        of_clusters.index_add_(0, labels, features)
+    weight = torch.linalg.solve(products, sums.flatten(0, 1).T).T
+    return ClusterHeads.from_weights(
+        _SCALE * weight.reshape(sums.shape),
+        _SCALE * (count_shares(partitions, n_clusters) - 1 / n_clusters),
+    )
+
+
+def count_shares(partitions: Tensor, n_clusters: int) -> Tensor:
+    """Return the share of the samples in each cluster, (n_partitions, n_clusters)."""
+    counts = [labels.bincount(minlength=n_clusters) for labels in partitions]
+    return torch.stack(counts).float() / partitions.shape[1]
+
+
+@torch.no_grad()
+def label_all(heads: Heads, features: Tensor) -> Tensor:
+    """Return the clusters that each head gives all samples, int64 (n_heads, n)."""
+    return torch.cat([heads(rows).argmax(dim=2) for rows in features.split(_ROWS)], 1)
+
+
+def linear_generalization(partitions: Tensor, features: Tensor) -> Tensor:
+    """Return the share of samples whose cluster a linear model finds from the others.
+
+    Samples are halved; the model learns the clusters of each half, and is asked for
+    those of the other.
+
+    Parameters
+    ----------
+    partitions : Tensor of int64, shape (n_partitions, n)
+        The cluster of each sample, for each partition.
+    features : Tensor of shape (n, d)
+        The samples, about their mean, of a variance near one.
+
+    Returns
+    -------
+    Tensor of shape (n_partitions,)
+        From 0 to 1; with n of 1, where there is nothing to learn from, 1.
+
+    References
+    ----------
+    .. [1] A. Gadetsky, Y. Jiang, M. Brbic, "Let Go of Your Labels with Unsupervised
+       Transfer" (TURTLE), ICML 2024: the generalisation of labels as their quality.
+    """
+    n_clusters = 1 + int(partitions.max())
+    order = torch.randperm(len(features), generator=make_generator(0))
+    halves = order.to(features.device).tensor_split(2)
+    found = torch.zeros(len(partitions), device=features.device)
+    for learnt, asked in (halves, halves[::-1]):
+        if len(learnt) == 0:
+            return torch.ones_like(found)
+        heads = fit_heads_to(partitions[:, learnt], features[learnt], n_clusters)
+        labels = label_all(heads, features[asked])
+        found += (labels == partitions[:, asked]).sum(dim=1)
+    return found / len(features)
