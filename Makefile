@@ -26,6 +26,8 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/augment.py
 	$(BIN)/python examples/benchmarks/training.py
 	$(BIN)/python examples/benchmarks/scratch.py
+	$(BIN)/python examples/benchmarks/frozen.py speed
+	$(BIN)/python examples/benchmarks/frozen.py --again
 	$(BIN)/python examples/benchmarks/paper.py --quick
 
 clean:

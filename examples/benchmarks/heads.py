@@ -27,6 +27,7 @@ from sklearn_scan.clustering import train_heads
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
+from sklearn_scan.trunks import FeatureTrunk
 
 N_SAMPLES, N_FEATURES, N_CLUSTERS, N_HEADS, BATCH_SIZE = 50_000, 384, 10, 10, 512
 
@@ -72,13 +73,15 @@ def time_plainly(features: np.ndarray, neighbors: np.ndarray, n_epochs: int) -> 
     return time.perf_counter() - start
 
 
-def make_features() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def make_features(
+    n_samples: int = N_SAMPLES, n_features: int = N_FEATURES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return features in overlapping groups, neighbours of the same group, groups."""
     features, y = make_blobs(
-        N_SAMPLES, N_FEATURES, centers=N_CLUSTERS, cluster_std=30.0, random_state=0
+        n_samples, n_features, centers=N_CLUSTERS, cluster_std=30.0, random_state=0
     )
     rng = np.random.default_rng(0)
-    neighbors = np.empty((N_SAMPLES, 20), dtype=np.int64)
+    neighbors = np.empty((n_samples, 20), dtype=np.int64)
     for group in range(N_CLUSTERS):
         members = np.flatnonzero(y == group)
         neighbors[members] = rng.choice(members, (len(members), 20))
@@ -104,7 +107,7 @@ def main() -> None:
     tensor = torch.from_numpy(features)
     train = partial(
         train_heads,
-        tensor,
+        FeatureTrunk(tensor),
         graph,
         ScanLoss(),
         n_clusters=N_CLUSTERS,

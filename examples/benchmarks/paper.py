@@ -17,7 +17,6 @@ may be given one by one:
 import argparse
 import copy
 import json
-import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -27,14 +26,11 @@ from typing import NamedTuple
 
 import joblib
 import numpy as np
-import sklearn
-import timm
 import torch
-import torchvision
 from benchmark_images import load_split
+from benchmark_machine import describe_machine
 from sklearn.cluster import KMeans
 
-import sklearn_scan
 from sklearn_scan import SCANClusterer
 from sklearn_scan._device import isolated_rng, resolve_device, resolve_precision
 from sklearn_scan.augment import ColorViews, StrongViews
@@ -371,20 +367,6 @@ def evaluate(row, study):
         labels = np.array([mapping[label] for label in labels])
     report = clustering_report(y, labels)
     return {"accuracy": report.accuracy, "nmi": report.nmi, "ari": report.ari}
-
-
-def describe_machine():
-    device = resolve_device("auto")
-    is_gpu = device.type == "cuda"
-    cpu = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
-    modules = (torch, torchvision, timm, sklearn, np, sklearn_scan)
-    return {
-        "device": torch.cuda.get_device_name() if is_gpu else cpu,
-        "threads": torch.get_num_threads(),
-        "precision": str(resolve_precision("auto", device)),
-        "python": platform.python_version(),
-        "versions": {module.__name__: module.__version__ for module in modules},
-    }
 
 
 def print_table(results, dataset):
