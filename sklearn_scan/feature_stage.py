@@ -15,16 +15,11 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from sklearn_scan.clustering import TrainedHeads, train_heads
-from sklearn_scan.model_selection import neighbor_score
+from sklearn_scan.model_selection import score_heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
 from sklearn_scan.partitions import several_partitions
-from sklearn_scan.ridge import (
-    count_shares,
-    fit_heads_to,
-    label_all,
-    linear_generalization,
-)
+from sklearn_scan.ridge import count_shares, fit_heads_to
 from sklearn_scan.subspace import to_subspace
 from sklearn_scan.trunks import FeatureTrunk
 
@@ -104,7 +99,7 @@ def train_on_features(
         trained.heads.behind(axes),
         trained.losses,
         trained.history,
-        score_labels(label_all(trained.heads, inside), inside, neighbors),
+        score_heads(trained.heads, inside, neighbors),
     )
 
 
@@ -131,14 +126,3 @@ def _number_by_size(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.in
     order = np.argsort(-np.bincount(labels, minlength=n_clusters), kind="stable")
     rank: NDArray[np.int64] = np.argsort(order)
     return rank[labels]
-
-
-def score_labels(labels: Tensor, features: Tensor, neighbors: NeighborGraph) -> Tensor:
-    """Return how well neighbours share each head's labels, and a linear model them.
-
-    A head that uses fewer clusters than another comes after it: they were asked for.
-    """
-    shared = [neighbor_score(of_head, neighbors) for of_head in labels.cpu().numpy()]
-    found_again = linear_generalization(labels, features).cpu()
-    n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
-    return torch.tensor(shared) * found_again - (n_used.max() - n_used)

@@ -5,6 +5,7 @@ At one number of clusters, `label_free_score` ranks settings; it is what a clust
 `TransductiveSplit` are for grid searches.
 """
 
+from sklearn_scan.model_selection._head_scores import score_heads
 from sklearn_scan.model_selection._information import (
     COLLAPSE,
     information_lost,
@@ -30,4 +31,5 @@ __all__ = [
     "neighbor_information",
     "neighbor_modularity",
     "neighbor_score",
+    "score_heads",
 ]
