@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from sklearn_scan._device import make_generator
 from sklearn_scan.averaging import average_weights
 from sklearn_scan.clustering import TrainedHeads
-from sklearn_scan.model_selection import score_heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import TemiLoss
 from sklearn_scan.optimizers import make_adamw
@@ -140,8 +139,7 @@ def train_with_teacher(
         pairs(_COMPARISON_BATCH),
         n_passes=_COMPARISON_DRAWS,
     )
-    scores = score_heads(student, features, neighbors)
-    return TrainedHeads(student.behind(axes), losses, history, scores)
+    return TrainedHeads(student.behind(axes), losses, history, -losses)
 
 
 def _make_optimizer(

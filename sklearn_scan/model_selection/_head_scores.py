@@ -32,7 +32,30 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
         On the CPU; higher is better.
     """
     labels = label_all(heads, features)
-    shared = [neighbor_score(of_head, neighbors) for of_head in labels.cpu().numpy()]
-    found_again = linear_generalization(labels, features).cpu()
     n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
-    return torch.tensor(shared) * found_again - (n_used.max() - n_used)
+    scores = score_partitions(labels, features, neighbors)
+    return scores - (n_used.max() - n_used)
+
+
+def score_partitions(
+    partitions: Tensor, features: Tensor, neighbors: NeighborGraph
+) -> Tensor:
+    """Return the `neighbor_score` of partitions, times their linear generalisation.
+
+    The latter is squared, which chose better heads than its first power.
+
+    Parameters
+    ----------
+    partitions : Tensor of int64, shape (n_partitions, n)
+        The cluster of each sample, for each partition.
+    features, neighbors
+        As for `score_heads`.
+
+    Returns
+    -------
+    Tensor of shape (n_partitions,)
+        On the CPU; higher is better.
+    """
+    shared = [neighbor_score(labels, neighbors) for labels in partitions.cpu().numpy()]
+    found_again = linear_generalization(partitions, features).cpu()
+    return torch.tensor(shared) * found_again.square()
