@@ -50,7 +50,9 @@ class ScanLoss(PairObjective):
         weight = torch.as_tensor(entropy_weight, dtype=torch.float32)
         self.register_buffer("entropy_weight", weight.unsqueeze(-1))  # beside (h, c)
         self.log_prior: Tensor | None
-        self.register_buffer("log_prior", None if prior is None else prior.log())
+        # of a cluster that is to be empty too, the logarithm stays finite
+        log_prior = None if prior is None else prior.clamp_min(_tiny(prior)).log()
+        self.register_buffer("log_prior", log_prior)
 
     def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
         """Return the consistency and the weighted spread of each head."""

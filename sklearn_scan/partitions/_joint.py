@@ -26,6 +26,7 @@ def joint_distribution(
         Symmetric; sums to one.
     """
     if clusters.ndim == 1:
+        clusters = clusters.astype(np.int64)  # the numbers of pairs need the room
         n_clusters = 1 + int(clusters.max())
         pairs = n_clusters * clusters[:, np.newaxis] + clusters[neighbors.indices]
         counts = np.bincount(pairs.ravel(), minlength=n_clusters**2)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.partitions._k_means import k_means_partition
@@ -69,7 +70,7 @@ def spectral_vectors(
     ndarray of float64, shape (n, n_vectors)
         Smoothest first.
     """
-    adjacency = _scaled_adjacency(neighbors)
+    adjacency, roots = _scaled_adjacency(neighbors)
     n_samples = len(neighbors.indices)
     if n_samples <= _DENSE or n_vectors > n_samples // 4:
         last = n_samples - 1
@@ -77,7 +78,8 @@ def spectral_vectors(
             adjacency.toarray(), subset_by_index=[last - n_vectors + 1, last]
         )
     else:
-        vectors = _search(adjacency, n_vectors, rng)
+        known = _vectors_of_parts(adjacency, roots, n_vectors)
+        vectors = np.hstack([_search(adjacency, known, n_vectors, rng), known])
     smoothest: NDArray[np.float64] = vectors[:, ::-1]
     return smoothest
 
@@ -89,35 +91,64 @@ def unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return unit
 
 
-def _scaled_adjacency(neighbors: NeighborGraph) -> csr_array:
+def _scaled_adjacency(
+    neighbors: NeighborGraph,
+) -> tuple[csr_array, NDArray[np.float64]]:
+    """Return the scaled adjacency, and the roots of the degrees."""
     n_samples = len(neighbors.indices)
     rows = np.repeat(np.arange(n_samples), neighbors.n_neighbors)
     ones = np.ones(neighbors.indices.size)
     shape = (n_samples, n_samples)
     directed = csr_array((ones, (rows, neighbors.indices.ravel())), shape=shape)
     adjacency = (directed + directed.T) / 2
-    scale = diags_array(1 / np.sqrt(adjacency.sum(axis=1)))
-    return csr_array(scale @ adjacency @ scale)
+    roots: NDArray[np.float64] = np.sqrt(adjacency.sum(axis=1))
+    scale = diags_array(1 / roots)
+    return csr_array(scale @ adjacency @ scale), roots
+
+
+def _vectors_of_parts(
+    adjacency: csr_array, roots: NDArray[np.float64], most: int
+) -> NDArray[np.float64]:
+    """Return a vector for each part without edges to others, of the largest parts.
+
+    They share the eigenvalue 1, of which a search finds a single vector.
+    """
+    _, parts = connected_components(adjacency, directed=False)
+    largest = np.argsort(np.bincount(parts), kind="stable")[-most:]
+    vectors: NDArray[np.float64] = np.where(
+        parts[:, np.newaxis] == largest, roots[:, np.newaxis], 0.0
+    )
+    return vectors / np.linalg.norm(vectors, axis=0)
 
 
 def _search(
-    adjacency: csr_array, n_vectors: int, rng: np.random.RandomState
+    adjacency: csr_array,
+    known: NDArray[np.float64],
+    n_vectors: int,
+    rng: np.random.RandomState,
 ) -> NDArray[np.float64]:
-    """Return the vectors of the largest eigenvalues, in ascending order."""
-    start = rng.standard_normal(adjacency.shape[0])
+    """Return the vectors that come after those known, in ascending order."""
+    n_samples, n_known = known.shape
+    n_wanted = n_vectors - n_known
+    if n_wanted == 0:
+        return np.empty((n_samples, 0))
+    others = LinearOperator(
+        adjacency.shape,
+        matvec=lambda x: adjacency @ x - known @ (known.T @ x),
+        dtype=np.float64,
+    )
     try:
         _, vectors = eigsh(
-            adjacency,
-            n_vectors,
+            others,
+            n_wanted,
             which="LA",
-            v0=start,
+            v0=rng.standard_normal(n_samples),
             tol=_TOLERANCE,
             maxiter=_MOST_STEPS,
         )
     except ArpackNoConvergence as error:
         # Those found so far; the rest, of eigenvalues hardly apart, tell nothing apart.
         found = error.eigenvectors
-        missing = np.zeros((len(start), n_vectors - found.shape[1]))
-        vectors = np.hstack([missing, found])
+        vectors = np.hstack([np.zeros((n_samples, n_wanted - found.shape[1])), found])
     sorted_vectors: NDArray[np.float64] = vectors
     return sorted_vectors

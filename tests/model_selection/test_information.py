@@ -7,7 +7,11 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.metrics import mutual_info_score
 
-from sklearn_scan.model_selection import neighbor_information
+from sklearn_scan.model_selection import (
+    information_lost,
+    neighbor_information,
+    neighbor_score,
+)
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 
 
@@ -108,3 +112,85 @@ def test_a_nearly_empty_cluster_does_not_overflow(dtype, tiny):
     probabilities[:2, 2] = tiny
     score = neighbor_information(probabilities, graph)
     assert score == pytest.approx(math.log(2), rel=1e-6)
+
+
+def slow_entropy(labels):
+    shares = [(labels == c).mean() for c in set(labels.tolist())]
+    return -sum(share * math.log(share) for share in shares)
+
+
+def cliques(*sizes):
+    """Return the graph of groups whose members are all neighbours, and the groups."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    members = [np.flatnonzero(labels == c) for c in range(len(sizes))]
+    indices = [np.setdiff1d(members[c], [i])[:2] for i, c in enumerate(labels)]
+    return NeighborGraph(np.array(indices), None), labels
+
+
+@pytest.mark.parametrize("n_clusters", [2, 5])
+def test_score_is_information_over_the_root_of_entropy(n_clusters):
+    graph = random_graph()
+    labels = random_proba(n_clusters=n_clusters).argmax(axis=1)
+    own, neighbors = np.repeat(labels, graph.n_neighbors), labels[graph.indices].ravel()
+    both_ways = np.r_[own, neighbors], np.r_[neighbors, own]
+    expected = mutual_info_score(*both_ways) / math.sqrt(slow_entropy(both_ways[0]))
+    assert neighbor_score(labels, graph) == pytest.approx(expected)
+
+
+def test_information_and_score_take_labels_as_well_as_probabilities():
+    graph, labels = random_graph(), random_proba().argmax(axis=1)
+    for score in (neighbor_information, neighbor_score):
+        of_labels, of_probabilities = (
+            score(labels, graph),
+            score(np.eye(4)[labels], graph),
+        )
+        assert of_labels == pytest.approx(of_probabilities, abs=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(4, 4, 4), (20, 5, 3), (3, 3, 40)])
+def test_score_of_groups_apart_is_the_root_of_their_entropy(sizes):
+    graph, labels = cliques(*sizes)
+    score = neighbor_score(labels, graph)
+    # the entropy as neighbours see it, who all lie in the same group
+    assert score == pytest.approx(math.sqrt(slow_entropy(labels)), rel=0.05)
+    assert score <= math.sqrt(math.log(3))
+
+
+def test_score_of_one_cluster_is_zero():
+    graph, labels = cliques(5, 5)
+    assert neighbor_score(0 * labels, graph) == 0
+    assert neighbor_score(np.ones((10, 1)), graph) == 0
+    assert neighbor_score(np.eye(3)[0 * labels], graph) == 0
+
+
+def test_score_ignores_numbers_and_unused_clusters():
+    graph, labels = random_graph(), random_proba().argmax(axis=1)
+    score = neighbor_score(labels, graph)
+    assert neighbor_score(np.array([5, 0, 7, 2])[labels], graph) == pytest.approx(score)
+
+
+def test_score_prefers_unequal_groups_to_equal_parts_of_them():
+    """Where information alone would have them equal."""
+    X, y = make_blobs([300, 20], 2, centers=[[-9, 0], [9, 0]], random_state=0)
+    graph = mine_neighbors(np.c_[X, np.full(len(X), 9.0)], 10)
+    left = np.where(X[:, 0] < np.median(X[:, 0]), 0, 1)
+    assert neighbor_score(y, graph) > neighbor_score(left, graph)
+
+
+@pytest.mark.parametrize("score", [neighbor_information, neighbor_score])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_narrow_integers_count_as_wide_ones(score, dtype):
+    graph, labels = random_graph(), 30 * random_proba().argmax(axis=1)
+    assert score(labels.astype(dtype), graph) == score(labels, graph)
+
+
+def test_information_lost_is_the_share_of_what_was_told():
+    graph, labels = cliques(10, 10, 10)
+    told = neighbor_information(labels, graph)
+    tells = neighbor_information(labels.clip(0, 1), graph)
+    lost = information_lost(labels, labels.clip(0, 1), graph)
+    assert lost == pytest.approx(1 - tells / told)
+    assert 0 < lost < 1
+    assert information_lost(labels, 0 * labels, graph) == 1
+    assert information_lost(labels, labels[::-1], graph) == pytest.approx(0)
+    assert information_lost(0 * labels, labels, graph) == 0

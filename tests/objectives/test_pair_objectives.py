@@ -19,6 +19,8 @@ from sklearn_scan.objectives import (
 PRIOR = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
 NO_TARGETS = torch.empty(0, dtype=torch.int64)
 LOSSES = [ScanLoss(), ScanLoss(prior=PRIOR), SelfLabelLoss(0.5), ContrastiveLoss()]
+WEIGHTS = torch.tensor([5.0, 1.0, 0.0])
+PRIORS = torch.stack([PRIOR, PRIOR.flip(0), torch.full_like(PRIOR, 0.25)])
 
 
 def random_logits(seed, n_heads=3, n_samples=7, n_outputs=4):
@@ -111,6 +113,54 @@ def test_prior_makes_the_spread_a_divergence():
     mean = anchor.softmax(dim=2).mean(dim=1)
     expected = [3.0 * entropy(row, PRIOR) for row in mean]
     torch.testing.assert_close(spread, torch.tensor(expected))
+
+
+@pytest.mark.parametrize("closed_form", [False, True])
+@pytest.mark.parametrize("weights", [[5.0, 5.0, 5.0], WEIGHTS.tolist()])
+@pytest.mark.parametrize("priors", [None, [PRIOR] * 3, [*PRIORS]])
+def test_heads_side_by_side_are_one_loss_each(priors, weights, closed_form):
+    """With a weight and a prior of its own for each."""
+    outputs = torch.cat([*random_logits(9)], dim=1)
+    stacked = None if priors is None else torch.stack(priors)
+    own = [
+        ScanLoss(weight, prior)
+        for weight, prior in zip(weights, priors or [None] * 3, strict=True)
+    ]
+
+    def apply(loss, of_heads):
+        if closed_form:
+            return loss.value_and_gradient(of_heads, NO_TARGETS)
+        return super(ScanLoss, loss).value_and_gradient(of_heads, NO_TARGETS)
+
+    terms, gradient = apply(ScanLoss(torch.tensor(weights), stacked), outputs)
+    for head, loss in enumerate(own):
+        alone, alone_gradient = apply(loss, outputs[[head]])
+        for name in ("consistency", "entropy"):
+            torch.testing.assert_close(terms[name][[head]], alone[name])
+        torch.testing.assert_close(gradient[[head]], alone_gradient)
+
+
+def test_a_weight_per_head_equals_the_slow_reference():
+    anchor, partner = random_logits(10)
+    spread = ScanLoss(WEIGHTS)(anchor, partner)["entropy"]
+    pairs = zip(anchor.tolist(), partner.tolist(), WEIGHTS.tolist(), strict=True)
+    expected = [slow_scan(*pair)[1] for pair in pairs]
+    torch.testing.assert_close(spread, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_a_prior_per_head_is_a_divergence_from_each():
+    anchor, partner = random_logits(11)
+    spread = ScanLoss(2.0, PRIORS)(anchor, partner)["entropy"]
+    means = anchor.softmax(dim=2).mean(dim=1)
+    pairs = zip(means, PRIORS, strict=True)
+    expected = [2.0 * entropy(mean, prior) for mean, prior in pairs]
+    torch.testing.assert_close(spread, torch.tensor(expected))
+
+
+def test_weights_and_priors_move_with_the_loss():
+    loss = ScanLoss(WEIGHTS, PRIORS)
+    assert set(loss.state_dict()) == {"entropy_weight", "log_prior"}
+    assert loss.to(torch.float16).log_prior.dtype == torch.float16
 
 
 @pytest.mark.parametrize("loss", LOSSES)
