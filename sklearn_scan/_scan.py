@@ -133,7 +133,7 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head after the first stage, at its own weight of the spread.
     head_scores_ : ndarray of shape (n_heads,)
-        What the head to keep was chosen by: `model_selection.neighbor_score` on
+        What the head to keep was chosen by: `model_selection.score_heads` on
         features, and the loss with its sign changed where the backbone was trained.
     best_head_ : int
         The head of the highest score, which was kept.

@@ -10,7 +10,6 @@ from sklearn_scan.model_selection._information import (
     COLLAPSE,
     information_lost,
     neighbor_information,
-    neighbor_score,
 )
 from sklearn_scan.model_selection._label_free_score import label_free_score
 from sklearn_scan.model_selection._modularity import neighbor_modularity
@@ -30,6 +29,5 @@ __all__ = [
     "label_free_score",
     "neighbor_information",
     "neighbor_modularity",
-    "neighbor_score",
     "score_heads",
 ]

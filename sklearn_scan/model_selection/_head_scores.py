@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sklearn_scan.heads import Heads
-from sklearn_scan.model_selection._information import neighbor_score
+from sklearn_scan.model_selection._modularity import neighbor_modularity
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.ridge import label_all, linear_generalization
 
@@ -40,9 +40,11 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
 def score_partitions(
     partitions: Tensor, features: Tensor, neighbors: NeighborGraph
 ) -> Tensor:
-    """Return the `neighbor_score` of partitions, times their linear generalisation.
+    """Return the modularity of partitions, times their linear generalisation.
 
-    The latter is squared, which chose better heads than its first power.
+    On 25 sets of features, balanced and not, heads chosen by this were as good as
+    k-means or better on each. By information in the place of modularity, or by it over
+    a power of the entropy, they were better on some and fell below k-means on others.
 
     Parameters
     ----------
@@ -56,6 +58,6 @@ def score_partitions(
     Tensor of shape (n_partitions,)
         On the CPU; higher is better.
     """
-    shared = [neighbor_score(labels, neighbors) for labels in partitions.cpu().numpy()]
     found_again = linear_generalization(partitions, features).cpu()
-    return torch.tensor(shared) * found_again.square()
+    shared = [neighbor_modularity(each, neighbors) for each in partitions.cpu().numpy()]
+    return torch.tensor(shared) * found_again

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.partitions import joint_distribution
@@ -13,10 +12,6 @@ from sklearn_scan.partitions import joint_distribution
 # should lose. It leaves its old neighbours behind, and where it succeeds labels have
 # told up to 27 % less (CIFAR-10, with 3 points gained).
 COLLAPSE = 0.5
-
-# How far unequal sizes are made up for. Of powers from 0 to 0.6, on 25 balanced and
-# unbalanced sets, this one chose heads that were never worse than k-means.
-_SIZES = 0.3
 
 
 def neighbor_information(
@@ -62,43 +57,6 @@ def neighbor_information(
     0.0
     """
     return _mutual_information(joint_distribution(clusters, neighbors))
-
-
-def neighbor_score(
-    clusters: NDArray[np.integer] | NDArray[np.floating], neighbors: NeighborGraph
-) -> float:
-    r"""Return the information of neighbours' clusters, whatever the clusters' sizes.
-
-    With the information :math:`I` of `neighbor_information` and the entropy :math:`H`
-    of the clusters' sizes, :math:`I / H^{0.3}`. Information alone prefers clusters of
-    equal sizes, and the share of the entropy that it is, :math:`I / H`, a few large
-    ones.
-
-    Parameters
-    ----------
-    clusters, neighbors
-        As for `neighbor_information`.
-
-    Returns
-    -------
-    float
-        From 0, as of a single cluster, to log(n_clusters) to the power of 0.7.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_scan.neighbors import NeighborGraph
-    >>> pairs = NeighborGraph(np.array([[1], [0], [3], [2]]), np.ones((4, 1)))
-    >>> round(neighbor_score(np.array([0, 0, 1, 1]), pairs), 3)
-    0.774
-    >>> neighbor_score(np.array([0, 0, 0, 0]), pairs)
-    0.0
-    """
-    joint = joint_distribution(clusters, neighbors)
-    entropy = -float(xlogy(joint.sum(axis=0), joint.sum(axis=0)).sum())
-    if entropy <= 0:
-        return 0.0
-    return float(_mutual_information(joint) / entropy**_SIZES)
 
 
 def _mutual_information(joint: NDArray[np.float64]) -> float:

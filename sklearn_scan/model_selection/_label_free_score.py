@@ -24,16 +24,16 @@ def label_free_score(
     *,
     device: str | torch.device = "auto",
 ) -> float:
-    """Score clusters of one number by what neighbours and a linear model tell of them.
+    """Score clusters by how neighbours and a linear model agree with them.
 
-    The `neighbor_score` of labels, times the square of the share of them that a linear
-    model finds from those of other samples. Neighbours do not depend on how the
-    clusters came about: they are the 20 nearest, or a tenth of the samples, by cosine
-    similarity about the mean. It takes labels rather than probabilities, since
-    confidence grows in any training, whether or not the clusters get better.
+    The `neighbor_modularity` of labels, times the share of them that a linear model
+    finds from those of other samples. Neighbours do not depend on how the clusters
+    came about: they are the 20 nearest, or a tenth of the samples, by cosine similarity
+    about the mean. It takes labels rather than probabilities, since confidence grows in
+    any training, whether or not the clusters get better.
 
-    It ranks settings for the same number of clusters. Among numbers, more clusters
-    nearly always tell more: see `estimate_n_clusters`.
+    Too few clusters leave much to chance, too many part neighbours; but among numbers
+    of clusters see `estimate_n_clusters`, which was made for them.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def label_free_score(
     Returns
     -------
     float
-        From 0 to log(n_clusters) to the power of 0.7; higher is better.
+        Below 1; higher is better, and near zero are clusters drawn by chance.
 
     Raises
     ------
