@@ -19,6 +19,7 @@ from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan._validation import check_count, check_real, is_auto
 from sklearn_scan.augment import default_strong_views
 from sklearn_scan.clustering import TrainedHeads, suggest_learning_rate, train_heads
+from sklearn_scan.encoders import EncoderList
 from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
 from sklearn_scan.model_selection import COLLAPSE, information_lost
@@ -175,10 +176,13 @@ class StagesMixin(ImageInputMixin):
                 "pass images, or finetune='auto'."
             )
         if not self.encoder_.is_trainable:
+            name = type(self.encoder_).__name__
+            if isinstance(self.encoder_, EncoderList):
+                name = "a list of encoders"
             raise TypeError(
-                f"finetune=True trains an encoder's backbone, which "
-                f"{type(self.encoder_).__name__} does not offer: pass finetune=False, "
-                "or an ImageEncoder or a pretext as encoder."
+                f"finetune=True trains an encoder's backbone, which {name} does not "
+                "offer: pass finetune=False, or an ImageEncoder or a pretext as "
+                "encoder."
             )
         if self.precision == "fp16":
             raise ValueError(
@@ -195,7 +199,7 @@ class StagesMixin(ImageInputMixin):
     ) -> Trunk:
         """Return what the heads are trained on."""
         if not (self._trains_backbone and isinstance(data, ImageSource)):
-            return FeatureTrunk(scaler(embedding))
+            return FeatureTrunk(scaler(embedding), scaler.space_dims)
         assert self.encoder_ is not None  # for mypy: images have an encoder
         module, preprocessing = self.encoder_.for_training()
         pixels = load_pixels(
@@ -336,7 +340,8 @@ def _choose_pace(
     if isinstance(learning_rate, str):
         n_steps = n_epochs * count_batches(n_samples, batch_size)
         learning_rate = usual.learning_rate or suggest_learning_rate(
-            trunk.embed_dim, n_steps
+            min(trunk.space_dims),
+            n_steps,  # that the narrowest comes to a decision
         )
     return Pace(n_epochs, batch_size, learning_rate)
 

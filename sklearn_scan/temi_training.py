@@ -6,6 +6,7 @@ Pretrained Models", BMVC 2023.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -19,6 +20,7 @@ from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import TemiLoss
 from sklearn_scan.optimizers import make_adamw
 from sklearn_scan.projection_heads import ProjectionHeads
+from sklearn_scan.space_heads import join_heads
 from sklearn_scan.training import ViewPairs, evaluate, fit_loop
 
 __all__ = ["suggest_momentum", "train_with_teacher"]
@@ -63,6 +65,7 @@ def train_with_teacher(
     neighbors: NeighborGraph,
     objective: TemiLoss,
     *,
+    space_dims: tuple[int, ...] | None = None,
     temperature: float,
     n_epochs: int,
     batch_size: int,
@@ -81,6 +84,8 @@ def train_with_teacher(
         The neighbours of each sample.
     objective : TemiLoss
         The loss of student and teacher, on the same device.
+    space_dims : tuple of int, optional
+        The widths of the feature spaces, if there are several side by side.
     temperature : float
         What the heads' cosines are divided by.
     n_epochs, batch_size : int
@@ -100,16 +105,22 @@ def train_with_teacher(
         The teachers, with the loss of each in both roles.
     """
     generator = make_generator(seed)
-    axes = _principal_axes(features)
-    features = features @ axes
+    space_dims = space_dims or (features.shape[1],)
+    spaces = features.split(list(space_dims), dim=1)
+    axes = [_principal_axes(space) for space in spaces]
+    features = torch.cat([s @ a for s, a in zip(spaces, axes, strict=True)], dim=1)
     n_heads, n_clusters = objective.marginal.shape
-    student = ProjectionHeads(
-        axes.shape[1],
-        n_clusters,
-        n_heads,
-        temperature=temperature,
-        generator=generator,
-    ).to(features.device)
+    heads = [
+        ProjectionHeads(
+            a.shape[1],
+            n_clusters,
+            n_heads,
+            temperature=temperature,
+            generator=generator,
+        ).to(features.device)
+        for a in axes
+    ]
+    student = join_heads(heads, [a.shape[1] for a in axes])
     pairs = partial(
         ViewPairs,
         features,
@@ -118,7 +129,7 @@ def train_with_teacher(
     )
     batches = pairs(batch_size)
     optimizer, scheduler = _make_optimizer(
-        student, learning_rate, n_epochs * len(batches)
+        heads, learning_rate, n_epochs * len(batches)
     )
     teacher = average_weights(student, optimizer, teacher_momentum)
     history = fit_loop(
@@ -138,15 +149,17 @@ def train_with_teacher(
         pairs(_COMPARISON_BATCH),
         n_passes=_COMPARISON_DRAWS,
     )
-    return TrainedHeads(student.behind(axes), losses, history)
+    wide = [each.behind(a) for each, a in zip(heads, axes, strict=True)]
+    return TrainedHeads(join_heads(wide, space_dims), losses, history)
 
 
 def _make_optimizer(
-    heads: ProjectionHeads, learning_rate: float, n_steps: int
+    heads: Sequence[ProjectionHeads], learning_rate: float, n_steps: int
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    biases = {"params": [*heads.biases()], "weight_decay": 0.0}
+    weights = [weight for each in heads for weight in each.weights()]
+    biases = [bias for each in heads for bias in each.biases()]
     return make_adamw(
-        [{"params": [*heads.weights()]}, biases],
+        [{"params": weights}, {"params": biases, "weight_decay": 0.0}],
         learning_rate,
         weight_decay=_WEIGHT_DECAY,
         n_steps=n_steps,
