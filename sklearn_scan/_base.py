@@ -27,6 +27,7 @@ from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.model_selection import ClusterNumberCurve, estimate_n_clusters
 from sklearn_scan.neighbors import METHODS, NeighborGraph
+from sklearn_scan.space_heads import make_scaler
 
 
 class BaseImageClusterer(
@@ -51,10 +52,13 @@ class BaseImageClusterer(
 
         Parameters
         ----------
-        X : images, or array of shape (n, n_features)
+        X : images, array of shape (n, n_features), or a list or tuple of such
             Images are arrays (n, h, w) or (n, h, w, c), torch tensors with channels
             first, paths, PIL images or a torch Dataset. A numeric 2-D array is taken
-            as features, and no encoder is used.
+            as features, and no encoder is used; a tuple of such, or a list of such of
+            different widths, as several encoders' features of the same samples.
+            (A list of arrays of one shape is taken as grey images, unless they are
+            floats and fewer than `n_clusters`.)
         y : ignored
             Here for scikit-learn's sake: labels never reach the training.
 
@@ -77,8 +81,9 @@ class BaseImageClusterer(
         -----
         ConvergenceWarning
             If "auto" finds no number of clusters that stands out, clusters stay empty,
-            self-labelling finds no confident sample or leaves
-            a cluster without any, or a loss diverges after the first epoch.
+            self-labelling finds no confident sample or leaves a cluster without any, a
+            loss diverges after the first epoch, or one of several feature arrays is
+            constant, and left out.
         UserWarning
             With their number, if images cannot be read and `bad_images` is "skip".
         """
@@ -98,12 +103,12 @@ class BaseImageClusterer(
         self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
         readable = readable_rows(self.embedding_)
         self._check_sizes(len(readable))
-        self._choose_n_clusters(self.embedding_[readable], heads_seed)
+        self._choose_n_clusters(self._even(self.embedding_[readable]), heads_seed)
         embedding = torch.from_numpy(self.embedding_[readable])
         embedding = embedding.to(resolve_device(self.device))
-        scaler = self._make_scaler(embedding)
+        scaler = make_scaler(self._make_scaler, embedding, self.space_dims_)
         with self._timed("mine"):
-            neighbors = self._mine(embedding, scaler.mean) if self.n_neighbors else None
+            neighbors = self._mine(embedding) if self.n_neighbors else None
         trunk = self._make_trunk(data, readable, embedding, scaler)
         with isolated_rng(heads_seed, trunk.device), kept_heap():
             with self._timed("cluster"):

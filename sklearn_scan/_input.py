@@ -13,18 +13,29 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from sklearn_scan.encoders import Encoder, resolve_encoder
+from sklearn_scan.encoders import (
+    Encoder,
+    EncoderList,
+    check_embedding,
+    resolve_encoder,
+)
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
+from sklearn_scan.model_selection import FEWEST_SAMPLES
+from sklearn_scan.spaces import are_tables, holds_spaces, stack_spaces
 
 __all__ = ["Features", "ImageInputMixin"]
 
 Features = NDArray[np.float32]
 
+# What X holds.
+_IMAGES, _FEATURES, _SPACES = "images", "features", "a list of feature arrays"
+
 
 class ImageInputMixin:
     """The reading and embedding of X, for an estimator with the parameters below."""
 
+    n_clusters: int | str
     encoder: Any
     device: str | torch.device
     precision: str
@@ -35,11 +46,14 @@ class ImageInputMixin:
 
     encoder_: Encoder | None
     embedding_: Features
+    space_dims_: tuple[int, ...]
+    _takes: str  # what X holds
     _float_range: float | None
 
     def _choose_encoder(self, X: Any, seed: int) -> Encoder | None:
         """Return a new encoder for X, or None where X is features."""
-        if is_image_input(X):
+        self._takes = self._kind(X)
+        if self._takes == _IMAGES:
             return resolve_encoder(
                 self.encoder,
                 device=self.device,
@@ -50,7 +64,7 @@ class ImageInputMixin:
                 random_state=seed,
                 verbose=self.verbose,
             )
-        if not (isinstance(self.encoder, str) and self.encoder == "auto"):
+        if self._has_encoder:
             raise ValueError(
                 f"The encoder, {type(self.encoder).__name__}, embeds images, but X "
                 f"({type(X).__name__}) is not an array of images (n, h, w) or "
@@ -59,28 +73,58 @@ class ImageInputMixin:
             )
         return None
 
+    @property
+    def _has_encoder(self) -> bool:
+        return not (isinstance(self.encoder, str) and self.encoder == "auto")
+
+    def _kind(self, X: Any) -> str:
+        """Say what the X of a fit holds; with an encoder given, lists are of images."""
+        least = self.n_clusters
+        if isinstance(least, str):
+            least = FEWEST_SAMPLES
+        if not self._has_encoder and holds_spaces(X, least):
+            return _SPACES
+        return _IMAGES if is_image_input(X) else _FEATURES
+
     def _read(self, X: Any, *, reset: bool) -> Features | ImageSource:
         """Return X, checked, as images if there is an encoder and else as features."""
-        takes_images = self.encoder_ is not None
-        if takes_images != is_image_input(X):
-            fitted_on, came = ("images", "features")[:: 1 if takes_images else -1]
-            raise ValueError(
-                f"This {type(self).__name__} was fitted on {fitted_on}, but X holds "
-                f"{came}: pass {fitted_on} as for fit."
-            )
-        if not takes_images:
+        self._check_kind(X)
+        if self._takes == _SPACES:
+            return self._read_spaces(X, reset=reset)
+        if self._takes == _FEATURES:
             if isinstance(X, torch.Tensor):
                 X = X.detach().cpu()
             # In fit a copy: what is kept must not change with the user's array.
             features: Features = validate_data(
                 self, X, reset=reset, dtype=np.float32, order="C", copy=reset
             )
+            if reset:
+                self.space_dims_ = (features.shape[1],)
             return features
         source = as_image_source(X, float_range=None if reset else self._float_range)
         if reset:
             # Another batch of floats must be read on the scale of these.
             self._float_range = source.float_range
         return source
+
+    def _check_kind(self, X: Any) -> None:
+        """Raise if X is not of the kind that the fit is on."""
+        if self._takes != _IMAGES and are_tables(X):
+            came = _SPACES
+        else:
+            came = _IMAGES if is_image_input(X) else _FEATURES
+        if came != self._takes:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted on {self._takes}, but X holds "
+                f"{came}: pass {self._takes} as for fit."
+            )
+
+    def _read_spaces(self, X: Any, *, reset: bool) -> Features:
+        features, dims = stack_spaces(X, None if reset else self.space_dims_)
+        if reset:
+            self.space_dims_ = dims
+            self.n_features_in_ = sum(dims)
+        return features
 
     def _embed(self, data: Features | ImageSource, *, fit: bool = False) -> Features:
         """Return the embedding of images; features stay as they are.
@@ -100,13 +144,11 @@ class ImageInputMixin:
             # None of them can be read: of a fit that is an error, of these a gap.
             warnings.warn(str(error), UserWarning, stacklevel=4)
             return np.full((len(data), self.embedding_.shape[1]), np.nan, np.float32)
-        n_unusable = int((~np.isfinite(embedding).all(axis=1)).sum())
-        n_unusable -= len(self.encoder_.bad_images_)
-        if n_unusable:
-            raise ValueError(
-                f"The encoder returned NaN or infinity for {n_unusable} of "
-                f"{len(data)} images. Check its weights, and try precision='fp32'."
-            )
+        check_embedding(embedding, len(self.encoder_.bad_images_))
+        if fit:
+            self.space_dims_ = (embedding.shape[1],)
+            if isinstance(self.encoder_, EncoderList):
+                self.space_dims_ = self.encoder_.space_dims_
         return embedding
 
     def __sklearn_tags__(self) -> Tags:

@@ -18,6 +18,7 @@ from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
+from sklearn_scan.space_heads import center_spaces
 
 _ROWS = 2**14  # of an embedding, at once
 
@@ -111,7 +112,7 @@ class PredictionMixin(
         embedding = embedding[readable_rows(embedding)]
         check_has_neighbors(len(embedding))
         labels = most_probable(self._probabilities(embedding))
-        return label_free_score(labels, embedding, device=self.device)
+        return label_free_score(labels, self._even(embedding), device=self.device)
 
     def _accuracy(self, X: Any, y: Any) -> float:
         check_is_fitted(self)
@@ -140,7 +141,13 @@ class PredictionMixin(
     def _n_features_out(self) -> int:
         return int(self.embedding_.shape[1])
 
-    def _mine(self, embedding: Tensor, center: Tensor) -> NeighborGraph:
+    def _even(self, embedding: Features) -> Features:
+        """Return what scores are of: several spaces with equal weight."""
+        if len(self.space_dims_) == 1:
+            return embedding
+        return center_spaces(torch.from_numpy(embedding), self.space_dims_).numpy()
+
+    def _mine(self, embedding: Tensor) -> NeighborGraph:
         """Find the neighbours of each sample among all of them."""
         most = len(embedding) - 1
         if self.n_neighbors > most:
@@ -152,7 +159,7 @@ class PredictionMixin(
             )
         # Angles about the mean: embeddings share a direction that tells nothing apart.
         return mine_neighbors(
-            embedding - center,
+            center_spaces(embedding, self.space_dims_),
             min(self.n_neighbors, most),
             method=self.neighbor_method,
             device=self.device,

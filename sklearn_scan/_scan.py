@@ -40,7 +40,9 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
         from the images in `fit` (`SimCLR()`, or another of `sklearn_scan.pretext`), an
         nn.Module (of which a copy is used), or a function that makes a new one.
-        Numeric 2-D input is taken as features, without an encoder.
+        A list of these embeds with each, and gives each a head; the heads'
+        probabilities are averaged. Numeric 2-D input is taken as features, without an
+        encoder, and a list of several such arrays as several encoders' features.
     n_neighbors : int, default=20
         The number of neighbours mined for each sample; the paper's ImageNet subsets
         use 50. With 0, where the backbone is trained, two views of an image agree.
@@ -74,6 +76,7 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         Whether to train the backbone along with the heads, on augmented views. "auto"
         does where `encoder` is a pretext: its features are of these images alone, and
         have more to learn. All images are then held in memory at the size trained on.
+        Of several encoders none is trained along.
     strong_views : callable or "auto", default="auto"
         Where the backbone is trained: from a batch of images, float (b, c, h, w) in
         [0, 1] with c = 1 where all are grey, to a strongly augmented view of each.
@@ -125,8 +128,11 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     embedding_ : ndarray of float32, shape (n, embed_dim)
         The embedding of the samples, by the backbone as it is after training; NaN for
         an image that cannot be read.
+    space_dims_ : tuple of int
+        The size of each encoder's embedding, or of each feature array; they lie side by
+        side in `embedding_`.
     encoder_ : Encoder or None
-        The fitted encoder; None where X was features.
+        The fitted encoder, an `EncoderList` of several; None where X was features.
     neighbors_ : NeighborGraph
         The neighbours of each sample, in the embedding before the backbone was
         trained; -1 for an image that cannot be read, which is nobody's neighbour.
@@ -151,7 +157,7 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     confident_ : ndarray of bool, shape (n,)
         Whether a sample's largest probability exceeds `confidence_threshold`.
     n_features_in_ : int
-        The number of features, where X was features.
+        The number of features, where X was features; of all arrays together.
 
     References
     ----------

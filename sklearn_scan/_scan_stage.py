@@ -19,6 +19,7 @@ from sklearn_scan._stages import StagesMixin, Usual, choose_pace, count_epochs
 from sklearn_scan._validation import check_count, check_prior, check_real, is_auto
 from sklearn_scan.augment import default_strong_views
 from sklearn_scan.clustering import TrainedHeads, train_heads
+from sklearn_scan.encoders import EncoderList
 from sklearn_scan.feature_stage import train_on_features
 from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
@@ -156,10 +157,13 @@ class ScanStageMixin(StagesMixin):
                 "pass images, or finetune='auto'."
             )
         if not self.encoder_.is_trainable:
+            name = type(self.encoder_).__name__
+            if isinstance(self.encoder_, EncoderList):
+                name = "a list of encoders"
             raise TypeError(
-                f"finetune=True trains an encoder's backbone, which "
-                f"{type(self.encoder_).__name__} does not offer: pass finetune=False, "
-                "or an ImageEncoder or a pretext as encoder."
+                f"finetune=True trains an encoder's backbone, which {name} does not "
+                "offer: pass finetune=False, or an ImageEncoder or a pretext as "
+                "encoder."
             )
         if self.precision == "fp16":
             raise ValueError(
@@ -176,7 +180,7 @@ class ScanStageMixin(StagesMixin):
     ) -> Trunk:
         """Return what the heads are trained on."""
         if not (self._trains_backbone and isinstance(data, ImageSource)):
-            return FeatureTrunk(scaler(embedding))
+            return super()._make_trunk(data, readable, embedding, scaler)
         assert self.encoder_ is not None  # for mypy: images have an encoder
         module, preprocessing = self.encoder_.for_training()
         pixels = load_pixels(
@@ -229,7 +233,7 @@ class ScanStageMixin(StagesMixin):
         self, trunk: Trunk, neighbors: NeighborGraph, seed: int, stage: str
     ) -> TrainedHeads:
         """Train heads on the features of a trunk as they now are."""
-        features = FeatureTrunk(trunk.features())
+        features = FeatureTrunk(trunk.features(), trunk.space_dims)
         n_samples = len(features.samples)
         seen = count_epochs(n_samples, _SAMPLES_SEEN, fewest=10, most=60)
         usual = Usual(seen, 512, None)
@@ -238,7 +242,7 @@ class ScanStageMixin(StagesMixin):
         else:
             pace = self._choose_pace(features, usual, self.max_epochs)
         trained = train_on_features(
-            features.samples,
+            features,
             neighbors,
             n_clusters=self.n_clusters_,
             n_heads=_N_HEADS if isinstance(self.n_heads, str) else self.n_heads,

@@ -91,7 +91,7 @@ class StagesMixin(ImageInputMixin):
         scaler: Standardize,
     ) -> Trunk:
         """Return what the heads are trained on."""
-        return FeatureTrunk(scaler(embedding))
+        return FeatureTrunk(scaler(embedding), scaler.space_dims)
 
     def _note(self, trained: TrainedHeads) -> None:
         self.head_losses_ = trained.losses.cpu().numpy()
@@ -148,7 +148,8 @@ def choose_pace(
     if isinstance(learning_rate, str):
         n_steps = n_epochs * count_batches(len(trunk.samples), batch_size)
         learning_rate = usual.learning_rate or suggest_learning_rate(
-            trunk.embed_dim, n_steps
+            min(trunk.space_dims),
+            n_steps,  # that the narrowest comes to a decision
         )
     return Pace(n_epochs, batch_size, learning_rate)
 

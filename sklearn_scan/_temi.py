@@ -50,7 +50,9 @@ class TEMIClusterer(BaseImageClusterer):
         timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
         from the images in `fit` (`SimCLR()`, or another of `sklearn_scan.pretext`), an
         nn.Module (of which a copy is used), or a function that makes a new one.
-        Numeric 2-D input is taken as features, without an encoder.
+        A list of these embeds with each, and gives each a head; the heads'
+        probabilities are averaged. Numeric 2-D input is taken as features, without an
+        encoder, and a list of several such arrays as several encoders' features.
     n_neighbors : int, default=50
         The number of neighbours mined for each sample. Fewer are better where classes
         have fewer than a hundred samples.
@@ -118,8 +120,11 @@ class TEMIClusterer(BaseImageClusterer):
         The clusters' numbers, 0 to n_clusters - 1.
     embedding_ : ndarray of float32, shape (n, embed_dim)
         The embedding of the samples; NaN for an image that cannot be read.
+    space_dims_ : tuple of int
+        The size of each encoder's embedding, or of each feature array; they lie side by
+        side in `embedding_`.
     encoder_ : Encoder or None
-        The fitted encoder; None where X was features.
+        The fitted encoder, an `EncoderList` of several; None where X was features.
     neighbors_ : NeighborGraph
         The neighbours of each sample; -1 for an image that cannot be read, which is
         nobody's neighbour.
@@ -143,7 +148,7 @@ class TEMIClusterer(BaseImageClusterer):
     confident_ : ndarray of bool, shape (n,)
         Whether a sample's largest probability exceeds `confidence_threshold`.
     n_features_in_ : int
-        The number of features, where X was features.
+        The number of features, where X was features; of all arrays together.
 
     References
     ----------
@@ -246,6 +251,7 @@ class TEMIClusterer(BaseImageClusterer):
             trunk.samples,
             neighbors,
             TemiLoss(self.n_heads, self.n_clusters_, self.beta).to(trunk.device),
+            space_dims=trunk.space_dims,
             temperature=self.temperature,
             **pace._asdict(),
             teacher_momentum=momentum,

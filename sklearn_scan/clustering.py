@@ -18,6 +18,7 @@ from sklearn_scan._device import make_generator
 from sklearn_scan.heads import ClusterHeads, Heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
+from sklearn_scan.space_heads import join_heads
 from sklearn_scan.training import Record, ViewPairs, evaluate, fit_loop
 from sklearn_scan.trunks import Trunk
 
@@ -144,7 +145,11 @@ def train_heads(
     generator = make_generator(seed)
     heads = first_heads
     if heads is None:
-        heads = ClusterHeads(trunk.embed_dim, n_clusters, n_heads, generator=generator)
+        dims = trunk.space_dims
+        spaces = [
+            ClusterHeads(d, n_clusters, n_heads, generator=generator) for d in dims
+        ]
+        heads = join_heads(spaces, dims)
     heads = heads.to(trunk.device)
     draw = None if neighbors is None else partial(neighbors.sample, generator)
     compare = _Comparison(trunk, heads, objective, generator, draw)

@@ -15,19 +15,21 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from sklearn_scan.clustering import TrainedHeads, train_heads
+from sklearn_scan.heads import Heads
 from sklearn_scan.model_selection import score_heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
 from sklearn_scan.partitions import several_partitions
 from sklearn_scan.ridge import count_shares, fit_heads_to
-from sklearn_scan.subspace import to_subspace
+from sklearn_scan.space_heads import join_heads, split_heads
+from sklearn_scan.subspace import MOST_AXES, Subspaces
 from sklearn_scan.trunks import FeatureTrunk
 
 __all__ = ["train_on_features"]
 
 
 def train_on_features(
-    features: Tensor,
+    trunk: FeatureTrunk,
     neighbors: NeighborGraph,
     *,
     n_clusters: int,
@@ -45,8 +47,8 @@ def train_on_features(
 
     Parameters
     ----------
-    features : Tensor of shape (n, d)
-        The samples, about their mean.
+    trunk : FeatureTrunk
+        The samples, about their mean; of several spaces each has heads of its own.
     neighbors : NeighborGraph
         Their neighbours.
     n_clusters, n_heads : int
@@ -73,7 +75,9 @@ def train_on_features(
     TrainedHeads
         The heads, on the features given, with the loss and the score of each.
     """
-    inside, axes = to_subspace(features)
+    subspaces = Subspaces.of(trunk.samples, trunk.space_dims, MOST_AXES)
+    subspaces = subspaces.scaled_to(trunk.samples)
+    inside = FeatureTrunk(subspaces.project(trunk.samples), subspaces.dims)
     n_partitions = -(-n_heads // len(entropy_weights))
     drawn = draw_partitions(inside, neighbors, n_clusters, n_partitions, seed)
     order = torch.arange(n_heads, device=drawn.device)
@@ -82,7 +86,7 @@ def train_on_features(
         prior = count_shares(starts, n_clusters)
     weights = torch.tensor(entropy_weights, device=drawn.device)[order // n_partitions]
     trained = train_heads(
-        FeatureTrunk(inside),
+        inside,
         neighbors,
         ScanLoss(weights, prior).to(inside.device),
         n_clusters=n_clusters,
@@ -91,38 +95,49 @@ def train_on_features(
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
-        first_heads=fit_heads_to(starts, inside, n_clusters),
+        first_heads=_fit_heads(starts, inside, n_clusters),
         stage=stage,
         verbose=verbose,
     )
     return TrainedHeads(
-        trained.heads.behind(axes),
+        subspaces.lift(split_heads(trained.heads)),
         trained.losses,
         trained.history,
-        score_heads(trained.heads, inside, neighbors),
+        score_heads(trained.heads, inside.samples, neighbors),
     )
 
 
 def draw_partitions(
-    features: Tensor,
+    trunk: FeatureTrunk,
     neighbors: NeighborGraph,
     n_clusters: int,
     n_partitions: int,
     seed: int,
 ) -> Tensor:
     """Return several partitions, int64 (n_partitions, n), clusters by falling size."""
+    # distances in which wide spaces weigh no more than narrow ones
+    spaces = [space / space.shape[1] ** 0.5 for space in _spaces(trunk)]
     partitions = several_partitions(
-        features.cpu().numpy(),
+        torch.cat(spaces, dim=1).cpu().numpy(),
         neighbors,
         n_clusters,
         n_partitions,
         check_random_state(seed),
     )
     numbered = [_number_by_size(labels, n_clusters) for labels in partitions]
-    return torch.from_numpy(np.stack(numbered)).to(features.device)
+    return torch.from_numpy(np.stack(numbered)).to(trunk.device)
 
 
 def _number_by_size(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
     order = np.argsort(-np.bincount(labels, minlength=n_clusters), kind="stable")
     rank: NDArray[np.int64] = np.argsort(order)
     return rank[labels]
+
+
+def _fit_heads(partitions: Tensor, trunk: FeatureTrunk, n_clusters: int) -> Heads:
+    heads = [fit_heads_to(partitions, space, n_clusters) for space in _spaces(trunk)]
+    return join_heads(heads, trunk.space_dims)
+
+
+def _spaces(trunk: FeatureTrunk) -> tuple[Tensor, ...]:
+    return trunk.samples.split(list(trunk.space_dims), dim=1)

@@ -31,15 +31,24 @@ class Standardize(nn.Module):
     @classmethod
     def from_features(cls, features: Tensor) -> Standardize:
         """Measure `features` of shape (n, embed_dim)."""
-        mean = features.mean(dim=0)
         std = features.std(dim=0, correction=0)
-        # A constant feature has a deviation of rounding errors only.
-        constant = std <= 1e-6 * mean.abs().clamp_min(1e-6)
-        return cls(mean, std.masked_fill(constant, 1.0))
+        return cls(features.mean(dim=0), std.masked_fill(is_constant(features), 1.0))
+
+    @property
+    def space_dims(self) -> tuple[int, ...]:
+        """The widths of the feature spaces that it returns: here, of one."""
+        return (len(self.mean),)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the standardised features, of the same shape."""
         return (features - self.mean) / self.std
+
+
+def is_constant(features: Tensor) -> Tensor:
+    """Tell which columns of `features` (n, d) hold one value, as bools (d,)."""
+    # Of a constant feature, the deviation is made of rounding errors only.
+    least = 1e-6 * features.mean(dim=0).abs().clamp_min(1e-6)
+    return features.std(dim=0, correction=0) <= least
 
 
 class Directions(Standardize):
@@ -86,6 +95,14 @@ class Heads(nn.Module, ABC):
         """Return a module of some of the heads, with its own weights."""
 
     @abstractmethod
+    def reorder(self, order: Tensor) -> None:
+        """Renumber the clusters of a single head: old cluster order[c] becomes c."""
+
+
+class FeatureHeads(Heads, ABC):
+    """Heads that see one feature space, of which a linear map may become a part."""
+
+    @abstractmethod
     def behind(self, projection: Tensor) -> Self:
         """Return heads that see features z as these see z @ projection.
 
@@ -100,12 +117,8 @@ class Heads(nn.Module, ABC):
             With weights of their own.
         """
 
-    @abstractmethod
-    def reorder(self, order: Tensor) -> None:
-        """Renumber the clusters of a single head: old cluster order[c] becomes c."""
 
-
-class ClusterHeads(Heads):
+class ClusterHeads(FeatureHeads):
     """Linear cluster heads, trained side by side as one matrix product.
 
     Parameters

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sklearn_scan.heads import Heads
+from sklearn_scan.heads import FeatureHeads
 
 __all__ = ["ProjectionHeads"]
 
@@ -22,7 +22,7 @@ _HIDDEN_DIM, _PROJECTION_DIM = 512, 256
 _WEIGHT_STD = 0.02
 
 
-class ProjectionHeads(Heads):
+class ProjectionHeads(FeatureHeads):
     """Heads of two layers and a cosine, trained side by side as matrix products.
 
     A head maps features linearly to 512 numbers, through GELU and linearly to 256, to

@@ -1,56 +1,83 @@
-"""The directions in which features vary most."""
+"""The directions in which features vary most, for each of several spaces."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-__all__ = ["principal_axes", "to_subspace"]
+from sklearn_scan.heads import FeatureHeads, Heads
+from sklearn_scan.space_heads import join_heads
 
-# On features of length 1,280 heads were as good in so many directions, and learnt
-# several times as fast.
-_MOST_AXES = 256
+__all__ = ["MOST_AXES", "Subspaces"]
 
-
-def to_subspace(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Return features in at most 256 directions, and the map that led there.
-
-    Parameters
-    ----------
-    features : Tensor of shape (n, embed_dim)
-        About their mean.
-
-    Returns
-    -------
-    inside : Tensor of shape (n, n_axes)
-        Features times axes, of a mean square of one.
-    axes : Tensor of shape (embed_dim, n_axes)
-    """
-    axes = principal_axes(features, _MOST_AXES)
-    inside = features @ axes
-    scale = inside.square().mean().sqrt().clamp_min(torch.finfo(inside.dtype).eps)
-    return inside / scale, axes / scale
+# On features of length 1,280 linear heads were as good in so many directions, and
+# learnt several times as fast.
+MOST_AXES = 256
 
 
-def principal_axes(features: Tensor, most: int) -> Tensor:
-    """Return orthonormal directions in which features vary most.
-
-    They are found by random projections, which draw from torch's global state.
+class Subspaces:
+    """The subspaces of the largest variance, one of each feature space.
 
     Parameters
     ----------
-    features : Tensor of shape (n, embed_dim)
-        About their mean.
-    most : int
-        How many directions at most. Features that are no longer stay as they are.
-
-    Returns
-    -------
-    Tensor of shape (embed_dim, n_axes)
+    axes : sequence of Tensor of shape (dim, n_axes)
+        A linear map of each space.
     """
-    n_samples, embed_dim = features.shape
-    if embed_dim <= most:
-        return torch.eye(embed_dim, device=features.device)
-    n_axes = min(most, n_samples)
-    _, _, axes = torch.pca_lowrank(features, n_axes, center=False)
+
+    def __init__(self, axes: Sequence[Tensor]) -> None:
+        self.axes = axes
+
+    @classmethod
+    def of(cls, features: Tensor, dims: Sequence[int], most: int) -> Subspaces:
+        """Find orthonormal axes, at most so many of each space.
+
+        They are found by random projections, which draw from torch's global state.
+        Spaces that are no wider stay as they are.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, sum of dims)
+            About their mean, the spaces side by side.
+        dims : sequence of int
+            The widths of the spaces.
+        most : int
+            How many axes at most.
+        """
+        return cls([_find_axes(space, most) for space in _split(features, dims)])
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The numbers of axes."""
+        return tuple(axes.shape[1] for axes in self.axes)
+
+    def project(self, features: Tensor) -> Tensor:
+        """Return features (n, sum of widths) on the axes, (n, sum of dims)."""
+        spaces = _split(features, [len(axes) for axes in self.axes])
+        projected = [s @ axes for s, axes in zip(spaces, self.axes, strict=True)]
+        return torch.cat(projected, dim=1)
+
+    def scaled_to(self, features: Tensor) -> Subspaces:
+        """Return the subspaces in which features have a mean square of one."""
+        eps = torch.finfo(features.dtype).eps
+        inside = _split(self.project(features), self.dims)
+        scales = [space.square().mean().sqrt().clamp_min(eps) for space in inside]
+        return Subspaces([a / s for a, s in zip(self.axes, scales, strict=True)])
+
+    def lift(self, heads: Sequence[FeatureHeads]) -> Heads:
+        """Return heads of the features themselves, from those on each subspace."""
+        lifted = [h.behind(axes) for h, axes in zip(heads, self.axes, strict=True)]
+        return join_heads(lifted, [len(axes) for axes in self.axes])
+
+
+def _split(features: Tensor, dims: Sequence[int]) -> tuple[Tensor, ...]:
+    return features.split(list(dims), dim=1)
+
+
+def _find_axes(features: Tensor, most: int) -> Tensor:
+    n_samples, dim = features.shape
+    if dim <= most:
+        return torch.eye(dim, device=features.device)
+    _, _, axes = torch.pca_lowrank(features, min(most, n_samples), center=False)
     return axes

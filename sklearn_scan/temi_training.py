@@ -6,6 +6,7 @@ Pretrained Models", BMVC 2023.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -19,7 +20,8 @@ from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import TemiLoss
 from sklearn_scan.optimizers import make_adamw
 from sklearn_scan.projection_heads import ProjectionHeads
-from sklearn_scan.subspace import principal_axes
+from sklearn_scan.space_heads import join_heads
+from sklearn_scan.subspace import Subspaces
 from sklearn_scan.training import ViewPairs, evaluate, fit_loop
 
 __all__ = ["suggest_momentum", "train_with_teacher"]
@@ -64,6 +66,7 @@ def train_with_teacher(
     neighbors: NeighborGraph,
     objective: TemiLoss,
     *,
+    space_dims: tuple[int, ...] | None = None,
     temperature: float,
     n_epochs: int,
     batch_size: int,
@@ -82,6 +85,8 @@ def train_with_teacher(
         The neighbours of each sample.
     objective : TemiLoss
         The loss of student and teacher, on the same device.
+    space_dims : tuple of int, optional
+        The widths of the feature spaces, if there are several side by side.
     temperature : float
         What the heads' cosines are divided by.
     n_epochs, batch_size : int
@@ -101,16 +106,20 @@ def train_with_teacher(
         The teachers, with the loss of each in both roles.
     """
     generator = make_generator(seed)
-    axes = principal_axes(features, _MOST_AXES)
-    features = features @ axes
+    subspaces = Subspaces.of(features, space_dims or (features.shape[1],), _MOST_AXES)
+    features = subspaces.project(features)
     n_heads, n_clusters = objective.marginal.shape
-    student = ProjectionHeads(
-        axes.shape[1],
-        n_clusters,
-        n_heads,
-        temperature=temperature,
-        generator=generator,
-    ).to(features.device)
+    heads = [
+        ProjectionHeads(
+            n_axes,
+            n_clusters,
+            n_heads,
+            temperature=temperature,
+            generator=generator,
+        ).to(features.device)
+        for n_axes in subspaces.dims
+    ]
+    student = join_heads(heads, subspaces.dims)
     pairs = partial(
         ViewPairs,
         features,
@@ -119,7 +128,7 @@ def train_with_teacher(
     )
     batches = pairs(batch_size)
     optimizer, scheduler = _make_optimizer(
-        student, learning_rate, n_epochs * len(batches)
+        heads, learning_rate, n_epochs * len(batches)
     )
     teacher = average_weights(student, optimizer, teacher_momentum)
     history = fit_loop(
@@ -139,15 +148,16 @@ def train_with_teacher(
         pairs(_COMPARISON_BATCH),
         n_passes=_COMPARISON_DRAWS,
     )
-    return TrainedHeads(student.behind(axes), losses, history, -losses)
+    return TrainedHeads(subspaces.lift(heads), losses, history, -losses)
 
 
 def _make_optimizer(
-    heads: ProjectionHeads, learning_rate: float, n_steps: int
+    heads: Sequence[ProjectionHeads], learning_rate: float, n_steps: int
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    biases = {"params": [*heads.biases()], "weight_decay": 0.0}
+    weights = [weight for each in heads for weight in each.weights()]
+    biases = [bias for each in heads for bias in each.biases()]
     return make_adamw(
-        [{"params": [*heads.weights()]}, biases],
+        [{"params": weights}, {"params": biases, "weight_decay": 0.0}],
         learning_rate,
         weight_decay=_WEIGHT_DECAY,
         n_steps=n_steps,

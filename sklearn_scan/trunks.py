@@ -52,6 +52,11 @@ class Trunk(ABC):
     def embed_dim(self) -> int:
         """The number of features that the heads see."""
 
+    @property
+    def space_dims(self) -> tuple[int, ...]:
+        """The widths of the feature spaces, which have a head each."""
+        return (self.embed_dim,)
+
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the body computes."""
         return nullcontext()
@@ -64,10 +69,15 @@ class FeatureTrunk(Trunk):
     ----------
     features : Tensor of shape (n, embed_dim)
         Standardised, on the device to train on.
+    space_dims : tuple of int, optional
+        The widths of the feature spaces, if there are several side by side.
     """
 
-    def __init__(self, features: Tensor) -> None:
+    def __init__(
+        self, features: Tensor, space_dims: tuple[int, ...] | None = None
+    ) -> None:
         self.samples = features
+        self._space_dims = space_dims
         self.body = nn.Identity()
         self.device = features.device
 
@@ -75,6 +85,11 @@ class FeatureTrunk(Trunk):
     def embed_dim(self) -> int:
         """The number of features."""
         return self.samples.shape[1]
+
+    @property
+    def space_dims(self) -> tuple[int, ...]:
+        """The widths of the feature spaces."""
+        return self._space_dims or super().space_dims
 
     def features(self) -> Tensor:
         """Return the features."""

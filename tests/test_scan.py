@@ -473,7 +473,7 @@ def test_wrong_parameters(parameters, error, message, blobs):
     [
         ("mobilenetv2_10", ValueError, "Did you mean .*'mobilenetv2_100'"),
         (7, TypeError, "encoder must be 'auto'.* got int"),
-        (["a", "b"], TypeError, "got list"),
+        ({"a": "b"}, TypeError, "got dict"),
         (SimCLR, TypeError, r"pass an instance, SimCLR\(\)"),
         (__file__, ValueError, "is a file, not the name of a model"),
         ("dinov2", ValueError, "Did you mean .*dinov2"),

@@ -5,7 +5,13 @@ from sklearn_scan.encoders._backbones import (
     check_features,
     check_model,
 )
-from sklearn_scan.encoders._base import Encoder, Trainable, check_settings
+from sklearn_scan.encoders._base import (
+    Encoder,
+    Trainable,
+    check_embedding,
+    check_settings,
+)
+from sklearn_scan.encoders._encoder_list import EncoderList
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders._resolve import resolve_encoder
@@ -13,10 +19,12 @@ from sklearn_scan.encoders._resolve import resolve_encoder
 __all__ = [
     "DEFAULT_MODEL",
     "Encoder",
+    "EncoderList",
     "ImageEncoder",
     "Preprocessing",
     "Trainable",
     "build_backbone",
+    "check_embedding",
     "check_features",
     "check_model",
     "check_settings",

@@ -81,6 +81,22 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
         return True
 
 
+def check_embedding(embedding: NDArray[np.float32], n_unreadable: int) -> None:
+    """Raise if rows are not finite, other than those of unreadable images.
+
+    Raises
+    ------
+    ValueError
+        With their number.
+    """
+    n_unusable = int((~np.isfinite(embedding).all(axis=1)).sum()) - n_unreadable
+    if n_unusable:
+        raise ValueError(
+            f"The encoder returned NaN or infinity for {n_unusable} of "
+            f"{len(embedding)} images. Check its weights, and try precision='fp32'."
+        )
+
+
 def check_settings(estimator: Any) -> None:
     """Check the parameters that all who embed images share.
 

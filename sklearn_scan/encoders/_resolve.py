@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from sklearn_scan.encoders._backbones import check_model
 from sklearn_scan.encoders._base import Encoder
+from sklearn_scan.encoders._encoder_list import EncoderList, naming
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 
 # What each setting is when the user of an encoder has said nothing of it.
@@ -27,8 +30,9 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
 
     Parameters
     ----------
-    encoder : "auto", str, nn.Module, callable or Encoder
+    encoder : "auto", str, nn.Module, callable or Encoder, or a list of such
         "auto" is the default pretrained model; an Encoder is cloned, a module copied.
+        Several embed side by side, each with a `random_state` of its own.
     **settings
         device, precision, memory, bad_images, n_jobs, random_state, verbose: passed on
         where the encoder has such a parameter and leaves it at its default.
@@ -36,10 +40,13 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
     Raises
     ------
     TypeError
-        If `encoder` is none of these.
+        If `encoder` is none of these, or a list within a list.
     ValueError
-        If the name is not one of timm's (with the nearest known ones).
+        If the name is not one of timm's (with the nearest known ones), or a list is
+        empty.
     """
+    if isinstance(encoder, list | tuple):
+        return _resolve_each(encoder, settings)
     if not isinstance(encoder, Encoder):
         model = (
             DEFAULT_MODEL if isinstance(encoder, str) and encoder == "auto" else encoder
@@ -53,3 +60,23 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
     resolved.set_params(**{k: v for k, v in settings.items() if k in unsaid})
     resolved.check()
     return resolved
+
+
+def _resolve_each(encoders: Sequence[Any], settings: dict[str, Any]) -> EncoderList:
+    if len(encoders) == 0:
+        raise ValueError("encoder is an empty list: it must hold at least one encoder.")
+    # With one seed, two pretexts of a kind would learn one embedding twice.
+    seeds = np.random.SeedSequence(settings["random_state"]).generate_state(
+        len(encoders)
+    )
+    resolved = []
+    for i, encoder in enumerate(encoders):
+        if isinstance(encoder, list | tuple | EncoderList):
+            raise TypeError(
+                f"encoder must be a list of encoders; encoder[{i}] is itself a "
+                f"{type(encoder).__name__}: pass its encoders in one list."
+            )
+        with naming(i):
+            own = settings | {"random_state": int(seeds[i])}
+            resolved.append(resolve_encoder(encoder, **own))
+    return EncoderList(resolved)

@@ -10,7 +10,7 @@ from sklearn_scan._device import isolated_rng
 from sklearn_scan.heads import Standardize
 from sklearn_scan.model_selection._head_scores import score_partitions
 from sklearn_scan.neighbors import mine_neighbors
-from sklearn_scan.subspace import to_subspace
+from sklearn_scan.subspace import MOST_AXES, Subspaces
 
 # Of 10, 15, 20, 30, 50 and 100, on six sets of features: fewer follow the noise in who
 # is nearest, and more reach into other classes where those have 72 samples each.
@@ -86,9 +86,15 @@ def label_free_score(
     neighbors = mine_neighbors(centered, n_neighbors, device=device)
     embedding = torch.tensor(features, dtype=torch.float32)
     with isolated_rng(0):
-        inside, _ = to_subspace(Standardize.from_features(embedding)(embedding))
+        inside = _standardize(embedding)
     partition = torch.tensor(labels, dtype=torch.int64).unsqueeze(0)
     return float(score_partitions(partition, inside, neighbors))
+
+
+def _standardize(embedding: torch.Tensor) -> torch.Tensor:
+    features = Standardize.from_features(embedding)(embedding)
+    subspaces = Subspaces.of(features, (features.shape[1],), MOST_AXES)
+    return subspaces.scaled_to(features).project(features)
 
 
 def count_neighbors(n_samples: int) -> int:

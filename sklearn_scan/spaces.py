@@ -1,0 +1,141 @@
+"""Several feature arrays of the same samples: which X holds them, and their checks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+__all__ = ["are_tables", "holds_spaces", "stack_spaces"]
+
+
+def holds_spaces(X: Any, least_images: int) -> bool:
+    """Tell several feature arrays of the same samples from a list of grey images.
+
+    A tuple of 2-D arrays, or a list of such of different widths, holds features. A
+    list of arrays of one shape holds images, unless they are floats, and fewer than
+    images to cluster could be. More arrays than rows are images in any case.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+    least_images : int
+        How many images it takes to find the clusters that are wanted.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pixels, colors = np.zeros((50, 64)), np.zeros((50, 3))
+    >>> holds_spaces([pixels, colors], least_images=10)
+    True
+    >>> holds_spaces([np.zeros((28, 28))] * 50, least_images=10)
+    False
+    """
+    if not are_tables(X):
+        return False
+    lengths, widths = ({table.shape[axis] for table in X} for axis in (0, 1))
+    if len(X) > max(lengths):
+        return False
+    if isinstance(X, tuple) or any(_is_frame(table) for table in X):
+        return True
+    floating = all(_is_floating(table) for table in X)
+    if len(widths) > 1:
+        return len(lengths) == 1 or floating
+    return 1 < len(X) < least_images and len(lengths) == 1 and floating
+
+
+def are_tables(X: Any) -> bool:
+    """Return whether X is a list, or tuple, of numeric arrays of two dimensions."""
+    return (
+        isinstance(X, list | tuple)
+        and len(X) > 0
+        and all(_is_table(table) for table in X)
+    )
+
+
+def stack_spaces(
+    X: Sequence[Any], dims: tuple[int, ...] | None = None
+) -> tuple[NDArray[np.float32], tuple[int, ...]]:
+    """Check feature arrays and put them side by side.
+
+    Parameters
+    ----------
+    X : list or tuple of arrays (n, d_i)
+        The spaces.
+    dims : tuple of int, optional
+        The widths that they must have.
+
+    Returns
+    -------
+    features : ndarray of float32, shape (n, sum of d_i)
+        A copy.
+    dims : tuple of int
+        The widths.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, an array is not finite, or their number or a width is not
+        that of `dims`.
+    """
+    lengths = [table.shape[0] for table in X]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            "Several feature arrays must each have one row for every sample; those in "
+            f"X have {_join(lengths)} rows (shapes "
+            f"{_join(tuple(table.shape) for table in X)}). For images of different "
+            "sizes pass PIL images or paths."
+        )
+    if dims is not None:
+        _check_dims(tuple(table.shape[1] for table in X), dims)
+    spaces = [
+        check_array(
+            table.detach().cpu() if isinstance(table, torch.Tensor) else table,
+            dtype=np.float32,
+            input_name=f"X[{i}]",
+        )
+        for i, table in enumerate(X)
+    ]
+    return np.concatenate(spaces, axis=1), tuple(space.shape[1] for space in spaces)
+
+
+def _check_dims(came: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if len(came) != len(expected):
+        raise ValueError(
+            f"X must hold {len(expected)} feature arrays, as for fit; got {len(came)}."
+        )
+    for i, (width, fitted) in enumerate(zip(came, expected, strict=True)):
+        if width != fitted:
+            raise ValueError(f"X[{i}] has {width} features, and had {fitted} in fit.")
+
+
+def _join(values: Any) -> str:
+    names = [str(value) for value in values]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _is_table(X: object) -> bool:
+    if isinstance(X, np.ndarray):
+        return X.ndim == 2 and X.dtype.kind in "biuf"
+    return (isinstance(X, torch.Tensor) and X.ndim == 2) or _is_frame(X)
+
+
+def _is_frame(X: object) -> bool:
+    pandas = sys.modules.get("pandas")  # where it is not loaded, X is not of it
+    return pandas is not None and isinstance(X, pandas.DataFrame)
+
+
+def _is_floating(X: np.ndarray | torch.Tensor) -> bool:
+    if isinstance(X, torch.Tensor):
+        return X.is_floating_point()
+    return X.dtype.kind == "f"
