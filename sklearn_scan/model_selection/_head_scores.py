@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sklearn_scan.heads import Heads
 from sklearn_scan.model_selection._information import neighbor_score
+from sklearn_scan.model_selection._label_free_score import count_neighbors
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.ridge import label_all, linear_generalization
 
@@ -24,7 +25,7 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
     features : Tensor of shape (n, d)
         The samples, about their mean, of a variance near one.
     neighbors : NeighborGraph
-        Their neighbours.
+        Their neighbours, of which as many are looked at as in `label_free_score`.
 
     Returns
     -------
@@ -32,6 +33,8 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
         On the CPU; higher is better.
     """
     labels = label_all(heads, features)
+    # of few samples, all neighbours that heads are trained with may be most of them
+    neighbors = neighbors.nearest(count_neighbors(len(features)))
     shared = [neighbor_score(of_head, neighbors) for of_head in labels.cpu().numpy()]
     found_again = linear_generalization(labels, features).cpu()
     n_used = torch.tensor([len(of_head.unique()) for of_head in labels])

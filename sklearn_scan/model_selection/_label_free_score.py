@@ -25,11 +25,12 @@ def label_free_score(
     *,
     device: str | torch.device = "auto",
 ) -> float:
-    """Score clusters of one number by how much they tell of neighbours' clusters.
+    """Score clusters of one number by what neighbours share and a model finds again.
 
     The `neighbor_score` of labels, with neighbours that do not depend on how the
     clusters came about: the 20 nearest, or a tenth of the samples, by cosine similarity
-    about the mean. It takes labels rather than probabilities, since confidence grows in
+    about the mean. It is multiplied by the share of samples whose label a linear model
+    finds that learnt from the other half. The score takes labels rather than probabilities, since confidence grows in
     any training, whether or not the clusters get better.
 
     It ranks settings for the same number of clusters. Among numbers, more clusters
@@ -81,11 +82,12 @@ def label_free_score(
         )
     if labels.min() < 0:
         raise ValueError(f"labels must be numbered from 0; got {labels.min()}.")
+    labels = labels.astype(np.int64)  # narrower ones are no indices to torch
     n_neighbors = count_neighbors(len(features))
     centered = features - features.mean(axis=0)
     neighbors = mine_neighbors(centered, n_neighbors, device=device)
     shared = neighbor_score(labels, neighbors)
-    embedding = torch.tensor(features, dtype=torch.float32)
+    embedding = torch.from_numpy(features.astype(np.float32, order="C"))
     with isolated_rng(0):
         inside, _ = to_subspace(Standardize.from_features(embedding)(embedding))
     return shared * float(linear_generalization(torch.tensor(labels)[None], inside))
