@@ -139,8 +139,10 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head after the first stage, at its own weight of the spread.
     head_scores_ : ndarray of shape (n_heads,)
-        What the head to keep was chosen by: `model_selection.score_heads` on
-        features, and the loss with its sign changed where the backbone was trained.
+        What the head to keep was chosen by: on features, what neighbours share and a
+        linear model finds again, as in `model_selection.label_free_score`, less the
+        number of clusters left empty; the loss with its sign changed where the backbone
+        was trained.
     best_head_ : int
         The head of the highest score, which was kept.
     history_ : list of dict

@@ -36,8 +36,8 @@ class TEMIClusterer(BaseImageClusterer):
     Each image is embedded by a pretrained `encoder`, its nearest neighbours are mined,
     and heads, which are small networks, learn what each image's neighbours share
     according to a teacher: the moving average of the head itself. Pairs that look like
-    false neighbours to the teachers of all heads weigh less. The teacher of the lowest
-    loss is kept.
+    false neighbours to the teachers of all heads weigh less. The teacher is kept whose
+    clusters neighbours share most and a linear model finds again.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class TEMIClusterer(BaseImageClusterer):
         How neighbours are found.
     n_heads : int, default=8
         The number of heads trained at once, which weigh the pairs together and of
-        which the one of the lowest loss is kept; the paper has 16 to 50.
+        which one is kept; the paper has 16 to 50.
     beta : float in (0, 1], default=0.6
         With 1 the loss is pointwise mutual information, which may use few of the
         clusters; less makes their sizes more alike. At 0.5 and below, heads do not
@@ -131,7 +131,9 @@ class TEMIClusterer(BaseImageClusterer):
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head's teacher after training.
     head_scores_ : ndarray of shape (n_heads,)
-        What the head to keep was chosen by: the loss, with its sign changed.
+        What the head to keep was chosen by: what neighbours share and a linear model
+        finds again, as in `model_selection.label_free_score`, less the number of
+        clusters left empty.
     best_head_ : int
         The head that was kept.
     history_ : list of dict
@@ -239,7 +241,7 @@ class TEMIClusterer(BaseImageClusterer):
     def _fit_heads(
         self, trunk: Trunk, neighbors: NeighborGraph | None, seed: int
     ) -> Heads:
-        """Train the heads; return the teacher of the lowest loss."""
+        """Train the heads; return the teacher of the highest score."""
         assert neighbors is not None  # for mypy: n_neighbors is at least one
         n_samples = len(trunk.samples)
         pace = self._choose_pace(trunk, _usual_pace(n_samples), self.max_epochs)

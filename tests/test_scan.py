@@ -103,8 +103,8 @@ def test_fitted_attributes(fitted, colored):
     assert fitted.embedding_.shape == (n, 12)
     assert fitted.embedding_.dtype == np.float32
     assert fitted.neighbors_.indices.shape == (n, 5)
-    assert fitted.head_losses_.shape == (10,)
-    assert fitted.best_head_ == fitted.head_losses_.argmin()
+    assert fitted.head_losses_.shape == fitted.head_scores_.shape == (36,)
+    assert fitted.best_head_ == fitted.head_scores_.argmax()
     assert fitted.n_clusters_ == 3
     np.testing.assert_array_equal(fitted.classes_, [0, 1, 2])
     np.testing.assert_array_equal(
@@ -112,7 +112,7 @@ def test_fitted_attributes(fitted, colored):
     )
     stages = [epoch["stage"] for epoch in fitted.history_]
     n_taught = stages.count("self-labelling")
-    assert stages == ["SCAN"] * 100 + ["self-labelling"] * n_taught
+    assert stages == ["SCAN"] * 60 + ["self-labelling"] * n_taught
     assert 10 <= n_taught < 50  # until no more samples grow confident
     assert set(fitted.stage_times_) == {"encode", "mine", "cluster", "self_label"}
     assert not hasattr(fitted, "n_features_in_")
@@ -414,10 +414,11 @@ def test_fit_transform_embeds_once(colored):
 
 
 def test_second_stage_is_undone_where_neighbors_agree_less(blobs):
-    X = load_digits().data[:150]  # too few: the stage would follow its own errors
+    # no groups at all: the stage would follow its own errors
+    X = np.random.default_rng(0).normal(size=(150, 16))
     first = fast(n_clusters=10, self_label_epochs=0).fit(X)
     both = fast(n_clusters=10).fit(X)
-    assert len(both.history_) == 150
+    assert both.history_[-1]["stage"] == "self-labelling"
     assert not both.self_labeled_
     np.testing.assert_array_equal(both.probabilities_, first.probabilities_)
     assert fast().fit(blobs[0]).self_labeled_
@@ -583,8 +584,10 @@ def test_features_are_kept_apart_from_the_users_array(blobs):
 
 def test_no_confident_sample_leaves_the_first_stage(blobs):
     X, _ = blobs
-    first_stage = fast(max_epochs=1, self_label_epochs=0).fit(X)
-    unsure = fast(max_epochs=1, confidence_threshold=0.9999)
+    # weights that hardly move: heads begin decided, yet not so sure as this
+    still = {"max_epochs": 1, "learning_rate": 1e-9}
+    first_stage = fast(**still, self_label_epochs=0).fit(X)
+    unsure = fast(**still, confidence_threshold=0.99999)
     with pytest.warns(ConvergenceWarning, match="no sample's largest probability"):
         unsure.fit(X)
     np.testing.assert_array_equal(unsure.probabilities_, first_stage.probabilities_)

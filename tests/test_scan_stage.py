@@ -21,7 +21,7 @@ def fast(**parameters):
 @pytest.fixture(scope="module")
 def uneven():
     """Three groups of unequal sizes that touch each other."""
-    return make_blobs([200, 60, 20], 8, cluster_std=4.0, random_state=2)
+    return make_blobs([200, 60, 20], 8, cluster_std=3.0, random_state=2)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,8 @@ def digits():
 
 @pytest.mark.parametrize(("n_heads", "expected"), [("auto", 36), (1, 1), (5, 5)])
 def test_number_of_heads(n_heads, expected, uneven):
-    clusterer = fast(n_heads=n_heads, max_epochs=1).fit(uneven[0])
+    settings = {"max_epochs": 1, "learning_rate": 1e-3}
+    clusterer = fast(n_heads=n_heads, **settings).fit(uneven[0])
     assert clusterer.head_scores_.shape == clusterer.head_losses_.shape == (expected,)
 
 
@@ -50,11 +51,11 @@ def test_the_head_of_the_highest_score_is_kept(digits):
 
 def test_auto_weight_tries_several(digits):
     X, _ = digits
-    several = fast(n_clusters=10, n_heads=3, max_epochs=3).fit(X)
+    settings = {"n_clusters": 10, "max_epochs": 3, "learning_rate": 1e-2}
+    several = fast(n_heads=3, **settings).fit(X)
     for head, weight in enumerate((1.0, 0.6, 0.3)):
-        one = fast(n_clusters=10, n_heads=1, max_epochs=3, entropy_weight=weight)
-        loss = one.fit(X).head_losses_[0]
-        assert several.head_losses_[head] == pytest.approx(loss, rel=0.05)
+        one = fast(n_heads=1, entropy_weight=weight, **settings).fit(X)
+        assert several.head_losses_[head] == pytest.approx(one.head_losses_[0])
 
 
 def test_no_cluster_stays_empty_that_need_not(digits):
@@ -113,19 +114,19 @@ def test_known_sizes_are_drawn_to(uneven):
     assert known.score(X, y) > 0.9
 
 
-def test_auto_prior_with_a_number_of_clusters_found(uneven):
-    X, _ = make_blobs([120, 60, 30], 8, random_state=0)
+def test_auto_prior_with_a_number_of_clusters_found():
+    X, _ = make_blobs([120, 60, 30], 32, random_state=0)
     clusterer = fast(n_clusters="auto", cluster_prior="auto", max_epochs=5).fit(X)
     assert np.bincount(clusterer.labels_).tolist() == [120, 60, 30]
 
 
 def test_many_unequal_classes_are_not_made_equal():
-    """40 groups of 10 to 200 samples, on defaults but for the time they take."""
+    """40 groups of 20 to 200 samples, on defaults but for the time they take."""
     rng = np.random.default_rng(0)
-    sizes = np.geomspace(10, 200, 40).astype(int)
+    sizes = np.geomspace(20, 200, 40).astype(int)
     y = np.repeat(np.arange(40), sizes)
     X = 1.3 * rng.normal(size=(40, 16))[y] + rng.normal(size=(len(y), 16)) * 0.5
-    clusterer = SCANClusterer(40, random_state=0, n_heads=6, max_epochs=5).fit(X)
+    clusterer = SCANClusterer(40, random_state=0, n_heads=6, max_epochs=10).fit(X)
     found = clustering_accuracy(y, clusterer.labels_)
     k_means = KMeans(40, n_init=3, random_state=0).fit_predict(X)
     assert found > clustering_accuracy(y, k_means)

@@ -61,7 +61,8 @@ def test_fitted_attributes(fitted, blobs):
     np.testing.assert_allclose(fitted.probabilities_.sum(axis=1), 1)
     assert fitted.neighbors_.indices.shape == (120, 8)
     assert fitted.head_losses_.shape == (2,)
-    assert fitted.best_head_ == fitted.head_losses_.argmin()
+    assert fitted.head_scores_.shape == (2,)
+    assert fitted.best_head_ == fitted.head_scores_.argmax()
     assert [epoch["stage"] for epoch in fitted.history_] == ["TEMI"] * 15
     assert not fitted.self_labeled_
     assert fitted.n_features_in_ == 16

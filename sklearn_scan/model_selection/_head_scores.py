@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 from sklearn_scan.heads import Heads
-from sklearn_scan.model_selection._modularity import neighbor_modularity
+from sklearn_scan.model_selection._modularity import (
+    count_neighbors,
+    neighbor_modularity,
+)
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.ridge import label_all, linear_generalization
 
@@ -24,13 +27,15 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
     features : Tensor of shape (n, d)
         The samples, about their mean, of a variance near one.
     neighbors : NeighborGraph
-        Their neighbours.
+        Their neighbours, of which as many are looked at as in `label_free_score`.
 
     Returns
     -------
     Tensor of shape (n_heads,)
         On the CPU; higher is better.
     """
+    # of few samples, all neighbours that heads are trained with may be most of them
+    neighbors = neighbors.nearest(count_neighbors(len(features)))
     labels = label_all(heads, features)
     n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
     scores = score_partitions(labels, features, neighbors)

@@ -9,13 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_scan._device import isolated_rng
 from sklearn_scan.heads import Standardize
 from sklearn_scan.model_selection._head_scores import score_partitions
+from sklearn_scan.model_selection._modularity import count_neighbors
 from sklearn_scan.neighbors import mine_neighbors
 from sklearn_scan.subspace import MOST_AXES, Subspaces
-
-# Of 10, 15, 20, 30, 50 and 100, on six sets of features: fewer follow the noise in who
-# is nearest, and more reach into other classes where those have 72 samples each.
-_MOST_NEIGHBORS = 20
-_LEAST_SAMPLES_A_NEIGHBOR = 10  # of few samples, 20 neighbours would be most of them
 
 
 def label_free_score(
@@ -81,13 +77,14 @@ def label_free_score(
         )
     if labels.min() < 0:
         raise ValueError(f"labels must be numbered from 0; got {labels.min()}.")
+    labels = labels.astype(np.int64)  # narrower ones are no indices to torch
     n_neighbors = count_neighbors(len(features))
     centered = features - features.mean(axis=0)
     neighbors = mine_neighbors(centered, n_neighbors, device=device)
-    embedding = torch.tensor(features, dtype=torch.float32)
+    embedding = torch.from_numpy(features.astype(np.float32, order="C"))
     with isolated_rng(0):
         inside = _standardize(embedding)
-    partition = torch.tensor(labels, dtype=torch.int64).unsqueeze(0)
+    partition = torch.from_numpy(labels.astype(np.int64)).unsqueeze(0)
     return float(score_partitions(partition, inside, neighbors))
 
 
@@ -95,8 +92,3 @@ def _standardize(embedding: torch.Tensor) -> torch.Tensor:
     features = Standardize.from_features(embedding)(embedding)
     subspaces = Subspaces.of(features, (features.shape[1],), MOST_AXES)
     return subspaces.scaled_to(features).project(features)
-
-
-def count_neighbors(n_samples: int) -> int:
-    """Return how many neighbours tell the groups among so many samples apart."""
-    return min(_MOST_NEIGHBORS, max(1, n_samples // _LEAST_SAMPLES_A_NEIGHBOR))

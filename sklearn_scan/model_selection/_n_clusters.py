@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from sklearn_scan.model_selection._label_free_score import count_neighbors
-from sklearn_scan.model_selection._modularity import neighbor_modularity
+from sklearn_scan.model_selection._modularity import (
+    count_neighbors,
+    neighbor_modularity,
+)
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 from sklearn_scan.partitions import (
     k_means_partition,

@@ -35,6 +35,18 @@ def test_scores_are_what_neighbors_share_times_what_is_found_again(blobs):
     torch.testing.assert_close(score_heads(heads, X, neighbors), expected)
 
 
+def test_of_few_samples_only_near_neighbors_count(blobs):
+    """Where all others are neighbours, none tells of any cluster."""
+    X, _, y = blobs
+    some = X[:40], mine_neighbors(X[:40], 39), y[:40]
+    heads = heads_of(some, torch.arange(40) % 4, y[:40])
+    scores = score_heads(heads, *some[:2])
+    torch.testing.assert_close(
+        scores, score_heads(heads, X[:40], mine_neighbors(X[:40], 4))
+    )
+    assert scores.argmax() == 1
+
+
 def test_the_true_groups_are_preferred(blobs):
     X, neighbors, y = blobs
     halves = torch.where(y == 3, 2, y)
@@ -47,7 +59,7 @@ def test_the_true_groups_are_preferred(blobs):
 def test_heads_that_leave_clusters_empty_come_last(n_left, blobs):
     """Though the clusters that they do use may be the better ones."""
     X, neighbors, y = blobs
-    poor = (X[:, 5:].argmax(dim=1) + 2 * (X[:, 3] > 0)).clamp_max(3)
+    poor = X[:, 4:].argmax(dim=1)
     scores = score_heads(heads_of(blobs, y.clamp_max(n_left - 1), poor), X, neighbors)
     assert scores[1] > 0 > scores[0]
 

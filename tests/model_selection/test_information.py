@@ -171,10 +171,19 @@ def test_score_ignores_numbers_and_unused_clusters():
 
 def test_score_prefers_unequal_groups_to_equal_parts_of_them():
     """Where information alone would have them equal."""
-    X, y = make_blobs([300, 20], 2, centers=[[-9, 0], [9, 0]], random_state=0)
-    graph = mine_neighbors(np.c_[X, np.full(len(X), 9.0)], 10)
-    left = np.where(X[:, 0] < np.median(X[:, 0]), 0, 1)
-    assert neighbor_score(y, graph) > neighbor_score(left, graph)
+    # 150 samples and 120, a tenth of whose neighbours are the others; and 30 apart
+    parts = [np.arange(150), np.arange(150, 270), np.arange(270, 300)]
+    rng = np.random.default_rng(0)
+    indices = [
+        np.r_[rng.choice(parts[own], 9), rng.choice(parts[other], 1)]
+        for own, other in zip((0, 1, 2), (1, 0, 2), strict=True)
+        for _ in parts[own]
+    ]
+    graph = NeighborGraph(np.array(indices), None)
+    sample = np.arange(300)
+    groups, halves = (sample >= 270).astype(int), (sample >= 150).astype(int)
+    assert neighbor_information(groups, graph) < neighbor_information(halves, graph)
+    assert neighbor_score(groups, graph) > neighbor_score(halves, graph)
 
 
 @pytest.mark.parametrize("score", [neighbor_information, neighbor_score])

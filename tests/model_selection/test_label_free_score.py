@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_scan import SCANClusterer
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import (
     TransductiveSplit,
     label_free_score,
-    neighbor_information,
+    neighbor_score,
 )
 from sklearn_scan.neighbors import mine_neighbors
 
@@ -21,18 +24,45 @@ def digits():
     return load_digits(return_X_y=True)
 
 
-def test_it_is_the_information_of_labels_among_20_neighbors(digits):
-    X, y = digits
-    graph = mine_neighbors(X - X.mean(axis=0), 20)
-    expected = neighbor_information(np.eye(10)[y], graph)
-    assert label_free_score(y, X) == pytest.approx(expected)
+def share_found_again(labels, X):
+    """Return how many labels of either half a linear model learns from the other."""
+    X = StandardScaler().fit_transform(X)
+    X /= np.sqrt(np.mean(X**2))
+    order = torch.randperm(len(X), generator=torch.Generator().manual_seed(0))
+    halves = [half.numpy() for half in order.tensor_split(2)]
+    n_found = 0
+    for learnt, asked in (halves, halves[::-1]):
+        one_hot = np.eye(10)[labels[learnt]]
+        ridge = Ridge(alpha=0.1 * len(learnt), fit_intercept=False)
+        logits = ridge.fit(X[learnt], one_hot).predict(X[asked]) + one_hot.mean(axis=0)
+        n_found += (logits.argmax(axis=1) == labels[asked]).sum()
+    return n_found / len(X)
 
 
-def test_of_few_samples_a_tenth_are_neighbors(digits):
-    X, y = digits[0][:50], digits[1][:50]
-    graph = mine_neighbors(X - X.mean(axis=0), 5)
-    expected = neighbor_information(np.eye(10)[y], graph)
-    assert label_free_score(y, X) == pytest.approx(expected)
+@pytest.mark.parametrize(("n_samples", "n_neighbors"), [(1797, 20), (199, 19), (50, 5)])
+def test_it_is_what_neighbors_share_times_what_is_found_again(
+    n_samples, n_neighbors, digits
+):
+    X, y = digits[0][:n_samples], digits[1][:n_samples]
+    graph = mine_neighbors(X - X.mean(axis=0), n_neighbors)
+    expected = neighbor_score(y, graph) * share_found_again(y, X)
+    assert label_free_score(y, X) == pytest.approx(expected, rel=1e-6)
+
+
+def test_labels_of_any_integer_type_score_the_same(digits):
+    X, y = digits[0][:200], 20 * (digits[1][:200] % 7)
+    expected = label_free_score(y, X)
+    for dtype in (np.int8, np.uint8, np.int32, np.uint64):
+        assert label_free_score(y.astype(dtype), X) == expected
+    assert label_free_score(y[::-1], X[::-1]) > 0  # of strides below zero
+
+
+def test_what_a_linear_model_cannot_find_scores_less():
+    """Though neighbours share it as well: rings, and the halves of a plane."""
+    angles = np.linspace(0, 4 * np.pi, 400, endpoint=False)
+    X = np.c_[np.cos(angles), np.sin(angles)] + 5e-3 * np.sin(7 * angles)[:, None]
+    halves, quarters = (X[:, 0] > 0).astype(int), (X[:, 0] * X[:, 1] > 0).astype(int)
+    assert label_free_score(halves, X) > 1.5 * label_free_score(quarters, X) > 0
 
 
 def test_it_ranks_clusters_as_their_accuracy_does(digits):
@@ -47,24 +77,28 @@ def test_it_ranks_clusters_as_their_accuracy_does(digits):
     assert (scores[1:] < scores[0]).all()
 
 
+@pytest.mark.filterwarnings("ignore:.* empty:sklearn.exceptions.ConvergenceWarning")
 def test_score_does_not_depend_on_how_many_neighbors_were_trained_with(digits):
     X = digits[0][:300]
     few, many = (
-        SCANClusterer(10, n_neighbors=k, max_epochs=2, random_state=0).fit(X)
-        for k in (5, 100)
+        SCANClusterer(
+            10, n_neighbors=k, n_heads=3, self_label_epochs=0, random_state=0
+        ).fit(X)
+        for k in (5, 50)
     )
     for clusterer in (few, many):
         assert clusterer.score(X) == label_free_score(clusterer.labels_, X)
 
 
+@pytest.mark.filterwarnings("ignore:.* empty:sklearn.exceptions.ConvergenceWarning")
 def test_a_search_without_labels_finds_the_better_training(digits):
     X = digits[0][:600]
     search = GridSearchCV(
-        SCANClusterer(10, max_epochs=20, self_label_epochs=0, random_state=0),
-        {"learning_rate": [1e-5, 1e-2]},
+        SCANClusterer(10, n_heads=6, self_label_epochs=0, random_state=0),
+        {"n_neighbors": [200, 10]},  # of 600 samples in 10 classes
         cv=TransductiveSplit(),
     )
-    assert search.fit(X).best_params_ == {"learning_rate": 1e-2}
+    assert search.fit(X).best_params_ == {"n_neighbors": 10}
 
 
 @pytest.mark.parametrize(

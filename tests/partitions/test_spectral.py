@@ -66,7 +66,7 @@ def test_a_search_cut_short_keeps_what_it_found(monkeypatch):
 def test_separate_blobs_are_found(searched, monkeypatch):
     if searched:
         monkeypatch.setattr(f"{MODULE}._DENSE", 0)
-    _, graph, y = ring_of_blobs()
+    _, graph, y = ring_of_blobs(n_neighbors=12)
     labels = spectral_partition(graph, 4, random_state())
     assert labels.dtype == np.int64
     assert clustering_accuracy(y, labels) == 1
