@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits, make_blobs
 
 from sklearn_scan import SCANClusterer, SimCLR
 from sklearn_scan.metrics import clustering_accuracy
-from sklearn_scan.model_selection import neighbor_score
+from sklearn_scan.model_selection import neighbor_modularity
 
 
 def fast(**parameters):
@@ -44,7 +44,7 @@ def test_the_head_of_the_highest_score_is_kept(digits):
     clusterer = fast(n_clusters=10, n_heads=9, max_epochs=5).fit(digits[0])
     assert clusterer.best_head_ == clusterer.head_scores_.argmax()
     # the score is the neighbours', times a share of samples found again
-    most = neighbor_score(clusterer.labels_, clusterer.neighbors_)
+    most = neighbor_modularity(clusterer.labels_, clusterer.neighbors_)
     assert 0.5 * most < clusterer.head_scores_.max() <= most + 1e-6
     assert len(set(clusterer.head_scores_)) > 1
 

@@ -5,7 +5,7 @@ import torch
 from sklearn.datasets import make_blobs
 
 from sklearn_scan.heads import ClusterHeads
-from sklearn_scan.model_selection import neighbor_score, score_heads
+from sklearn_scan.model_selection import neighbor_modularity, score_heads
 from sklearn_scan.neighbors import mine_neighbors
 from sklearn_scan.ridge import fit_heads_to, label_all, linear_generalization
 
@@ -30,7 +30,7 @@ def test_scores_are_what_neighbors_share_times_what_is_found_again(blobs):
     )
     labels = label_all(heads, X)
     assert {len(each.unique()) for each in labels} == {4}
-    shared = [neighbor_score(each.numpy(), neighbors) for each in labels]
+    shared = [neighbor_modularity(each.numpy(), neighbors) for each in labels]
     expected = torch.tensor(shared) * linear_generalization(labels, X)
     torch.testing.assert_close(score_heads(heads, X, neighbors), expected)
 

@@ -10,7 +10,7 @@ from sklearn.metrics import mutual_info_score
 from sklearn_scan.model_selection import (
     information_lost,
     neighbor_information,
-    neighbor_score,
+    neighbor_modularity,
 )
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 
@@ -127,66 +127,16 @@ def cliques(*sizes):
     return NeighborGraph(np.array(indices), None), labels
 
 
-@pytest.mark.parametrize("n_clusters", [2, 5])
-def test_score_is_information_over_the_root_of_entropy(n_clusters):
-    graph = random_graph()
-    labels = random_proba(n_clusters=n_clusters).argmax(axis=1)
-    own, neighbors = np.repeat(labels, graph.n_neighbors), labels[graph.indices].ravel()
-    both_ways = np.r_[own, neighbors], np.r_[neighbors, own]
-    expected = mutual_info_score(*both_ways) / math.sqrt(slow_entropy(both_ways[0]))
-    assert neighbor_score(labels, graph) == pytest.approx(expected)
-
-
-def test_information_and_score_take_labels_as_well_as_probabilities():
+def test_information_takes_labels_as_well_as_probabilities():
     graph, labels = random_graph(), random_proba().argmax(axis=1)
-    for score in (neighbor_information, neighbor_score):
-        of_labels, of_probabilities = (
-            score(labels, graph),
-            score(np.eye(4)[labels], graph),
-        )
-        assert of_labels == pytest.approx(of_probabilities, abs=1e-12)
+    of_labels, of_probabilities = (
+        neighbor_information(labels, graph),
+        neighbor_information(np.eye(4)[labels], graph),
+    )
+    assert of_labels == pytest.approx(of_probabilities, abs=1e-12)
 
 
-@pytest.mark.parametrize("sizes", [(4, 4, 4), (20, 5, 3), (3, 3, 40)])
-def test_score_of_groups_apart_is_the_root_of_their_entropy(sizes):
-    graph, labels = cliques(*sizes)
-    score = neighbor_score(labels, graph)
-    # the entropy as neighbours see it, who all lie in the same group
-    assert score == pytest.approx(math.sqrt(slow_entropy(labels)), rel=0.05)
-    assert score <= math.sqrt(math.log(3))
-
-
-def test_score_of_one_cluster_is_zero():
-    graph, labels = cliques(5, 5)
-    assert neighbor_score(0 * labels, graph) == 0
-    assert neighbor_score(np.ones((10, 1)), graph) == 0
-    assert neighbor_score(np.eye(3)[0 * labels], graph) == 0
-
-
-def test_score_ignores_numbers_and_unused_clusters():
-    graph, labels = random_graph(), random_proba().argmax(axis=1)
-    score = neighbor_score(labels, graph)
-    assert neighbor_score(np.array([5, 0, 7, 2])[labels], graph) == pytest.approx(score)
-
-
-def test_score_prefers_unequal_groups_to_equal_parts_of_them():
-    """Where information alone would have them equal."""
-    # 150 samples and 120, a tenth of whose neighbours are the others; and 30 apart
-    parts = [np.arange(150), np.arange(150, 270), np.arange(270, 300)]
-    rng = np.random.default_rng(0)
-    indices = [
-        np.r_[rng.choice(parts[own], 9), rng.choice(parts[other], 1)]
-        for own, other in zip((0, 1, 2), (1, 0, 2), strict=True)
-        for _ in parts[own]
-    ]
-    graph = NeighborGraph(np.array(indices), None)
-    sample = np.arange(300)
-    groups, halves = (sample >= 270).astype(int), (sample >= 150).astype(int)
-    assert neighbor_information(groups, graph) < neighbor_information(halves, graph)
-    assert neighbor_score(groups, graph) > neighbor_score(halves, graph)
-
-
-@pytest.mark.parametrize("score", [neighbor_information, neighbor_score])
+@pytest.mark.parametrize("score", [neighbor_information, neighbor_modularity])
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 def test_narrow_integers_count_as_wide_ones(score, dtype):
     graph, labels = random_graph(), 30 * random_proba().argmax(axis=1)

@@ -14,7 +14,7 @@ from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import (
     TransductiveSplit,
     label_free_score,
-    neighbor_score,
+    neighbor_modularity,
 )
 from sklearn_scan.neighbors import mine_neighbors
 
@@ -45,7 +45,7 @@ def test_it_is_what_neighbors_share_times_what_is_found_again(
 ):
     X, y = digits[0][:n_samples], digits[1][:n_samples]
     graph = mine_neighbors(X - X.mean(axis=0), n_neighbors)
-    expected = neighbor_score(y, graph) * share_found_again(y, X)
+    expected = neighbor_modularity(y, graph) * share_found_again(y, X)
     assert label_free_score(y, X) == pytest.approx(expected, rel=1e-6)
 
 
