@@ -11,7 +11,7 @@ from sklearn_scan.model_selection import score_heads
 from sklearn_scan.neighbors import mine_neighbors
 from sklearn_scan.objectives import ScanLoss
 from sklearn_scan.ridge import count_shares, label_all
-from sklearn_scan.subspace import to_subspace
+from sklearn_scan.trunks import FeatureTrunk
 
 
 def prepared(X, n_neighbors=8):
@@ -37,7 +37,8 @@ def train(features, neighbors, **settings):
         "seed": 0,
     }
     torch.manual_seed(0)  # of the axes
-    return train_on_features(features, neighbors, **defaults | settings)
+    trunk = FeatureTrunk(features)
+    return train_on_features(trunk, neighbors, **defaults | settings)
 
 
 STILL = {"n_epochs": 1, "learning_rate": 1e-9}  # the heads that training starts with
@@ -45,7 +46,7 @@ STILL = {"n_epochs": 1, "learning_rate": 1e-9}  # the heads that training starts
 
 def test_partitions_are_numbered_by_size(digits):
     features, neighbors, _ = digits
-    drawn = draw_partitions(features, neighbors, 10, 5, seed=0)
+    drawn = draw_partitions(FeatureTrunk(features), neighbors, 10, 5, seed=0)
     assert drawn.shape == (5, 400)
     sizes = count_shares(drawn, 10)
     assert (sizes.diff(dim=1) <= 0).all()
@@ -54,7 +55,7 @@ def test_partitions_are_numbered_by_size(digits):
 
 def test_heads_start_from_partitions(digits):
     features, neighbors, _ = digits
-    drawn = draw_partitions(features, neighbors, 10, 3, seed=0)
+    drawn = draw_partitions(FeatureTrunk(features), neighbors, 10, 3, seed=0)
     trained = train(features, neighbors, **STILL)
     labels = label_all(trained.heads, features)
     # both weights of the spread follow the same three partitions
@@ -88,9 +89,7 @@ def test_any_number_of_heads(n_heads, digits):
 def test_scores_are_those_of_the_heads(digits):
     features, neighbors, _ = digits
     trained = train(features, neighbors)
-    inside, _ = to_subspace(features)
     expected = score_heads(trained.heads, features, neighbors)
-    torch.testing.assert_close(inside, features / features.square().mean().sqrt())
     torch.testing.assert_close(trained.scores, expected, rtol=0, atol=0.01)
     assert trained.best_head == trained.scores.argmax()
 
@@ -126,7 +125,9 @@ def test_auto_prior_keeps_the_sizes_of_the_start():
     strong |= {"n_epochs": 30}
     own = train(features, neighbors, prior="auto", **strong)
     shares = count_shares(label_all(own.heads, features), 3)
-    starts = count_shares(draw_partitions(features, neighbors, 3, 3, seed=0), 3)
+    starts = count_shares(
+        draw_partitions(FeatureTrunk(features), neighbors, 3, 3, seed=0), 3
+    )
     torch.testing.assert_close(shares, starts, rtol=0, atol=0.05)
 
 

@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_scan.subspace import principal_axes, to_subspace
+from sklearn_scan.heads import ClusterHeads
+from sklearn_scan.subspace import MOST_AXES, Subspaces
+
+
+def principal_axes(features, most):
+    (axes,) = Subspaces.of(features, (features.shape[1],), most).axes
+    return axes
+
+
+def to_subspace(features):
+    subspaces = Subspaces.of(features, (features.shape[1],), MOST_AXES)
+    subspaces = subspaces.scaled_to(features)
+    return subspaces.project(features), subspaces.axes[0]
 
 
 def low_rank(n_samples=120, embed_dim=300, rank=10, noise=0.01):
@@ -65,3 +77,23 @@ def test_equal_states_give_equal_axes():
         torch.manual_seed(3)
         axes.append(principal_axes(features, 20))
     assert torch.equal(*axes)
+
+
+def test_each_of_several_spaces_has_its_own_axes_and_scale():
+    features = torch.cat([low_rank(), 50 * low_rank(embed_dim=9)], dim=1)
+    subspaces = Subspaces.of(features, (300, 9), 20).scaled_to(features)
+    assert subspaces.dims == (20, 9)
+    wide, narrow = subspaces.project(features).split([20, 9], dim=1)
+    for space in (wide, narrow):
+        assert space.square().mean().item() == pytest.approx(1, rel=1e-4)
+
+
+def test_lifted_heads_see_features_as_heads_saw_the_subspaces():
+    features = torch.cat([low_rank(), low_rank(embed_dim=9)], dim=1)
+    subspaces = Subspaces.of(features, (300, 9), 20).scaled_to(features)
+    make = torch.Generator().manual_seed(0)
+    heads = [ClusterHeads(dim, 4, 2, generator=make) for dim in subspaces.dims]
+    inside = subspaces.project(features).split([20, 9], dim=1)
+    each = [h(space).softmax(dim=2) for h, space in zip(heads, inside, strict=True)]
+    lifted = subspaces.lift(heads)(features).softmax(dim=2)
+    torch.testing.assert_close(lifted, (each[0] + each[1]) / 2, rtol=1e-3, atol=1e-4)
