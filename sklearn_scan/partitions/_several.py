@@ -14,9 +14,11 @@ from sklearn_scan.partitions._k_means import k_means_partition
 from sklearn_scan.partitions._merging import merge_clusters
 from sklearn_scan.partitions._spectral import spectral_partition
 
-# Small clusters to merge: so many for each one wanted, of so many samples each.
-_PARTS = 8
+# Small clusters to merge: so many for each one wanted, and fewer of many, of so many
+# samples each.
+_PARTS, _PARTS_OF_MANY, _MANY_PARTS = 8, 3, 120
 _LEAST_MEMBERS = 8
+_LEAST_NEIGHBORS = 5  # with fewer, a graph falls apart
 # Merging takes time with the cube of their number: of more it is left out.
 _MOST_PARTS = 500
 
@@ -55,8 +57,8 @@ def several_partitions(
     """
     if n_clusters == 1:
         return [np.zeros(len(features), dtype=np.int64)] * n_partitions
-    near = neighbors.nearest(max(1, neighbors.n_neighbors // 2))
-    endless = _partitions(features, (near, neighbors), n_clusters, rng)
+    near = neighbors.nearest(max(_LEAST_NEIGHBORS, neighbors.n_neighbors // 2))
+    endless = _partitions(features, (neighbors, near), n_clusters, rng)
     return list(islice(endless, n_partitions))
 
 
@@ -69,7 +71,8 @@ def _partitions(
     """Yield the cheap and the different first; from the second round, new draws."""
     for graph in graphs:
         yield spectral_partition(graph, n_clusters, rng)
-    n_parts = min(_PARTS * n_clusters, len(features) // _LEAST_MEMBERS)
+    n_parts = min(_PARTS * n_clusters, max(_PARTS_OF_MANY * n_clusters, _MANY_PARTS))
+    n_parts = min(n_parts, len(features) // _LEAST_MEMBERS)
     while True:
         yield k_means_partition(features, n_clusters, rng, n_starts=3)
         if not n_clusters < n_parts <= _MOST_PARTS:
