@@ -19,7 +19,7 @@ from sklearn_scan.model_selection import score_heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
 from sklearn_scan.partitions import several_partitions
-from sklearn_scan.ridge import count_shares, fit_heads_to
+from sklearn_scan.ridge import count_shares, start_heads_at
 from sklearn_scan.subspace import to_subspace
 from sklearn_scan.trunks import FeatureTrunk
 
@@ -91,7 +91,7 @@ def train_on_features(
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
-        first_heads=fit_heads_to(starts, inside, n_clusters),
+        first_heads=start_heads_at(starts, inside, n_clusters),
         stage=stage,
         verbose=verbose,
     )

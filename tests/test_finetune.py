@@ -259,7 +259,7 @@ def test_pickle(module, encoder, colored, tmp_path):
         "pretrained": pretrained(),
         "pretext": SimCLR(tiny_net, epochs=1, batch_size=20),
     }[encoder]
-    clusterer = fast(encoder=encoder, max_epochs=3).fit(colored[0])
+    clusterer = fast(encoder=encoder).fit(colored[0])
     file = tmp_path / "clusterer"
     with file.open("wb") as stream:
         module.dump(clusterer, stream)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -38,4 +40,5 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
     shared = [neighbor_score(of_head, neighbors) for of_head in labels.cpu().numpy()]
     found_again = linear_generalization(labels, features).cpu()
     n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
-    return torch.tensor(shared) * found_again - (n_used.max() - n_used)
+    limit = math.sqrt(math.log(heads.n_clusters))  # of what neighbours share
+    return torch.tensor(shared) * found_again - limit * (n_used.max() - n_used)

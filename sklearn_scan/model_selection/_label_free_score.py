@@ -30,8 +30,9 @@ def label_free_score(
     The `neighbor_score` of labels, with neighbours that do not depend on how the
     clusters came about: the 20 nearest, or a tenth of the samples, by cosine similarity
     about the mean. It is multiplied by the share of samples whose label a linear model
-    finds that learnt from the other half. The score takes labels rather than probabilities, since confidence grows in
-    any training, whether or not the clusters get better.
+    finds that learnt from the other half. The score takes labels rather than
+    probabilities, since confidence grows in any training, whether or not the clusters
+    get better.
 
     It ranks settings for the same number of clusters. Among numbers, more clusters
     nearly always tell more: see `estimate_n_clusters`.
