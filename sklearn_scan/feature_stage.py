@@ -20,7 +20,7 @@ from sklearn_scan.model_selection import score_heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
 from sklearn_scan.partitions import several_partitions
-from sklearn_scan.ridge import count_shares, fit_heads_to
+from sklearn_scan.ridge import count_shares, start_heads_at
 from sklearn_scan.space_heads import join_heads, split_heads
 from sklearn_scan.subspace import MOST_AXES, Subspaces
 from sklearn_scan.trunks import FeatureTrunk
@@ -95,7 +95,7 @@ def train_on_features(
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
-        first_heads=_fit_heads(starts, inside, n_clusters),
+        first_heads=_start_heads(starts, inside, n_clusters),
         stage=stage,
         verbose=verbose,
     )
@@ -134,8 +134,8 @@ def _number_by_size(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.in
     return rank[labels]
 
 
-def _fit_heads(partitions: Tensor, trunk: FeatureTrunk, n_clusters: int) -> Heads:
-    heads = [fit_heads_to(partitions, space, n_clusters) for space in _spaces(trunk)]
+def _start_heads(partitions: Tensor, trunk: FeatureTrunk, n_clusters: int) -> Heads:
+    heads = [start_heads_at(partitions, space, n_clusters) for space in _spaces(trunk)]
     return join_heads(heads, trunk.space_dims)
 
 

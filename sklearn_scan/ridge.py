@@ -8,7 +8,13 @@ from torch import Tensor
 from sklearn_scan._device import make_generator
 from sklearn_scan.heads import ClusterHeads, Heads
 
-__all__ = ["count_shares", "fit_heads_to", "label_all", "linear_generalization"]
+__all__ = [
+    "count_shares",
+    "fit_heads_to",
+    "label_all",
+    "linear_generalization",
+    "start_heads_at",
+]
 
 # The logit that the regression aims at for a sample's cluster: heads begin decided, and
 # can still change their mind.
@@ -29,6 +35,48 @@ def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> Clust
     n_clusters : int
         How many clusters a partition may have.
     """
+    weight, _ = _regress(partitions, features, n_clusters)
+    shares = count_shares(partitions, n_clusters)
+    return ClusterHeads.from_weights(
+        _SCALE * weight, _SCALE * (shares - 1 / n_clusters)
+    )
+
+
+def start_heads_at(
+    partitions: Tensor, features: Tensor, n_clusters: int
+) -> ClusterHeads:
+    r"""Return heads that begin with the clusters of each partition, small ones too.
+
+    Regression gives a cluster logits in proportion to its share of the samples: where
+    features are fewer than clusters, small ones are nowhere the most probable. Here
+    each weighs the same, and with the regularised covariance :math:`T` of the samples
+    and the cluster's mean :math:`\mu_c` the logits are
+
+    .. math:: \frac{s}{k} \left(\mu_c^\top T^{-1} z
+              - \tfrac12 \mu_c^\top T^{-1} \mu_c\right)
+
+    Parameters
+    ----------
+    partitions, features, n_clusters
+        As for `fit_heads_to`, of which this is the same where all sizes are equal, but
+        for the bias.
+    """
+    weight, sums = _regress(partitions, features, n_clusters)
+    shares = count_shares(partitions, n_clusters).unsqueeze(2)
+    a_sample = 1 / partitions.shape[1]
+    weight = weight / (n_clusters * shares.clamp_min(a_sample))
+    means = sums * a_sample / shares.clamp_min(a_sample)
+    bias = -(weight * means).sum(dim=2) / 2
+    # The means average to zero, so that some cluster's logit is at least its bias: an
+    # empty one, of a lower bias, is nobody's.
+    bias.masked_fill_(shares.squeeze(2) == 0, bias.min() - 1)
+    return ClusterHeads.from_weights(_SCALE * weight, _SCALE * bias)
+
+
+def _regress(
+    partitions: Tensor, features: Tensor, n_clusters: int
+) -> tuple[Tensor, Tensor]:
+    """Return ridge regressions to clusters, and the sums of features in each."""
     n_samples, dim = features.shape
     products = features.T @ features
     products.diagonal().add_(_RIDGE * n_samples)
@@ -36,10 +84,7 @@ def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> Clust
     for of_clusters, labels in zip(sums, partitions, strict=True):
         of_clusters.index_add_(0, labels, features)
     weight = torch.linalg.solve(products, sums.flatten(0, 1).T).T
-    return ClusterHeads.from_weights(
-        _SCALE * weight.reshape(sums.shape),
-        _SCALE * (count_shares(partitions, n_clusters) - 1 / n_clusters),
-    )
+    return weight.reshape(sums.shape), sums
 
 
 def count_shares(partitions: Tensor, n_clusters: int) -> Tensor:

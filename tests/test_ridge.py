@@ -11,6 +11,7 @@ from sklearn_scan.ridge import (
     fit_heads_to,
     label_all,
     linear_generalization,
+    start_heads_at,
 )
 
 N_SAMPLES, N_CLUSTERS = 81, 4
@@ -49,6 +50,44 @@ def test_heads_are_ridge_regressions(features, partitions):
     logits = heads(features).detach().numpy()
     expected = [slow_logits(each, features, features) for each in partitions]
     np.testing.assert_allclose(logits, 8 * np.stack(expected), atol=1e-4)
+
+
+def slow_start(partition, features):
+    """Return an eighth of the logits of heads that start at the partition."""
+    X, labels = features.double().numpy(), partition.numpy()
+    inverse = np.linalg.inv(X.T @ X / len(X) + 0.1 * np.eye(X.shape[1]))
+    logits = []
+    for cluster in np.unique(labels):
+        mean = X[labels == cluster].mean(axis=0)
+        logits.append((X - mean / 2) @ inverse @ mean / N_CLUSTERS)
+    return np.stack(logits, axis=1)
+
+
+def test_starting_heads_equal_the_slow_reference(features, partitions):
+    logits = start_heads_at(partitions, features, N_CLUSTERS)(features)
+    for found, partition in zip(logits.detach().numpy(), partitions, strict=True):
+        expected = 8 * slow_start(partition, features)
+        np.testing.assert_allclose(found[:, : expected.shape[1]], expected, atol=1e-4)
+
+
+def test_small_clusters_are_begun_with_where_features_are_few():
+    """Regression loses them: no sample is most probably in one."""
+    y = np.repeat(np.arange(20), np.geomspace(10, 150, 20).astype(int))
+    rng = np.random.default_rng(0)
+    X = 1.5 * rng.normal(size=(20, 8))[y] + 0.3 * rng.normal(size=(len(y), 8))
+    X = torch.tensor((X - X.mean(axis=0)) / X.std(), dtype=torch.float32)
+    labels = torch.from_numpy(y)[None]
+    started = label_all(start_heads_at(labels, X, 20), X)
+    assert (started == labels).float().mean() > 0.95
+    assert len(started.unique()) == 20
+    regressed = label_all(fit_heads_to(labels, X, 20), X)
+    assert len(regressed.unique()) < 15
+
+
+def test_empty_clusters_are_not_begun_with(features, partitions):
+    started = label_all(start_heads_at(partitions, features, N_CLUSTERS + 3), features)
+    assert started.max() < N_CLUSTERS
+    assert started[2].max() < N_CLUSTERS - 1
 
 
 def test_features_are_left_as_they_were(features, partitions):

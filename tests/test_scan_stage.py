@@ -13,7 +13,7 @@ from sklearn_scan.model_selection import neighbor_modularity
 
 
 def fast(**parameters):
-    settings = {"n_clusters": 3, "n_neighbors": 5, "random_state": 0}
+    settings = {"n_clusters": 3, "n_neighbors": 10, "random_state": 0}
     settings |= {"self_label_epochs": 0}
     return SCANClusterer(**settings | parameters)
 
@@ -21,7 +21,7 @@ def fast(**parameters):
 @pytest.fixture(scope="module")
 def uneven():
     """Three groups of unequal sizes that touch each other."""
-    return make_blobs([200, 60, 20], 8, cluster_std=3.0, random_state=2)
+    return make_blobs([200, 60, 20], 8, cluster_std=2.0, random_state=2)
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +129,10 @@ def test_many_unequal_classes_are_not_made_equal():
     clusterer = SCANClusterer(40, random_state=0, n_heads=6, max_epochs=10).fit(X)
     found = clustering_accuracy(y, clusterer.labels_)
     k_means = KMeans(40, n_init=3, random_state=0).fit_predict(X)
-    assert found > clustering_accuracy(y, k_means)
-    assert found > 0.9
+    assert found > clustering_accuracy(y, k_means) + 0.03
+    assert found > 0.96
     found_sizes = np.bincount(clusterer.labels_, minlength=40)
-    assert found_sizes.max() > 5 * found_sizes.min() > 0
+    assert found_sizes.max() > 5 * found_sizes.min() > 50
 
 
 @pytest.mark.parametrize(

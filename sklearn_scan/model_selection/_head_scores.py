@@ -39,7 +39,7 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
     labels = label_all(heads, features)
     n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
     scores = score_partitions(labels, features, neighbors)
-    return scores - (n_used.max() - n_used)
+    return scores - 2 * (n_used.max() - n_used)  # scores lie within -0.5 and 1
 
 
 def score_partitions(

@@ -157,6 +157,20 @@ def test_a_prior_per_head_is_a_divergence_from_each():
     torch.testing.assert_close(spread, torch.tensor(expected))
 
 
+def test_a_proportion_of_zero_keeps_the_cluster_empty():
+    """At a finite loss, so that training goes on."""
+    loss = ScanLoss(1.0, torch.tensor([0.5, 0.5, 0.0]))
+    outputs = torch.zeros(1, 8, 3)
+    terms, gradient = loss.value_and_gradient(outputs, NO_TARGETS)
+    assert torch.isfinite(torch.stack([*terms.values()])).all()
+    assert torch.isfinite(gradient).all()
+    anchors = gradient[0, :4]
+    assert (anchors[:, 2] > 0).all()  # descent lowers its logits
+    assert (anchors[:, :2] < 0).all()
+    empty = torch.tensor([1.0, 1.0, -1000.0]).expand(1, 8, 3)
+    assert loss(*empty.chunk(2, dim=1))["entropy"].item() == pytest.approx(0)
+
+
 def test_weights_and_priors_move_with_the_loss():
     loss = ScanLoss(WEIGHTS, PRIORS)
     assert set(loss.state_dict()) == {"entropy_weight", "log_prior"}
