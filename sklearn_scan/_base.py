@@ -55,10 +55,9 @@ class BaseImageClusterer(
         X : images, array of shape (n, n_features), or a list or tuple of such
             Images are arrays (n, h, w) or (n, h, w, c), torch tensors with channels
             first, paths, PIL images or a torch Dataset. A numeric 2-D array is taken
-            as features, and no encoder is used; a tuple of such, or a list of such of
-            different widths, as several encoders' features of the same samples.
-            (A list of arrays of one shape is taken as grey images, unless they are
-            floats and fewer than `n_clusters`.)
+            as features, and no encoder is used; a tuple of such, or a list of floats
+            of different widths, as several encoders' features of the same samples.
+            (Other lists of arrays are taken as grey images.)
         y : ignored
             Here for scikit-learn's sake: labels never reach the training.
 

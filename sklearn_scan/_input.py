@@ -21,7 +21,6 @@ from sklearn_scan.encoders import (
 )
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
-from sklearn_scan.model_selection import FEWEST_SAMPLES
 from sklearn_scan.spaces import are_tables, holds_spaces, stack_spaces
 
 __all__ = ["Features", "ImageInputMixin"]
@@ -35,7 +34,6 @@ _IMAGES, _FEATURES, _SPACES = "images", "features", "a list of feature arrays"
 class ImageInputMixin:
     """The reading and embedding of X, for an estimator with the parameters below."""
 
-    n_clusters: int | str
     encoder: Any
     device: str | torch.device
     precision: str
@@ -79,10 +77,7 @@ class ImageInputMixin:
 
     def _kind(self, X: Any) -> str:
         """Say what the X of a fit holds; with an encoder given, lists are of images."""
-        least = self.n_clusters
-        if isinstance(least, str):
-            least = FEWEST_SAMPLES
-        if not self._has_encoder and holds_spaces(X, least):
+        if not self._has_encoder and holds_spaces(X):
             return _SPACES
         return _IMAGES if is_image_input(X) else _FEATURES
 

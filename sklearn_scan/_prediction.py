@@ -100,10 +100,9 @@ class PredictionMixin(
         -------
         float
             With `y`, the accuracy after the best one-to-one matching of clusters and
-            classes. Without, the information in nats that a sample's cluster carries
-            of its neighbours' (`model_selection.label_free_score`), which falls both
-            when neighbours disagree and when clusters are merged or few. It compares
-            settings of one `n_clusters`.
+            classes. Without, how well neighbours and a linear model agree with the
+            clusters (`model_selection.label_free_score`), which falls when neighbours
+            are parted and when clusters are merged or cut at random.
         """
         if y is not None:
             return self._accuracy(X, y)

@@ -42,7 +42,7 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         nn.Module (of which a copy is used), or a function that makes a new one.
         A list of these embeds with each, and gives each a head; the heads'
         probabilities are averaged. Numeric 2-D input is taken as features, without an
-        encoder, and a list of several such arrays as several encoders' features.
+        encoder, and a tuple of several such arrays as several encoders' features.
     n_neighbors : int, default=20
         The number of neighbours mined for each sample; the paper's ImageNet subsets
         use 50. With 0, where the backbone is trained, two views of an image agree.
@@ -51,8 +51,8 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     n_heads : int or "auto", default="auto"
         The number of heads trained at once, of which one is kept. On features each
         starts from a partition of the samples, made by spectral clustering, by merging
-        small clusters or by k-means; "auto" is 36. Where the backbone is trained along,
-        the best of these go on, and "auto" is 10.
+        small clusters (of up to 166) or by k-means; "auto" is 36. Where the backbone is
+        trained along, the best of these go on, and "auto" is 10.
     max_epochs : int or "auto", default="auto"
         Passes over the samples in the first stage. "auto" looks at 300,000 samples in
         10 to 60 passes on features as they are; where the backbone is trained, at
@@ -67,7 +67,8 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         The weight λ of the spread of clusters: higher makes their sizes more alike.
         "auto" tries 1, 0.6 and 0.3 on features, a third of the heads each, since how
         unequal clusters are is not known; it is the paper's 5 where a `cluster_prior`
-        is given or the backbone is trained.
+        is given or the backbone is trained. Many more clusters than classes need about
+        5 to be all used.
     cluster_prior : array-like of shape (n_clusters,), "auto" or None, default=None
         The proportions that clusters are drawn to, by λ: known ones, in any order (the
         clusters found are numbered by size); with "auto" those of the partition that
@@ -140,9 +141,9 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         The loss of each head after the first stage, at its own weight of the spread.
     head_scores_ : ndarray of shape (n_heads,)
         What the head to keep was chosen by: on features, what neighbours share and a
-        linear model finds again, as in `model_selection.label_free_score`, less the
-        number of clusters left empty; the loss with its sign changed where the backbone
-        was trained.
+        linear model finds again, as in `model_selection.label_free_score`, times the
+        share of clusters used; the loss with its sign changed where the backbone was
+        trained.
     best_head_ : int
         The head of the highest score, which was kept.
     history_ : list of dict

@@ -27,7 +27,6 @@ from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
 from sklearn_scan.ridge import count_shares, label_all
-from sklearn_scan.self_labeling import SelfLabeled
 from sklearn_scan.trunks import BackboneTrunk, FeatureTrunk, Trunk
 
 # Heads on features as they are, which take seconds: twelve partitions, each followed at
@@ -310,23 +309,9 @@ class ScanStageMixin(StagesMixin):
         self._note(trained)
         return trained.heads.select(trained.best_head)
 
-    def _self_label(
-        self,
-        head: Heads,
-        trunk: Trunk,
-        neighbors: NeighborGraph | None,
-        seed: int,
-        **settings: Any,
-    ) -> SelfLabeled:
+    def _second_stage_settings(self, trunk: Trunk) -> dict[str, Any]:
         least_share = _LEAST_SHARE if trunk.is_trained else 0.0
-        return super()._self_label(
-            head,
-            trunk,
-            neighbors,
-            seed,
-            least_share=least_share,
-            ema_decay=self.ema_decay,
-        )
+        return {"least_share": least_share, "ema_decay": self.ema_decay}
 
     def _usual_again(self, trunk: Trunk) -> Usual:
         if not trunk.is_trained:

@@ -104,7 +104,6 @@ class StagesMixin(ImageInputMixin):
         trunk: Trunk,
         neighbors: NeighborGraph | None,
         seed: int,
-        **settings: Any,
     ) -> SelfLabeled:
         """Run the second stage, in place."""
         if self.self_label_epochs == 0:
@@ -120,10 +119,13 @@ class StagesMixin(ImageInputMixin):
             **pace._asdict(),
             seed=seed,
             verbose=self.verbose,
-            **settings,
+            **self._second_stage_settings(trunk),
         )
         self.history_ += result.history
         return result
+
+    def _second_stage_settings(self, trunk: Trunk) -> dict[str, Any]:
+        return {}
 
     def _usual_again(self, trunk: Trunk) -> Usual:
         return self._heads_again

@@ -36,8 +36,8 @@ class TEMIClusterer(BaseImageClusterer):
     Each image is embedded by a pretrained `encoder`, its nearest neighbours are mined,
     and heads, which are small networks, learn what each image's neighbours share
     according to a teacher: the moving average of the head itself. Pairs that look like
-    false neighbours to the teachers of all heads weigh less. The teacher is kept whose
-    clusters neighbours share most and a linear model finds again.
+    false neighbours to the teachers of all heads weigh less. The teacher of the lowest
+    loss is kept.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class TEMIClusterer(BaseImageClusterer):
         nn.Module (of which a copy is used), or a function that makes a new one.
         A list of these embeds with each, and gives each a head; the heads'
         probabilities are averaged. Numeric 2-D input is taken as features, without an
-        encoder, and a list of several such arrays as several encoders' features.
+        encoder, and a tuple of several such arrays as several encoders' features.
     n_neighbors : int, default=50
         The number of neighbours mined for each sample. Fewer are better where classes
         have fewer than a hundred samples.
@@ -131,13 +131,11 @@ class TEMIClusterer(BaseImageClusterer):
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head's teacher after training.
     head_scores_ : ndarray of shape (n_heads,)
-        What the head to keep was chosen by: what neighbours share and a linear model
-        finds again, as in `model_selection.label_free_score`, less the number of
-        clusters left empty.
+        What the head to keep was chosen by: the loss, with its sign changed.
     best_head_ : int
         The head that was kept.
     history_ : list of dict
-        The loss, for each epoch.
+        The loss, for each epoch; of the second stage too, if there is one.
     stage_times_ : dict of str to float
         The seconds spent in "encode", "count" (of clusters, by "auto"), "mine",
         "cluster" and "self_label".

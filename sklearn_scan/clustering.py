@@ -18,6 +18,7 @@ from sklearn_scan._device import make_generator
 from sklearn_scan.heads import ClusterHeads, Heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
+from sklearn_scan.ridge import count_rows
 from sklearn_scan.space_heads import join_heads
 from sklearn_scan.training import Record, ViewPairs, evaluate, fit_loop
 from sklearn_scan.trunks import Trunk
@@ -28,6 +29,7 @@ __all__ = ["TrainedHeads", "make_adam", "suggest_learning_rate", "train_heads"]
 # the spread of clusters in a batch to be that of the whole set.
 _COMPARISON_DRAWS = 5
 _COMPARISON_BATCH = 2**14
+_COMPARISON_LOGITS = 2**23  # of all heads and clusters: 32 MB, several times over
 
 # Adam's on cached features; the paper's 1e-4 is for a trained backbone.
 _LEAST_RATE, _MOST_RATE = 1e-3, 0.1
@@ -194,6 +196,8 @@ class _Comparison:
         self._objective = objective
         self._generator = generator
         self._draw_partners = draw_partners
+        of_sample = heads.n_heads * heads.n_clusters
+        self._batch_size = count_rows(of_sample, _COMPARISON_BATCH, _COMPARISON_LOGITS)
         self._best: tuple[Tensor, Mapping[str, Tensor]] | None = None
 
     def __call__(self, record: Record) -> bool:
@@ -215,7 +219,7 @@ class _Comparison:
     def _losses(self) -> Tensor:
         pairs = ViewPairs(
             self._trunk.features(),
-            _COMPARISON_BATCH,
+            self._batch_size,
             generator=self._generator,
             draw_partners=self._draw_partners,
         )

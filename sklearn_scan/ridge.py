@@ -20,7 +20,7 @@ __all__ = [
 # can still change their mind.
 _SCALE = 8.0
 _RIDGE = 0.1  # for each sample
-_ROWS = 2**14  # of the features, at once
+_ROWS, _LOGITS = 2**14, 2**23  # of the features, and of all heads, at once
 
 
 def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> ClusterHeads:
@@ -96,7 +96,13 @@ def count_shares(partitions: Tensor, n_clusters: int) -> Tensor:
 @torch.no_grad()
 def label_all(heads: Heads, features: Tensor) -> Tensor:
     """Return the clusters that each head gives all samples, int64 (n_heads, n)."""
-    return torch.cat([heads(rows).argmax(dim=2) for rows in features.split(_ROWS)], 1)
+    n_rows = count_rows(heads.n_heads * heads.n_clusters, _ROWS, _LOGITS)
+    return torch.cat([heads(rows).argmax(dim=2) for rows in features.split(n_rows)], 1)
+
+
+def count_rows(n_each: int, most_rows: int, most_numbers: int) -> int:
+    """Return how many rows of `n_each` numbers to hold at once, 256 at the least."""
+    return min(most_rows, max(256, most_numbers // n_each))
 
 
 def linear_generalization(partitions: Tensor, features: Tensor) -> Tensor:

@@ -14,19 +14,16 @@ from sklearn.utils import check_array
 __all__ = ["are_tables", "holds_spaces", "stack_spaces"]
 
 
-def holds_spaces(X: Any, least_images: int) -> bool:
+def holds_spaces(X: Any) -> bool:
     """Tell several feature arrays of the same samples from a list of grey images.
 
-    A tuple of 2-D arrays, or a list of such of different widths, holds features. A
-    list of arrays of one shape holds images, unless they are floats, and fewer than
-    images to cluster could be. More arrays than rows are images in any case.
+    A tuple of 2-D arrays, or a list of such that are floats of different widths, holds
+    features. Other lists hold images, and so do more arrays than they have rows.
 
     Parameters
     ----------
     X : object
         Anything.
-    least_images : int
-        How many images it takes to find the clusters that are wanted.
 
     Returns
     -------
@@ -36,9 +33,9 @@ def holds_spaces(X: Any, least_images: int) -> bool:
     --------
     >>> import numpy as np
     >>> pixels, colors = np.zeros((50, 64)), np.zeros((50, 3))
-    >>> holds_spaces([pixels, colors], least_images=10)
+    >>> holds_spaces([pixels, colors])
     True
-    >>> holds_spaces([np.zeros((28, 28))] * 50, least_images=10)
+    >>> holds_spaces([np.zeros((28, 28))] * 2)
     False
     """
     if not are_tables(X):
@@ -48,10 +45,7 @@ def holds_spaces(X: Any, least_images: int) -> bool:
         return False
     if isinstance(X, tuple) or any(_is_frame(table) for table in X):
         return True
-    floating = all(_is_floating(table) for table in X)
-    if len(widths) > 1:
-        return len(lengths) == 1 or floating
-    return 1 < len(X) < least_images and len(lengths) == 1 and floating
+    return len(widths) > 1 and all(_is_floating(table) for table in X)
 
 
 def are_tables(X: Any) -> bool:

@@ -45,6 +45,8 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
         If the name is not one of timm's (with the nearest known ones), or a list is
         empty.
     """
+    if isinstance(encoder, EncoderList):
+        return _resolve_each(encoder.encoders, settings)
     if isinstance(encoder, list | tuple):
         return _resolve_each(encoder, settings)
     if not isinstance(encoder, Encoder):

@@ -14,7 +14,6 @@ from sklearn_scan.model_selection._information import (
 from sklearn_scan.model_selection._label_free_score import label_free_score
 from sklearn_scan.model_selection._modularity import neighbor_modularity
 from sklearn_scan.model_selection._n_clusters import (
-    FEWEST_SAMPLES,
     ClusterNumberCurve,
     estimate_n_clusters,
 )
@@ -22,7 +21,6 @@ from sklearn_scan.model_selection._splitters import ShuffledKFold, TransductiveS
 
 __all__ = [
     "COLLAPSE",
-    "FEWEST_SAMPLES",
     "ClusterNumberCurve",
     "ShuffledKFold",
     "TransductiveSplit",

@@ -17,8 +17,8 @@ from sklearn_scan.ridge import label_all, linear_generalization
 def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Tensor:
     """Return how well neighbours share each head's clusters, and a linear model them.
 
-    As in `label_free_score`. A head that uses fewer clusters than another comes after
-    it: they were asked for.
+    As in `label_free_score`, times the share of clusters that a head uses, of those
+    that any does: they were asked for.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
     labels = label_all(heads, features)
     n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
     scores = score_partitions(labels, features, neighbors)
-    return scores - 2 * (n_used.max() - n_used)  # scores lie within -0.5 and 1
+    return scores * n_used / n_used.max()
 
 
 def score_partitions(

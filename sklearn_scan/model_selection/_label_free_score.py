@@ -77,14 +77,15 @@ def label_free_score(
         )
     if labels.min() < 0:
         raise ValueError(f"labels must be numbered from 0; got {labels.min()}.")
-    labels = labels.astype(np.int64)  # narrower ones are no indices to torch
+    # numbered anew, since numbers may have gaps; narrow types are no indices to torch
+    labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     n_neighbors = count_neighbors(len(features))
     centered = features - features.mean(axis=0)
     neighbors = mine_neighbors(centered, n_neighbors, device=device)
     embedding = torch.from_numpy(features.astype(np.float32, order="C"))
     with isolated_rng(0):
         inside = _standardize(embedding)
-    partition = torch.from_numpy(labels.astype(np.int64)).unsqueeze(0)
+    partition = torch.from_numpy(labels).unsqueeze(0)
     return float(score_partitions(partition, inside, neighbors))
 
 

@@ -52,6 +52,8 @@ def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -
     >>> neighbor_modularity(np.array([0, 0, 0, 0]), pairs)
     0.0
     """
+    # numbered anew: an unused number would have a row of zeros, and some have many
+    labels = np.unique(labels, return_inverse=True)[1]
     joint = joint_distribution(labels, neighbors)
     return float(joint.trace() - np.sum(joint.sum(axis=0) ** 2))
 

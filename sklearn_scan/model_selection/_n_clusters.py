@@ -23,7 +23,7 @@ from sklearn_scan.partitions import (
     unit_rows,
 )
 
-FEWEST_SAMPLES = 20
+_FEWEST_SAMPLES = 20
 # With more samples, 20 neighbours reach less far and part what belongs together: graphs
 # of 1,000 images fall into about as many parts as there are classes, graphs of 2,000
 # into up to a third more.
@@ -142,9 +142,9 @@ def _check_features(features: NDArray[np.floating]) -> NDArray[np.floating]:
     features = np.asarray(features)
     if features.ndim != 2:
         raise ValueError(f"features must have shape (n, d); got {features.shape}.")
-    if len(features) < FEWEST_SAMPLES:
+    if len(features) < _FEWEST_SAMPLES:
         raise ValueError(
-            f"n_clusters can be estimated from {FEWEST_SAMPLES} samples or more; got "
+            f"n_clusters can be estimated from {_FEWEST_SAMPLES} samples or more; got "
             f"n_samples={len(features)}. Pass n_clusters as a number."
         )
     if not np.isfinite(features).all():

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-# The means of so many samples are those of all, for a start.
-_MOST_SAMPLES = 10_000
+# The means of so many samples, and of so many a cluster, are those of all, for a start.
+_MOST_SAMPLES, _MOST_OF_CLUSTER = 10_000, 50
 _MOST_STEPS = 50
 
 
@@ -41,8 +41,9 @@ def k_means_partition(
     # In double precision sums do not depend on the order in which threads add.
     features = np.asarray(features, dtype=np.float64)
     drawn = features
-    if len(features) > _MOST_SAMPLES:
-        drawn = features[rng.permutation(len(features))[:_MOST_SAMPLES]]
+    n_drawn = max(_MOST_SAMPLES, _MOST_OF_CLUSTER * n_clusters)
+    if len(features) > n_drawn:
+        drawn = features[rng.permutation(len(features))[:n_drawn]]
     k_means = KMeans(
         min(n_clusters, len(drawn)),
         n_init=n_starts,

@@ -16,7 +16,8 @@ from sklearn_scan.partitions._k_means import k_means_partition
 _DENSE = 1500
 _TOLERANCE = 1e-4  # of eigenvalues between 0 and 1: clusters do not see what is finer
 _MOST_STEPS = 1000
-_K_MEANS_STARTS = 5
+_MOST_VECTORS = 256  # of more clusters: so many directions hold them
+_K_MEANS_STARTS, _MANY_CLUSTERS = 5, 100
 
 
 def spectral_partition(
@@ -42,10 +43,9 @@ def spectral_partition(
     .. [1] A. Ng, M. Jordan and Y. Weiss, "On spectral clustering: analysis and an
        algorithm", NIPS 2001.
     """
-    vectors = spectral_vectors(neighbors, n_clusters, rng)
-    return k_means_partition(
-        unit_rows(vectors), n_clusters, rng, n_starts=_K_MEANS_STARTS
-    )
+    vectors = spectral_vectors(neighbors, min(n_clusters, _MOST_VECTORS), rng)
+    n_starts = _K_MEANS_STARTS if n_clusters <= _MANY_CLUSTERS else 1
+    return k_means_partition(unit_rows(vectors), n_clusters, rng, n_starts=n_starts)
 
 
 def spectral_vectors(
