@@ -345,7 +345,7 @@ def test_without_neighbors(colored, new):
     # no frozen features to begin with: they have no neighbours either
     stages = [record["stage"] for record in clusterer.history_]
     assert stages.count("SCAN") == 30
-    assert clusterer.score(colored[0]) > 0.8  # with 20 neighbours: log 3 at most
+    assert clusterer.score(colored[0]) > 0.6  # of three equal groups, at most 2 / 3
 
 
 @pytest.mark.parametrize("finetune", ["auto", False])
@@ -512,7 +512,7 @@ def test_half_precision_is_refused(colored):
 
 
 def test_bfloat16(colored):
-    clusterer = fast(precision="bf16").fit(colored[0])
+    clusterer = fast(precision="bf16", learning_rate=3e-3).fit(colored[0])
     assert clusterer.score(*colored) == 1
 
 

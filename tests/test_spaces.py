@@ -76,8 +76,8 @@ def test_a_list_of_feature_arrays(clusterer, digits):
     np.testing.assert_array_equal(fitted.predict(spaces), fitted.labels_)
     np.testing.assert_array_equal(fitted.predict_proba(spaces), fitted.probabilities_)
     np.testing.assert_allclose(fitted.probabilities_.sum(axis=1), 1)
-    assert fitted.score(spaces, y) > 0.9
-    assert fitted.score(spaces) > 1
+    assert fitted.score(spaces, y) > 0.7
+    assert 0.3 < fitted.score(spaces) < 1
     assert len(fitted.get_feature_names_out()) == 88
 
 
@@ -124,7 +124,7 @@ def test_kinds_of_arrays(wrap, digits):
         "tuple": lambda: tuple(spaces),
         "tensors": lambda: [torch.from_numpy(space) for space in spaces],
         "frames": lambda: [pd.DataFrame(space) for space in spaces],
-        "integers": lambda: [spaces[0].astype(np.uint8), spaces[1].astype(float)],
+        "integers": lambda: (spaces[0].astype(np.uint8), spaces[1].astype(float)),
     }[wrap]()
     fitted = clone(QUICK_SCAN).fit(X)
     assert fitted.space_dims_ == (64, 24)
@@ -136,11 +136,23 @@ def test_spaces_of_one_width(digits):
     (pixels, _), _ = digits
     fitted = clone(QUICK_SCAN).fit((pixels, pixels[:, ::-1]))
     assert fitted.space_dims_ == (64, 64)
-    as_list = clone(QUICK_SCAN).fit([pixels, pixels[:, ::-1]])  # 2 < n_clusters
-    np.testing.assert_array_equal(as_list.labels_, fitted.labels_)
     # what it was fitted on decides, whatever else the list could be
     few = [pixels[:3], pixels[:3, ::-1]]
     assert fitted.predict(few).shape == (3,)
+
+
+def test_lists_of_one_height_and_many_widths_are_images_where_integers():
+    """Which differ in shape, as no array of images may."""
+    rng = np.random.default_rng(0)
+    photos = [rng.integers(0, 255, (64, 40 + i), dtype=np.uint8) for i in range(20)]
+    with pytest.raises(ValueError, match="arrays of one shape"):
+        clone(QUICK_SCAN).fit(photos)
+
+
+def test_few_float_images_are_not_taken_for_features():
+    few = list(np.random.default_rng(0).random((3, 28, 28)))
+    with pytest.raises(ValueError, match="n_clusters=4 must not exceed"):
+        clone(QUICK_SCAN).set_params(encoder=pool(2)).fit(few)
 
 
 def test_one_space_in_a_tuple_is_as_the_space(digits):
@@ -185,7 +197,7 @@ def test_number_of_clusters_from_several_spaces():
         space + space.std() * rng.normal(scale=0.3, size=space.shape)
         for space in (first, second)
     ]
-    auto = clone(QUICK_SCAN).set_params(n_clusters="auto").fit(noisy)
+    auto = clone(QUICK_SCAN).set_params(n_clusters="auto").fit(tuple(noisy))
     assert auto.n_clusters_ == 4  # and 2 by either of them
 
 

@@ -56,12 +56,13 @@ def test_the_true_groups_are_preferred(blobs):
 
 
 @pytest.mark.parametrize("n_left", [1, 2, 3])
-def test_heads_that_leave_clusters_empty_come_last(n_left, blobs):
-    """Though the clusters that they do use may be the better ones."""
+def test_scores_fall_with_the_share_of_clusters_used(n_left, blobs):
     X, neighbors, y = blobs
-    poor = torch.arange(160) % 4
-    scores = score_heads(heads_of(blobs, y.clamp_max(n_left - 1), poor), X, neighbors)
-    assert scores[1] > 0 > scores[0]
+    few = y.clamp_max(n_left - 1)
+    alone = score_heads(heads_of(blobs, few), X, neighbors)
+    beside = score_heads(heads_of(blobs, few, y), X, neighbors)
+    torch.testing.assert_close(beside[:1], alone * n_left / 4)
+    assert beside.argmax() == 1
 
 
 def test_heads_that_leave_as_many_empty_are_compared_by_their_clusters(blobs):

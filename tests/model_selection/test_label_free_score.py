@@ -115,3 +115,8 @@ def test_a_search_without_labels_finds_the_better_training(digits):
 def test_errors_name_what_is_wrong(labels, features, message):
     with pytest.raises(ValueError, match=message):
         label_free_score(labels, features)
+
+
+def test_numbers_of_clusters_may_have_gaps(digits):
+    X, y = digits[0][:200], digits[1][:200]
+    assert label_free_score(10**9 * y, X) == label_free_score(y, X)

@@ -28,12 +28,12 @@ def search(cv, X, y=None):
 def test_sorted_samples_are_scored_in_full(by_class, cv):
     X, y = by_class
     assert search(cv, X, y).best_score_ > 0.95  # accuracy
-    assert search(cv, X).best_score_ > 0.9 * np.log(3)  # information
+    assert search(cv, X).best_score_ > 0.6  # of three equal groups, at most 2 / 3
 
 
 def test_an_int_does_not_shuffle_for_clusterers(by_class):
     # what ShuffledKFold is for: each fold is of a class that was not trained on
-    assert search(3, by_class[0]).best_score_ < 0.5 * np.log(3)
+    assert search(3, by_class[0]).best_score_ < 0.3
 
 
 def test_folds_are_shuffled_and_repeatable(by_class):

@@ -22,6 +22,7 @@ def test_it_is_k_means():
 
 def test_means_of_some_samples_part_all_of_them(monkeypatch):
     monkeypatch.setattr("sklearn_scan.partitions._k_means._MOST_SAMPLES", 60)
+    monkeypatch.setattr("sklearn_scan.partitions._k_means._MOST_OF_CLUSTER", 0)
     X, y = make_blobs(300, 8, centers=3, random_state=0)
     labels = k_means_partition(X, 3, random_state(), n_starts=3)
     assert clustering_accuracy(y, labels) == 1
@@ -29,6 +30,7 @@ def test_means_of_some_samples_part_all_of_them(monkeypatch):
 
 def test_more_clusters_than_samples_to_draw(monkeypatch):
     monkeypatch.setattr("sklearn_scan.partitions._k_means._MOST_SAMPLES", 10)
+    monkeypatch.setattr("sklearn_scan.partitions._k_means._MOST_OF_CLUSTER", 0)
     X = np.random.default_rng(0).normal(size=(40, 3))
     assert np.unique(k_means_partition(X, 15, random_state())).size <= 10
 
