@@ -81,12 +81,11 @@ def test_equal_seeds_give_fits_equal_to_the_bit(digits):
 def test_auto_prior_keeps_unequal_sizes_under_a_strong_pull():
     X, y = make_blobs([200, 60, 20], 8, cluster_std=1.5, random_state=2)
     equal, own = (
-        fast(entropy_weight=100, learning_rate=1e-2, cluster_prior=prior).fit(X)
-        for prior in (None, "auto")
+        fast(entropy_weight=20, cluster_prior=prior).fit(X) for prior in (None, "auto")
     )
-    assert np.bincount(equal.labels_).max() < 200  # drawn to equal sizes
-    assert np.bincount(own.labels_).tolist() == [200, 60, 20]
-    assert own.score(X, y) == 1
+    assert np.bincount(equal.labels_).max() < 130  # of 280: parted by force
+    assert np.bincount(own.labels_).max() > 190
+    assert own.score(X, y) > 0.95
 
 
 def test_a_prior_in_any_order_gives_the_same_clusters(uneven):
