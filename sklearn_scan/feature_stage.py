@@ -27,6 +27,8 @@ from sklearn_scan.trunks import FeatureTrunk
 
 __all__ = ["train_on_features"]
 
+_LEAST_NEIGHBORS = 3
+
 
 def train_on_features(
     trunk: FeatureTrunk,
@@ -75,6 +77,9 @@ def train_on_features(
     TrainedHeads
         The heads, on the features given, with the loss and the score of each.
     """
+    # of few samples, more neighbours than a quarter are of no one cluster
+    n_samples = len(trunk.samples)
+    neighbors = neighbors.nearest(max(_LEAST_NEIGHBORS, n_samples // 4))
     subspaces = Subspaces.of(trunk.samples, trunk.space_dims, MOST_AXES)
     subspaces = subspaces.scaled_to(trunk.samples)
     inside = FeatureTrunk(subspaces.project(trunk.samples), subspaces.dims)
