@@ -73,12 +73,10 @@ class _Start:
         self._trunk.body.load_state_dict(self._weights)
         return self._head
 
-    @torch.no_grad()
     def _label(self, head: Heads) -> NDArray[np.int64]:
-        labels: NDArray[np.int64] = (
-            head(self._trunk.features())[0].argmax(dim=1).cpu().numpy()
-        )
-        return labels
+        labels = label_all(head, self._trunk.features())[0]
+        numbers: NDArray[np.int64] = labels.cpu().numpy()
+        return numbers
 
 
 class ScanStageMixin(StagesMixin):
@@ -291,16 +289,15 @@ class ScanStageMixin(StagesMixin):
             prior = count_shares(
                 label_all(first_heads, trunk.features()), self.n_clusters_
             )
-        epochs = count_epochs(len(trunk.samples), _IMAGES_SEEN, fewest=10, most=100)
+        usual = Usual(_count_backbone_epochs(trunk), 128, 1e-3)
+        pace = self._choose_pace(trunk, usual, self.max_epochs)
         trained = train_heads(
             trunk,
             neighbors,
             ScanLoss(weight, prior).to(trunk.device),
             n_clusters=self.n_clusters_,
             n_heads=n_heads,
-            **self._choose_pace(
-                trunk, Usual(epochs, 128, 1e-3), self.max_epochs
-            )._asdict(),
+            **pace._asdict(),
             seed=seed,
             first_heads=first_heads,
             verbose=self.verbose,
@@ -316,5 +313,8 @@ class ScanStageMixin(StagesMixin):
     def _usual_again(self, trunk: Trunk) -> Usual:
         if not trunk.is_trained:
             return super()._usual_again(trunk)
-        epochs = count_epochs(len(trunk.samples), _IMAGES_SEEN, fewest=10, most=100)
-        return Usual(epochs, 256, 3e-4)
+        return Usual(_count_backbone_epochs(trunk), 256, 3e-4)
+
+
+def _count_backbone_epochs(trunk: Trunk) -> int:
+    return count_epochs(len(trunk.samples), _IMAGES_SEEN, fewest=10, most=100)

@@ -63,6 +63,7 @@ class ProjectionHeads(FeatureHeads):
         self.temperature = temperature
 
         def draw(*shape: int) -> nn.Parameter:
+            """Return a parameter of this shape for each head."""
             return nn.Parameter(
                 torch.randn(n_heads, *shape, generator=generator) * _WEIGHT_STD
             )

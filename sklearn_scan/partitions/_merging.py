@@ -87,7 +87,7 @@ def _closest(
     entropy = _h(share[:, np.newaxis] + share) - _h(share)[:, np.newaxis] - _h(share)
     loss = 2 * entropy - gain
     if per_entropy:
-        loss /= np.maximum(entropy, np.finfo(np.float64).tiny)
+        loss /= np.maximum(entropy, _TINY)
     np.fill_diagonal(loss, np.inf)
     first, second = np.unravel_index(loss.argmin(), loss.shape)
     return min(int(first), int(second)), max(int(first), int(second))
