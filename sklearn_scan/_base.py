@@ -19,7 +19,7 @@ from torch import nn
 
 from sklearn_scan._device import isolated_rng, kept_heap, resolve_device
 from sklearn_scan._gaps import cluster_sizes, most_probable, readable_rows
-from sklearn_scan._input import Features
+from sklearn_scan._input import Features, image_names
 from sklearn_scan._prediction import PredictionMixin, check_has_neighbors
 from sklearn_scan._stages import StagesMixin
 from sklearn_scan._validation import check_count, check_option, is_auto
@@ -96,6 +96,7 @@ class BaseImageClusterer(
         self._check_finetune()
         data = self._read(X, reset=True)
         self._check_sizes(len(data))
+        self.image_names_ = image_names(data)
         self.stage_times_: dict[str, float] = {}
         with self._timed("encode"):
             self.embedding_ = self._embed(data, fit=True)
@@ -179,6 +180,7 @@ class BaseImageClusterer(
     def _finish(self) -> None:
         """Set what users read off a fitted clusterer; warn of empty clusters."""
         self.classes_ = np.arange(self.n_clusters_)
+        self.cluster_names_ = [f"cluster {cluster}" for cluster in self.classes_]
         self.probabilities_ = self._probabilities(self.embedding_)
         self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
         self.labels_ = most_probable(self.probabilities_)

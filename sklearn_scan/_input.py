@@ -23,7 +23,7 @@ from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
 from sklearn_scan.spaces import are_tables, holds_spaces, stack_spaces
 
-__all__ = ["Features", "ImageInputMixin"]
+__all__ = ["Features", "ImageInputMixin", "image_names"]
 
 Features = NDArray[np.float32]
 
@@ -153,3 +153,10 @@ class ImageInputMixin:
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def image_names(data: Features | ImageSource) -> list[str] | None:
+    """Return what each image is called, its path if it has one; None of features."""
+    if not isinstance(data, ImageSource):
+        return None
+    return [data.name(i) for i in range(len(data))]

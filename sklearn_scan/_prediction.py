@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sklearn_scan._gaps import most_probable, readable_rows
 from sklearn_scan._input import Features, ImageInputMixin
+from sklearn_scan.label_table import COLUMNS, LabelTable
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
@@ -124,6 +125,32 @@ class PredictionMixin(
             )
         labels = most_probable(self._probabilities(self._embed(data)))
         return clustering_accuracy(y, labels)
+
+    def labels_frame(self) -> Any:
+        """Return the clusters of the images of the fit as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With a row for each image and the columns `path` ("X[i]" for what is not a
+            file), `label`, `name` (of the cluster) and `confidence` (the largest
+            probability; NaN for an image that cannot be read, whose label is -1).
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        check_is_fitted(self)
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "labels_frame needs pandas: pip install pandas."
+            ) from error
+        table = LabelTable.of(self)
+        columns = (table.paths, table.labels, table.names, table.confidence)
+        return pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
     @torch.inference_mode()
     def _probabilities(self, embedding: Features) -> NDArray[np.float64]:

@@ -118,6 +118,10 @@ class TEMIClusterer(BaseImageClusterer):
         given.
     classes_ : ndarray of shape (n_clusters,)
         The clusters' numbers, 0 to n_clusters - 1.
+    cluster_names_ : list of str
+        What each cluster is called: "cluster 0" and so on, until `relabel` names it.
+    image_names_ : list of str or None
+        What each image is called, its path if it has one; None where X was features.
     embedding_ : ndarray of float32, shape (n, embed_dim)
         The embedding of the samples; NaN for an image that cannot be read.
     space_dims_ : tuple of int

@@ -12,7 +12,7 @@ from sklearn_scan._gaps import cluster_sizes
 from sklearn_scan._validation import check_count
 from sklearn_scan.images import ImageSource, SquareCrop, as_image_source
 from sklearn_scan.model_selection import ClusterNumberCurve
-from sklearn_scan.prototypes import cluster_prototypes
+from sklearn_scan.prototypes import cluster_members, cluster_prototypes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,10 +115,8 @@ def _choose(clusterer: Any, n_images: int) -> NDArray[np.int64]:
     prototypes = cluster_prototypes(clusterer.embedding_, probabilities)
     chosen = np.full((probabilities.shape[1], 2 * n_images + 3), -1, dtype=np.int64)
     chosen[:, 0] = prototypes
-    for cluster, row in enumerate(chosen):
-        members = np.flatnonzero(clusterer.labels_ == cluster)
-        confidence = probabilities[members, cluster]
-        order = members[np.argsort(-confidence, kind="stable")]
+    members = cluster_members(clusterer.labels_, probabilities)
+    for row, order in zip(chosen, members, strict=True):
         most, least = order[:n_images], order[::-1][:n_images]
         row[2 : 2 + len(most)] = most
         row[3 + n_images : 3 + n_images + len(least)] = least

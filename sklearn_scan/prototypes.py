@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn_scan._gaps import most_probable
 from sklearn_scan._validation import check_count
 
-__all__ = ["cluster_prototypes"]
+__all__ = ["cluster_members", "cluster_prototypes"]
 
 
 def cluster_prototypes(
@@ -52,12 +52,42 @@ def cluster_prototypes(
     check_count("n_candidates", n_candidates)
     labels = most_probable(probabilities)
     prototypes = np.full(probabilities.shape[1], -1, dtype=np.int64)
-    for cluster in range(probabilities.shape[1]):
-        members = np.flatnonzero(labels == cluster)
+    for cluster, members in enumerate(cluster_members(labels, probabilities)):
         if len(members):
-            by_confidence = np.argsort(-probabilities[members, cluster], kind="stable")
-            surest = members[by_confidence[:n_candidates]]
+            surest = members[:n_candidates]
             mean = embedding[surest].mean(axis=0)
             distances = np.linalg.norm(embedding[surest] - mean, axis=1)
             prototypes[cluster] = surest[distances.argmin()]
     return prototypes
+
+
+def cluster_members(
+    labels: NDArray[np.int64], probabilities: NDArray[np.floating]
+) -> list[NDArray[np.int64]]:
+    """List the members of each cluster, the most confident first.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+        The cluster of each sample; -1 for samples of none.
+    probabilities : ndarray of shape (n, n_clusters)
+        Their probability of each cluster.
+
+    Returns
+    -------
+    list of ndarray of int64
+        The indices of each cluster's members, by its probability.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> probabilities = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8]])
+    >>> [rows.tolist() for rows in cluster_members(np.array([0, 0, 1]), probabilities)]
+    [[1, 0], [2]]
+    """
+    members = []
+    for cluster in range(probabilities.shape[1]):
+        rows = np.flatnonzero(labels == cluster)
+        order = np.argsort(-probabilities[rows, cluster], kind="stable")
+        members.append(rows[order])
+    return members

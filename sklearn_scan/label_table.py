@@ -1,0 +1,129 @@
+"""The table of a clustering: each image's cluster, its name and how sure that is."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["COLUMNS", "LabelTable", "Row", "read_labels"]
+
+COLUMNS = ("path", "label", "name", "confidence")
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class LabelTable:
+    """What a clustering says of each image; `write_csv` makes the file of it.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        What each image is called: its path, or "X[i]".
+    labels : ndarray of int64, shape (n,)
+        The cluster of each; -1 for an image that cannot be read.
+    cluster_names : sequence of str
+        The name of each cluster.
+    confidence : ndarray of float64, shape (n,)
+        The largest probability of each; NaN for an image that cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = LabelTable(["a.jpg"], np.array([1]), ["cats", "dogs"], np.array([0.9]))
+    >>> list(table.rows())
+    [('a.jpg', 1, 'dogs', '0.9000')]
+    """
+
+    paths: Sequence[str]
+    labels: NDArray[np.int64]
+    cluster_names: Sequence[str]
+    confidence: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, clusterer: Any) -> LabelTable:
+        """Return the table of a fitted clusterer's own images."""
+        check_is_fitted(clusterer)
+        n_images = len(clusterer.labels_)
+        return cls(
+            clusterer.image_names_ or [f"X[{i}]" for i in range(n_images)],
+            clusterer.labels_,
+            clusterer.cluster_names_,
+            clusterer.probabilities_.max(axis=1),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each image's cluster; empty for one that cannot be read."""
+        return [self.cluster_names[c] if c >= 0 else "" for c in self.labels]
+
+    @property
+    def confidence_texts(self) -> list[str]:
+        """The confidences as they are written; empty for what cannot be read."""
+        return ["" if np.isnan(value) else f"{value:.4f}" for value in self.confidence]
+
+    @property
+    def run(self) -> str:
+        """What tells this clustering from others: a digest of paths and confidences.
+
+        Labels and names have no part in it: they are what people correct.
+        """
+        digest = hashlib.sha256()
+        for path, confidence in zip(self.paths, self.confidence_texts, strict=True):
+            digest.update(f"{path}\0{confidence}\0".encode(errors="surrogatepass"))
+        return digest.hexdigest()[:16]
+
+    def rows(self) -> Iterator[tuple[str, int, str, str]]:
+        """Return the path, label, name and confidence of each image, as written."""
+        labels = map(int, self.labels)
+        yield from zip(
+            self.paths, labels, self.names, self.confidence_texts, strict=True
+        )
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write the table, with a header, as UTF-8."""
+        with open(
+            path, "w", newline="", encoding="utf-8", errors="surrogateescape"
+        ) as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(self.rows())
+
+
+def read_labels(path: str | os.PathLike[str]) -> list[Row]:
+    """Read the rows of a labels.csv.
+
+    Parameters
+    ----------
+    path : path
+        A file that `LabelTable.write_csv` or a report wrote, edited or not.
+
+    Returns
+    -------
+    list of dict
+        With the keys of `COLUMNS`, and texts for values.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such table.
+    """
+    # utf-8-sig: spreadsheets put a mark before what they save
+    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.DictReader(file)
+        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(
+                f"{os.fspath(path)!r} is not a labels.csv: it has no column "
+                f"{' and no column '.join(map(repr, sorted(missing)))}."
+            )
+        return list(reader)
