@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
@@ -282,7 +283,7 @@ def test_odd_values(fitted, tmp_path):
 
     odd = copy.copy(fitted)
     odd.history_ = [{"loss": float("nan"), "stage": "SCAN"}, {"loss": float("inf")}]
-    odd.image_names_ = ["a\udcff.jpg", "\\\"<'>\n", "名.png"] * 67
+    odd.image_names_ = ["a\udcff.jpg", "\\\"<'>\n", "名.png", "b"] * 50
     odd.feature_names_in_ = np.array(["a", "b"], dtype=object)
     odd.big_endian_ = np.arange(3, dtype=">f4")
     odd.scalars_ = (np.float32(0.1), np.bool_(True), Path("a"), torch.device("cpu"))
@@ -315,19 +316,19 @@ def test_parameters_of_many_kinds(tmp_path):
     clusterer.fit(X)
     loaded = there_and_back(clusterer, tmp_path)
     assert loaded.strong_views == views
-    assert loaded.memory == str(tmp_path / "kept")
+    assert str(loaded.memory) == str(tmp_path / "kept")
     assert loaded.random_state.randint(99) == state.randint(99)
 
 
 def test_functions_are_left_out_with_a_warning(tmp_path):
     clusterer = make_scan(strong_views=halve).fit(X)
     clusterer.note_ = object()
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="is not stored") as told:
         save(clusterer, tmp_path / "model")
     texts = [str(warning.message) for warning in told]
-    assert "strong_views, the function halve, could not be saved" in texts[0]
-    assert "note_, a object" in texts[1]
-    with pytest.warns(UserWarning, match="strong_views.*has its default"):
+    assert "strong_views, the function halve, is not stored: what" in texts[0]
+    assert texts[1] == "note_, a object, is not stored."
+    with pytest.warns(UserWarning, match=r"strong_views.*default|note_"):
         loaded = load(tmp_path / "model")
     assert loaded.strong_views == "auto"
     np.testing.assert_array_equal(loaded.predict_proba(X), clusterer.probabilities_)
@@ -367,7 +368,9 @@ def test_an_own_network_among_several(tmp_path):
     np.testing.assert_array_equal(
         loaded.predict_proba(IMAGES), clusterer.predict_proba(IMAGES)
     )
-    with pytest.raises(ValueError, match=r"encoder \(number 1 of the list\).*Pool"):
+    with pytest.raises(
+        ValueError, match=r"encoder \(number 1 of the list\).*'make_pool'"
+    ):
         load(tmp_path / "model")
     with pytest.raises(ValueError, match="as a list"):
         load(tmp_path / "model", encoder=Pool)
@@ -383,7 +386,7 @@ def test_an_own_encoder(tmp_path):
     )
     with pytest.raises(ValueError, match="'MeanEncoder': its code is not in the file"):
         load(tmp_path / "model")
-    with pytest.raises(TypeError, match="must be a fitted Encoder"):
+    with pytest.raises(ValueError, match="must be a fitted Encoder"):
         load(tmp_path / "model", encoder=Pool())
 
 
@@ -394,9 +397,9 @@ def test_own_networks_that_are_missing_or_others(tmp_path):
         load(tmp_path / "model")
     with pytest.raises(ValueError, match="do not fit a Pool as it is made here"):
         load(tmp_path / "model", encoder=Pool(3))
-    with pytest.raises(TypeError, match="must be an nn.Module or a function"):
+    with pytest.raises(ValueError, match=r"must be an nn\.Module or a function"):
         load(tmp_path / "model", encoder="resnet18")
-    with pytest.raises(TypeError, match="must return an nn.Module; it returned int"):
+    with pytest.raises(ValueError, match=r"must return an nn\.Module; it returned int"):
         load(tmp_path / "model", encoder=lambda: 3)
 
     class Pool2(Pool):
@@ -462,7 +465,7 @@ def test_what_may_be_replaced(fitted, saved, tmp_path):
         save(fitted, saved)
     save(fitted, saved, overwrite=True)
     (saved / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="'notes.txt'"):
+    with pytest.raises(FileExistsError, match=r"'notes\.txt'"):
         save(fitted, saved, overwrite=True)
     assert (saved / "notes.txt").read_text() == "mine"
     load(saved)
@@ -490,9 +493,7 @@ def test_folders_above_are_made_and_links_followed(fitted, tmp_path):
 
 
 @pytest.mark.parametrize("failing", ["safetensors.torch.save_file", "os.fsync"])
-def test_an_interrupted_save_leaves_the_old_model(
-    failing, fitted, saved, monkeypatch
-):
+def test_an_interrupted_save_leaves_the_old_model(failing, fitted, saved, monkeypatch):
     before = {file.name: file.read_bytes() for file in saved.iterdir()}
 
     def stop(*args, **kwargs):
@@ -534,9 +535,7 @@ def test_a_relative_path(fitted, tmp_path, monkeypatch):
 def test_what_save_refuses(fitted, tmp_path):
     with pytest.raises(NotFittedError):
         save(make_scan(), tmp_path / "model")
-    with pytest.raises(TypeError, match="save knows .*SCANClusterer.*; got PCA"):
-        from sklearn.decomposition import PCA
-
+    with pytest.raises(TypeError, match=r"save knows .*SCANClusterer.*; got PCA"):
         save(PCA(), tmp_path / "model")
 
     class Subclass(SCANClusterer):
@@ -704,7 +703,6 @@ def test_recipes_bring_no_weights_from_elsewhere(tmp_path):
             "folded": False,
         },
     }
-    place = ("fitted", "encoder_", "fitted", "encoder_", "fitted", "module_", "recipe")
     model = ("fitted", "encoder_", "fitted", "encoder_", "parameters", "model")
     rewrite(tmp_path / "model", spoil(*model, "recipe", value=evil))
     with pytest.raises(ModelFileError, match="checkpoint_path cannot be"):
@@ -713,7 +711,6 @@ def test_recipes_bring_no_weights_from_elsewhere(tmp_path):
     rewrite(tmp_path / "model", spoil(*model, "recipe", value=evil))
     with pytest.raises(ModelFileError, match="has no model"):
         load(tmp_path / "model")
-    assert place
 
 
 def test_nothing_is_unpickled(saved, tmp_path):

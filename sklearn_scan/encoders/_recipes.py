@@ -58,7 +58,7 @@ class TimmRecipe(Recipe):
 
     @classmethod
     def of(cls, name: str, settings: Mapping[str, Any]) -> TimmRecipe:
-        """Return the recipe of a model that was made with settings, pretrained or not."""
+        """Return the recipe of a model made with settings, whatever its weights."""
         own = {key: value for key, value in settings.items() if key not in _WEIGHTS}
         return cls(name, own)
 

@@ -19,12 +19,22 @@ from sklearn_scan._device import resolve_device
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.persistence._folder import read_folder, write_folder
-from sklearn_scan.persistence._known import ESTIMATORS
-from sklearn_scan.persistence._own import OwnParts
+from sklearn_scan.persistence._known import ESTIMATORS, first_place
+from sklearn_scan.persistence._own import OwnPartError, OwnParts
 from sklearn_scan.persistence._packing import NotStorableError, Packer
-from sklearn_scan.persistence._unpacking import Unpacker, library_versions
+from sklearn_scan.persistence._unpacking import Tensors, Unpacker, library_versions
 
 __all__ = ["load", "save"]
+
+# What putting a model together from wrong values may raise.
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def save(
@@ -87,10 +97,10 @@ def save(
     check_is_fitted(estimator)
     packer = Packer()
     try:
-        packed = packer(estimator)
+        packed = packer(estimator, first_place(type(estimator)))
     except NotStorableError as reason:
         raise TypeError(f"{name} cannot be saved, because of {reason}.") from reason
-    _warn_of_gaps(packer.left_out, "could not be saved")
+    _warn_of_gaps(packer.left_out)
     content = {
         "sklearn_scan": __version__,
         "made_with": library_versions(),
@@ -146,51 +156,77 @@ def load(
     --------
     save : Its inverse.
     """
+    if device is not None:
+        resolve_device(device)
+    own = OwnParts(encoder)
     try:
         document, tensors = read_folder(Path(path))
-    except (ModelFileError, KeyError) as reason:
-        raise ModelFileError(_refusal(path, reason)) from reason
-    own = OwnParts(encoder)
-    unpacker = Unpacker(
-        tensors, own, same_libraries=document.get("made_with") == library_versions()
-    )
-    try:
-        estimator = unpacker(document["estimator"])
-        _check_result(estimator)
-    except (ModelFileError, LookupError, AttributeError) as reason:
-        raise ModelFileError(_refusal(path, reason)) from reason
+        estimator = _make(document, tensors, own)
+    except OwnPartError:
+        raise
+    except _DAMAGE as reason:
+        text = str(reason) if isinstance(reason, ModelFileError) else repr(reason)
+        raise ModelFileError(
+            f"{os.fspath(path)!r} cannot be loaded: {text}"
+        ) from reason
     if not own.is_used:
         raise ValueError(
             "encoder is for models with a network of your own; that of this model is "
             "in the file."
         )
-    _warn_of_gaps(document["left_out"], "could not be saved, and has its default")
+    _warn_of_gaps(document["left_out"])
     _choose_device(estimator, device)
     return estimator
 
 
-def _refusal(path: str | os.PathLike[str], reason: Exception) -> str:
-    return f"{os.fspath(path)!r} cannot be loaded: {reason}"
+def _make(document: dict[str, Any], tensors: Tensors, own: OwnParts) -> Any:
+    """Return the estimator of a folder."""
+    same_libraries = document["made_with"] == library_versions()
+    packed = document["estimator"]
+    kind = ESTIMATORS[packed["is"]]
+    estimator = Unpacker(tensors, own, same_libraries=same_libraries)(
+        packed, first_place(kind)
+    )
+    if not isinstance(estimator, Encoder):
+        _check_clusterer(estimator)
+    return estimator
 
 
-def _warn_of_gaps(gaps: list[str], what: str) -> None:
-    for gap in gaps:
-        warnings.warn(f"{gap}, {what}.", UserWarning, stacklevel=3)
-
-
-def _check_result(estimator: Any) -> None:
-    """Raise if what was loaded does not work."""
-    if type(estimator) not in ESTIMATORS.values():
-        raise ModelFileError("it holds no estimator.")
-    if isinstance(estimator, Encoder):
-        return
+def _check_clusterer(estimator: Any) -> None:
+    """Raise if a clusterer's parts do not fit one another, or do not work."""
     check_is_fitted(estimator)
     n_samples, n_features = estimator.embedding_.shape
-    if estimator.probabilities_.shape != (n_samples, estimator.n_clusters_):
-        raise ModelFileError("its arrays do not fit one another.")
+    n_clusters = estimator.n_clusters_
+    shapes = {
+        "labels_": (n_samples,),
+        "probabilities_": (n_samples, n_clusters),
+        "confident_": (n_samples,),
+        "classes_": (n_clusters,),
+    }
+    wrong = [k for k, shape in shapes.items() if getattr(estimator, k).shape != shape]
+    wrong += [
+        name
+        for name, value, length in (
+            ("cluster_names_", estimator.cluster_names_, n_clusters),
+            ("image_names_", estimator.image_names_, n_samples),
+            ("neighbors_", estimator.neighbors_.indices, n_samples),
+        )
+        if value is not None and len(value) != length
+    ]
+    if wrong:
+        raise ModelFileError(f"{', '.join(wrong)} are not of the length of the others.")
+    if sum(estimator.space_dims_) != n_features:
+        raise ModelFileError("space_dims_ do not fit the embedding.")
+    if not ((estimator.labels_ >= -1) & (estimator.labels_ < n_clusters)).all():
+        raise ModelFileError("labels_ name clusters that are not there.")
     row = estimator._probabilities(np.zeros((1, n_features), np.float32))
-    if row.shape != (1, estimator.n_clusters_):
-        raise ModelFileError("its heads do not fit its clusters.")
+    if row.shape != (1, n_clusters):
+        raise ModelFileError("the heads do not fit the clusters.")
+
+
+def _warn_of_gaps(gaps: list[str]) -> None:
+    for gap in gaps:
+        warnings.warn(gap, UserWarning, stacklevel=3)
 
 
 def _choose_device(estimator: Any, device: str | torch.device | None) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from sklearn_scan._scan import SCANClusterer
 from sklearn_scan._temi import TEMIClusterer
 from sklearn_scan.augment import ColorViews, GreyViews, StrongViews
-from sklearn_scan.encoders import EncoderList, ImageEncoder, Preprocessing, TimmRecipe
+from sklearn_scan.encoders import (
+    Encoder,
+    EncoderList,
+    ImageEncoder,
+    Preprocessing,
+    TimmRecipe,
+)
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.heads import ClusterHeads, Directions, MergedClusters, Standardize
 from sklearn_scan.model_selection import ClusterNumberCurve
@@ -23,7 +31,7 @@ from sklearn_scan.projection_heads import ProjectionHeads
 from sklearn_scan.space_heads import SpaceHeads, SpaceScaler
 
 
-def _by_name(*classes: type) -> dict[str, type]:
+def _by_name(*classes: type) -> dict[str, type[Any]]:
     return {each.__name__: each for each in classes}
 
 
@@ -84,7 +92,13 @@ def dotted(place: Place) -> str:
 def is_network_place(place: Place) -> bool:
     """Tell whether an encoder or its network stands here."""
     names = [name for name in place if isinstance(name, str)]
+    # that of a clusterer are its heads
     return bool(names) and names[-1] in NETWORK_PLACES and place != ("module_",)
+
+
+def first_place(kind: type) -> Place:
+    """Return where an estimator that is saved stands."""
+    return ("encoder_",) if issubclass(kind, Encoder) else ()
 
 
 def encoder_number(place: Place) -> int | None:

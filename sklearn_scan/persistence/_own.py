@@ -14,6 +14,10 @@ from sklearn_scan.encoders import Encoder, ImageEncoder
 from sklearn_scan.pretext import Pretext
 
 
+class OwnPartError(ValueError):
+    """What a user gives to `load` is missing, or is not what was saved."""
+
+
 class OwnParts:
     """What the user gives to `load`, for those parts of which a file has no code.
 
@@ -37,14 +41,31 @@ class OwnParts:
         if isinstance(given, nn.Module):
             return partial(copy.deepcopy, given)
         if isinstance(given, Encoder) or not callable(given):
-            raise TypeError(_expected(entry, given))
+            raise OwnPartError(_expected(entry, given))
         return given
+
+    def network(self, entry: dict[str, Any], settings: dict[str, Any]) -> nn.Module:
+        """Return a network of an entry, with any weights."""
+        make = self.function(entry)
+        try:
+            module = make(**settings)
+        except Exception as error:  # of code that we do not know
+            raise OwnPartError(
+                f"The function given as encoder, called with {settings}, raised "
+                f"{error!r}."
+            ) from error
+        if not isinstance(module, nn.Module):
+            raise OwnPartError(
+                "The function given as encoder must return an nn.Module; it returned "
+                f"{type(module).__name__}."
+            )
+        return module
 
     def encoder(self, entry: dict[str, Any], *, fitted: bool) -> Encoder:
         """Return the encoder of an entry, a new one where it is a parameter."""
         given = self._find(entry)
         if not isinstance(given, Encoder):
-            raise TypeError(_expected(entry, given))
+            raise OwnPartError(_expected(entry, given))
         return given if fitted else clone(given)
 
     def _find(self, entry: dict[str, Any]) -> Any:
@@ -52,12 +73,12 @@ class OwnParts:
         if isinstance(given, Sequence) and not isinstance(given, str):
             given = given[number or 0] if (number or 0) < len(given) else None
         elif number is not None and given is not None:
-            raise ValueError(
+            raise OwnPartError(
                 "The model has several encoders: pass encoder= as a list, with one for "
                 "each and None where a network is not your own."
             )
         if given is None:
-            raise ValueError(_missing(entry))
+            raise OwnPartError(_missing(entry))
         self.is_used = True
         return given
 

@@ -12,6 +12,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sklearn_scan.cache import fingerprint
@@ -55,8 +56,7 @@ class Packer:
             (np.ndarray, self._array),
             (Tensor, self._tensor),
             (nn.Module, self._module),
-            (tuple(ESTIMATORS.values()), self._estimator),
-            (Encoder, self._own),
+            (BaseEstimator, self._estimator),
             (tuple(RECORDS.values()), self._record),
             ((list, tuple), self._sequence),
             (dict, self._mapping),
@@ -137,18 +137,20 @@ class Packer:
 
     def _estimator(self, estimator: Any, place: Place) -> dict[str, Any]:
         name = type(estimator).__name__
-        if ESTIMATORS.get(name) is not type(estimator):  # but a subclass
+        if ESTIMATORS.get(name) is not type(estimator):
             return self._own(estimator, place)
         parameters = estimator.get_params(deep=False)
         fitted = {k: v for k, v in vars(estimator).items() if k not in parameters}
         return {
             "is": name,
-            "parameters": self._those_storable(parameters, place),
-            "fitted": self._those_storable(fitted, place),
+            "parameters": self._those_storable(
+                parameters, place, "is not stored: what is loaded has the default"
+            ),
+            "fitted": self._those_storable(fitted, place, "is not stored"),
         }
 
     def _those_storable(
-        self, values: Mapping[str, Any], place: Place
+        self, values: Mapping[str, Any], place: Place, gap: str
     ) -> dict[str, Any]:
         packed = {}
         for name, value in values.items():
@@ -157,7 +159,7 @@ class Packer:
             except NotStorableError as reason:
                 if name in ("module_", "encoder_"):
                     raise
-                self.left_out.append(str(reason))
+                self.left_out.append(f"{reason}, {gap}.")
         return packed
 
     def _module(self, module: nn.Module, place: Place) -> dict[str, Any]:
@@ -201,7 +203,9 @@ class Packer:
             "recipe": recipe,
             "encoder": encoder_number(place),
             "weights": self._keep_weights(module, place),
-            "training": module.training,
+            "training": [
+                name for name, part in module.named_modules() if part.training
+            ],
             "fingerprint": fingerprint(module),
         }
 

@@ -28,7 +28,7 @@ from sklearn_scan.persistence._known import (
     Place,
     dotted,
 )
-from sklearn_scan.persistence._own import OwnParts
+from sklearn_scan.persistence._own import OwnPartError, OwnParts
 from sklearn_scan.persistence._packing import ARRAYS, BACKBONES, HEADS
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
@@ -130,7 +130,8 @@ class Unpacker:
             if name.startswith(prefix)
         }
         if misfit := describe_misfit(weights, module.state_dict()):
-            raise ValueError(
+            kind = OwnPartError if value["recipe"] is None else ModelFileError
+            raise kind(
                 f"The weights of {dotted(place)} do not fit a "
                 f"{type(module).__name__} as it is made here: {misfit}"
             )
@@ -138,9 +139,11 @@ class Unpacker:
             if name in weights:  # a network of halves stays one
                 own.data = own.data.to(weights[name].dtype)
         module.load_state_dict(weights)
-        module.train(value["training"])
+        training = frozenset(value["training"])
+        for name, part in module.named_modules():
+            part.training = name in training
         if self._same_libraries and fingerprint(module) != value["fingerprint"]:
-            warnings.warn(
+            warnings.warn(  # load's caller is out of sight from here
                 f"The {type(module).__name__} of {dotted(place)} has the saved "
                 "weights, but its code or settings are not those of when it was saved: "
                 "what it computes may differ.",
@@ -154,15 +157,8 @@ class Unpacker:
         """Return the network of an entry, with any weights."""
         with isolated_rng(0):
             if value["recipe"] is None:
-                module = self._own.function(value)(**self._network_settings)
-            else:
-                module = cast(Recipe, self(value["recipe"], place)).build()
-        if not isinstance(module, nn.Module):
-            raise TypeError(
-                "The function given as encoder must return an nn.Module; it returned "
-                f"{type(module).__name__}."
-            )
-        return module
+                return self._own.network(value, self._network_settings)
+            return cast(Recipe, self(value["recipe"], place)).build()
 
     def _parts(self, kind: type, value: dict[str, Any], place: Place) -> nn.Module:
         """Return a module of a known class, from its parts."""
