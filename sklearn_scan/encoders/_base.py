@@ -19,7 +19,7 @@ from sklearn_scan.images import POLICIES, resolve_workers
 
 
 class Trainable(NamedTuple):
-    """A backbone to train, and how its images are prepared."""
+    """A backbone, to train or to use elsewhere, and how its images are prepared."""
 
     module: nn.Module
     preprocessing: Preprocessing
@@ -73,6 +73,21 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
         subclass that is trainable, and says so.
         """
         raise NotImplementedError
+
+    def networks(self) -> list[Trainable]:
+        """Return the fitted encoder's networks, for use elsewhere; usually it is one.
+
+        Their outputs, side by side, are the embedding.
+
+        Raises
+        ------
+        TypeError
+            If the encoder is something else than networks.
+        """
+        raise TypeError(
+            f"{type(self).__name__} does not say what its networks are: it needs a "
+            "method `networks`, which returns a list of Trainable."
+        )
 
     def check(self) -> None:
         """Raise if a parameter is wrong; called before any long work."""

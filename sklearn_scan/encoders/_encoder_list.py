@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan.encoders._base import Encoder, check_embedding
+from sklearn_scan.encoders._base import Encoder, Trainable, check_embedding
 from sklearn_scan.images import as_image_source
 
 __all__ = ["EncoderList", "naming"]
@@ -106,6 +106,10 @@ class EncoderList(Encoder):
         embedding = np.concatenate(spaces, axis=1)
         embedding[list(by_row)] = np.nan
         return embedding
+
+    def networks(self) -> list[Trainable]:
+        """Return the networks of all encoders, in their order."""
+        return [network for each in self.encoders for network in each.networks()]
 
 
 @contextmanager

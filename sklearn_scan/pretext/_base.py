@@ -270,6 +270,11 @@ class Pretext(Encoder):
         check_is_fitted(self)
         return self.encoder_.for_training()
 
+    def networks(self) -> list[Trainable]:
+        """Return the trained backbone and its preprocessing."""
+        check_is_fitted(self)
+        return self.encoder_.networks()
+
     @property
     def bad_images_(self) -> list[UnreadableImage]:  # type: ignore[override]
         """The images the last `transform` could not read: (row, path, reason)."""
