@@ -10,6 +10,7 @@ from sklearn_scan.encoders._base import (
     Trainable,
     check_embedding,
     check_settings,
+    embed,
 )
 from sklearn_scan.encoders._checkpoints import describe_misfit
 from sklearn_scan.encoders._encoder_list import EncoderList
@@ -38,6 +39,7 @@ __all__ = [
     "check_model",
     "check_settings",
     "describe_misfit",
+    "embed",
     "note_recipe",
     "recipe_of",
     "resolve_encoder",

@@ -7,7 +7,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from torch import nn
 
 from sklearn_scan._device import resolve_device, resolve_precision
@@ -25,7 +29,7 @@ class Trainable(NamedTuple):
     preprocessing: Preprocessing
 
 
-class Encoder(TransformerMixin, BaseEstimator, ABC):
+class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
     """From images to an embedding, as a scikit-learn transformer.
 
     A subclass writes `transform`, and `fit` if it learns from the images. Where it can
@@ -94,6 +98,11 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
+
+
+def embed(encoder: Encoder, X: Any) -> NDArray[np.float32]:
+    """Return the embedding as an array, also where the encoder makes data frames."""
+    return np.require(encoder.transform(X), np.float32, ["C", "W"])
 
 
 def check_embedding(embedding: NDArray[np.float32], n_unreadable: int) -> None:

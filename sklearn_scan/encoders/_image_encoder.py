@@ -12,7 +12,6 @@ import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -57,7 +56,7 @@ DEFAULT_MODEL = "vit_small_patch14_dinov2.lvd142m"
 _DEFAULT_INPUT_SIZE = 224  # its training size, 518, costs five times as much
 
 
-class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
+class ImageEncoder(Encoder):
     """Embed images with a pretrained backbone.
 
     Parameters
