@@ -11,6 +11,7 @@ from sklearn_scan.encoders._base import (
     check_embedding,
     check_settings,
 )
+from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
 from sklearn_scan.encoders._encoder_list import EncoderList
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
@@ -18,10 +19,12 @@ from sklearn_scan.encoders._resolve import resolve_encoder
 
 __all__ = [
     "DEFAULT_MODEL",
+    "RECOMMENDED",
     "Encoder",
     "EncoderList",
     "ImageEncoder",
     "Preprocessing",
+    "RecommendedEncoder",
     "Trainable",
     "build_backbone",
     "check_embedding",
