@@ -94,7 +94,7 @@ def command(
             clusterer.fit(paths)
         except KeyboardInterrupt as error:
             error.add_note(
-                "What was embedded is kept: the same command goes on from there."
+                "What was embedded is kept, and the same command goes on from there."
             )
             raise
         try:

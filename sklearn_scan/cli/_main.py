@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -91,3 +93,7 @@ def main() -> None:
 
     Begin with:  sklearn-scan fit PHOTOS -k 10 -o out
     """
+    # file names in no known script go out byte for byte, as they came
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")

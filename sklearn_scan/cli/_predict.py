@@ -26,12 +26,12 @@ def command(
 ) -> None:
     """Label PHOTOS by a MODEL: a folder that `fit` made, or the model in it.
 
-    Prints path, label, name and confidence of each, as CSV. Photos that cannot be read
-    have the label -1.
+    Prints path, label, name and confidence of each, as CSV. What cannot be read has the
+    label -1, or is an error where the model was fitted so.
     """
     paths = list_photos(photos)
     with Console(quiet=as_json) as console:
-        clusterer = load(find_model(model)).set_params(bad_images="skip")
+        clusterer = load(find_model(model))
         table = LabelTable.predicted(clusterer, paths)
         if output is not None:
             table.write_csv(output)
