@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sklearn_scan._scan import SCANClusterer
     from sklearn_scan._temi import TEMIClusterer
     from sklearn_scan.encoders import ImageEncoder
+    from sklearn_scan.persistence import load, save
     from sklearn_scan.pretext import SimCLR
     from sklearn_scan.relabeling import relabel
 
@@ -21,7 +22,9 @@ __all__ = [
     "SimCLR",
     "TEMIClusterer",
     "__version__",
+    "load",
     "relabel",
+    "save",
 ]
 
 _HOMES = {
@@ -29,7 +32,9 @@ _HOMES = {
     "SCANClusterer": "sklearn_scan._scan",
     "SimCLR": "sklearn_scan.pretext",
     "TEMIClusterer": "sklearn_scan._temi",
+    "load": "sklearn_scan.persistence",
     "relabel": "sklearn_scan.relabeling",
+    "save": "sklearn_scan.persistence",
 }
 
 

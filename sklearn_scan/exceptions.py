@@ -9,6 +9,7 @@ __all__ = [
     "DivergenceError",
     "HubUnavailableError",
     "ImageReadError",
+    "ModelFileError",
     "UnreadableImage",
 ]
 
@@ -93,3 +94,7 @@ class HubUnavailableError(RuntimeError):
 
 class DivergenceError(RuntimeError):
     """The loss of a training stage is no longer finite."""
+
+
+class ModelFileError(ValueError):
+    """A saved model cannot be loaded: it is damaged, or of a newer version."""

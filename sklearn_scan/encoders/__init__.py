@@ -12,9 +12,16 @@ from sklearn_scan.encoders._base import (
     check_settings,
 )
 from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
+from sklearn_scan.encoders._checkpoints import describe_misfit
 from sklearn_scan.encoders._encoder_list import EncoderList
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
+from sklearn_scan.encoders._recipes import (
+    Recipe,
+    TimmRecipe,
+    note_recipe,
+    recipe_of,
+)
 from sklearn_scan.encoders._resolve import resolve_encoder
 
 __all__ = [
@@ -25,11 +32,16 @@ __all__ = [
     "ImageEncoder",
     "Preprocessing",
     "RecommendedEncoder",
+    "Recipe",
+    "TimmRecipe",
     "Trainable",
     "build_backbone",
     "check_embedding",
     "check_features",
     "check_model",
     "check_settings",
+    "describe_misfit",
+    "note_recipe",
+    "recipe_of",
     "resolve_encoder",
 ]

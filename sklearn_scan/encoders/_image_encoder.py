@@ -37,8 +37,9 @@ from sklearn_scan.encoders._backbones import (
 )
 from sklearn_scan.encoders._base import Encoder, Trainable, check_settings
 from sklearn_scan.encoders._embedding import EmbeddingPass
-from sklearn_scan.encoders._folding import fold_batch_norms, has_norms, is_delicate
+from sklearn_scan.encoders._folding import has_norms, is_delicate
 from sklearn_scan.encoders._preprocessing import per_channel
+from sklearn_scan.encoders._recipes import fold_named
 from sklearn_scan.images import (
     INTERPOLATIONS,
     BadImages,
@@ -211,7 +212,7 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
         module = self._build()
         self._delicate = is_delicate(module)
         # The user's own module keeps its weights: it may be trained further.
-        self.module_ = fold_batch_norms(module) if self._is_named else module
+        self.module_ = fold_named(module) if self._is_named else module
         # Of such a network, once folded, no layer needs more than its convolutions.
         self._is_plain = (
             self._is_named and self._delicate and not has_norms(self.module_)
