@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 60  # along an axis: of more, every second or third
 _MOST_LETTERS = 24
+_MARGIN = 0.1  # inches
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
@@ -25,17 +26,18 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def filled_axes(ax: Axes | None, width: float, height: float, top: float) -> Axes:
-    """Return the Axes given, or some of so many inches, with a margin above them."""
+def filled_axes(
+    ax: Axes | None, width: float, height: float, *, top: float, left: float = _MARGIN
+) -> Axes:
+    """Return the Axes given, or some of so many inches, with so wide margins."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    margin = 0.1
-    size = (width + 2 * margin, height + margin + top)
+    size = (left + width + _MARGIN, _MARGIN + height + top)
     figure = plt.figure(figsize=size)
     return figure.add_axes(
-        (margin / size[0], margin / size[1], width / size[0], height / size[1])
+        (left / size[0], _MARGIN / size[1], width / size[0], height / size[1])
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan._validation import check_count
-from sklearn_scan.plotting._axes import axes_or_new, shorten
+from sklearn_scan.plotting._axes import filled_axes, shorten
 from sklearn_scan.plotting._fitted import (
     members_of,
     prototypes_of,
@@ -77,7 +77,7 @@ def plot_clusters(
         for name, size in zip(short_names(clusterer), sizes, strict=True)
     ]
     margin = 0.6 + 0.085 * max(map(len, texts))  # inches
-    ax = axes_or_new(ax, columns * _INCHES + margin, rows * _INCHES + 0.4)
+    ax = filled_axes(ax, columns * _INCHES, rows * _INCHES, top=0.3, left=margin)
     ax.imshow(pixels)
     pitch = _SIDE + _GAP
     ax.set_yticks(

@@ -86,9 +86,8 @@ def _draw_apart(
     sizes = np.array([extent.size for extent in extents]) / per_point
     spots = ax.transData.transform(places) - [frame_box.x0, frame_box.y0]
     spots = spots / per_point
-    offsets = (
-        spread_boxes(spots, sizes + 1, np.array(frame_box.size) / per_point) - spots
-    )
+    room = np.array(frame_box.size) / per_point
+    offsets = spread_boxes(spots, sizes + 1, room) - spots
     for label, offset, size in zip(labels, offsets, sizes, strict=True):
         label.xybox = tuple(offset)
         if (np.abs(offset) <= size / 2).all():

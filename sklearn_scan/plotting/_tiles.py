@@ -97,7 +97,7 @@ def plot_tiles(
     right, below = round(_GAP * side), round((tall - 1) * side)
     pixels = mosaic(source, places, side, right, below)
     top = 0.4 if title else 0.1
-    ax = filled_axes(ax, width * inches, height * inches, top)
+    ax = filled_axes(ax, width * inches, height * inches, top=top)
     ax.imshow(pixels, extent=(0, width, height, 0))
     ax.set_axis_off()
     if title:
