@@ -17,7 +17,7 @@ from sklearn_scan.plotting._fitted import classes_of, short_names
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SMALLEST_FONT, _LARGEST_FONT = 5.0, 10.0
+_SMALLEST_FONT, _LARGEST_FONT = 5.5, 10.0
 
 
 def plot_confusion(
@@ -84,7 +84,9 @@ def plot_confusion(
     width, height = (min(max(4.2, 0.42 * n + 2), 12) for n in (n_columns, n_rows))
     ax = axes_or_new(ax, width + 0.4, height)
     shares = report.confusion / report.class_sizes[:, None]
-    picture = ax.imshow(shares, cmap=cmap, vmin=0, vmax=1)
+    squarish = 1 / 3 <= n_rows / n_columns <= 3  # of others, a strip would be left
+    aspect = "equal" if squarish else "auto"
+    picture = ax.imshow(shares, cmap=cmap, vmin=0, vmax=1, aspect=aspect)
     clusters = [f"{c}" if names is None else names[c] for c in report.clusters]
     longest = max(map(len, clusters))
     write_names(ax.xaxis, clusters, upright=longest > 3)

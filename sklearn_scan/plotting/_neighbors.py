@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn_scan._validation import check_count
@@ -78,7 +79,7 @@ def plot_neighbors(
         [f"{name}\n{text}" for name, text in zip(names, similarities, strict=True)],
         ax=ax,
         columns=_COLUMNS,
-        title=f"{source.name(index)} and its nearest neighbours",
+        title=f"{Path(source.name(index)).name} and its nearest neighbours",
         colors=["black" if label == labels[0] else SECOND for label in labels],
     )
 
