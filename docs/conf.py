@@ -94,7 +94,7 @@ html_theme_options = {
 def leave_out_inherited(
     app: Any, what: str, name: str, member: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Leave out what classes have from PyTorch and scikit-learn, as a rule of autodoc."""
+    """Leave out what classes have from PyTorch and scikit-learn."""
     function = getattr(member, "fget", member)
     module = getattr(function, "__module__", None) or "sklearn_scan"
     return None if module.startswith("sklearn_scan") else True
