@@ -108,10 +108,10 @@ def test_a_folder_that_is_no_run(tmp_path, call, command):
 def test_a_model_of_a_newer_version(run, photos, call):
     path = run / "model" / "model.json"
     content = json.loads(path.read_text())
-    content["format_version"] = 999
+    content["version"] = 999
     path.write_text(json.dumps(content))
     result = call("predict", run, photos, expect=1)
-    assert "newer" in result.output
+    assert "Upgrade sklearn_scan" in result.output
 
 
 @pytest.mark.parametrize("way", ["--link", "--copy"])
