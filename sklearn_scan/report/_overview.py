@@ -41,11 +41,7 @@ def describe_fit(estimator: Any) -> dict[str, Any]:
         "encoder": _name_encoder(estimator),
         "settings": describe_settings(estimator),
         "times": [
-            (
-                _STAGES.get(stage, stage),
-                _duration(seconds),
-                seconds / max(times.values()),
-            )
+            (_STAGES.get(stage, stage), _duration(seconds))
             for stage, seconds in times.items()
         ],
         "total_time": _duration(sum(times.values())),

@@ -55,6 +55,7 @@ class Page:
             style=self._style,
             script=self._script,
             data=_embed_json(data),
+            percent=_percent,
             sheets=[base64.b64encode(sheet).decode() for sheet in sheets],
             **shown,
         )
@@ -92,6 +93,10 @@ def _load_template() -> Template:
 
 def _read(name: str) -> str:
     return (files("sklearn_scan.report") / name).read_text(encoding="utf-8")
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f}\u00a0%"  # on one line
 
 
 def _digest(text: str) -> str:

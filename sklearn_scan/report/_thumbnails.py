@@ -26,7 +26,7 @@ __all__ = ["COLUMNS", "Sprites", "make_sprites"]
 COLUMNS = 10  # of tiles in a sheet, and as many rows
 # The side of a tile for up to so many images. Multiples of 16, the blocks that WebP
 # works in: a tile then does not run into the next.
-_SIDES = ((1_000, 192), (4_000, 128), (12_000, 96), (40_000, 64))
+_SIDES = ((1_000, 256), (4_000, 160), (12_000, 96), (40_000, 64))
 _LEAST_SIDE, _TINY = 48, 64
 _QUALITY, _TINY_QUALITY = 74, 90  # of tiny tiles each pixel is seen
 _METHOD = 2  # of WebP's 0 to 6: a third of the default's time, for 4 % more bytes

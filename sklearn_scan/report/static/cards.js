@@ -10,11 +10,15 @@ const cards = {
 
   /** Lay out the cards of the clusters that are left. */
   layOut() {
-    const wanted = this.filter.value.toLowerCase();
-    const shown = edits.clusters.filter((c) => edits.name(c).toLowerCase().includes(wanted));
-    shown.sort(CARD_ORDERS[this.order.value]);
+    const shown = this.wanted().sort(CARD_ORDERS[this.order.value]);
     this.box.replaceChildren(...shown.map((cluster) => this.card(cluster)));
     byId("no-cards").hidden = shown.length > 0;
+  },
+
+  /** The clusters that the filter lets through. */
+  wanted() {
+    const text = this.filter.value.toLowerCase();
+    return edits.clusters.filter((c) => edits.name(c).toLowerCase().includes(text));
   },
 
   card(cluster) {
@@ -33,7 +37,9 @@ const cards = {
     for (const card of this.byCluster.values()) {
       if (card.childElementCount) fillCard(card);
     }
-    this.layOut();
+    // Cards stay where they are, unless some have come or gone.
+    const shown = Array.from(this.box.children, (card) => Number(card.dataset.cluster));
+    if (new Set(shown).symmetricDifference(new Set(this.wanted())).size) this.layOut();
     if (focused) inCard?.querySelector(`[data-action="${focused}"]`)?.focus();
   },
 
@@ -80,15 +86,16 @@ function fillCard(card) {
     return;
   }
   const most = members.slice(0, CARD_TILES);
-  const least = members.slice(-CARD_TILES).reverse();
+  const leastFirst = members.toReversed();
+  const least = leastFirst.slice(0, CARD_TILES);
   const prototype = standsFor(cluster);
   const proto = make("div", { className: "card-proto" },
     makeTile(prototype, () => detail.open(prototype, members)),
     make("span", { className: "strip-label" }, "Prototype"));
   proto.firstChild.tabIndex = 0;
   const strips = make("div", { className: "strips" },
-    make("span", { className: "strip-label" }, "Most confident"), makeStrip(most, "Most confident"),
-    make("span", { className: "strip-label" }, "Least confident"), makeStrip(least, "Least confident"));
+    make("span", { className: "strip-label" }, "Most confident"), makeStrip(most, "Most confident", members),
+    make("span", { className: "strip-label" }, "Least confident"), makeStrip(least, "Least confident", leastFirst));
   card.append(make("div", { className: "card-body" }, proto, strips), makeCardFoot(cluster, members));
 }
 

@@ -51,6 +51,8 @@ function drawConfidence() {
   byId("confidence").replaceChildren(svg, ticks, make("p", { className: "hint" }, `${images(unsure)} below 90 %`));
 }
 
+const TERMS = { n_confident: "confident images" };
+
 /** One small chart for each term of each stage. */
 function drawCurves() {
   const charts = page.curves.map(({ stage, term, values }) => {
@@ -65,7 +67,7 @@ function drawCurves() {
     const last = known[known.length - 1];
     const label = `${term}: ${short(first)} to ${short(last)} in ${values.length} epochs`;
     return make("figure", { className: "curve" },
-      make("figcaption", {}, make("b", {}, term.replaceAll("_", " ")), ` ${visible(stage)}`),
+      make("figcaption", {}, make("b", {}, TERMS[term] ?? term.replaceAll("_", " ")), ` ${visible(stage)}`),
       draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
         draw("polyline", { points: path.join(" "), class: "line" })),
       make("p", { className: "hint" }, `${short(first)} → ${short(last)}, ${values.length} epochs`));
@@ -83,12 +85,11 @@ function shadeConfusion() {
   if (!table) return;
   for (const cell of table.querySelectorAll("td[data-share]")) {
     cell.style.setProperty("--share", cell.dataset.share);
-    cell.classList.toggle("strong", Number(cell.dataset.share) > 0.5);
   }
   for (const head of table.querySelectorAll("th[data-cluster]")) {
     const cluster = Number(head.dataset.cluster);
     head.title = visible(run.names[cluster]);
-    head.prepend(makeSwatch(cluster));
+    head.replaceChildren(makeSwatch(cluster), head.dataset.cluster);
   }
 }
 

@@ -74,8 +74,8 @@ function confidenceText(row) {
 /** Ten-thousandths as a percentage to read; 100 % only where it is nothing less. */
 function percent(value) {
   const share = value / 100;
-  if (share === 100 || share < 99.5) return `${share.toFixed(0)} %`;
-  return `${(Math.floor(share * 10) / 10).toFixed(1)} %`;
+  if (share === 100 || share < 99.5) return `${share.toFixed(0)}\u00a0%`;
+  return `${(Math.floor(share * 10) / 10).toFixed(1)}\u00a0%`;
 }
 
 const count = new Intl.NumberFormat("en").format;

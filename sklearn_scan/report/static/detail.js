@@ -113,7 +113,7 @@ function makeNeighbors(row) {
   return [
     make("section", {},
       make("h3", {}, "Nearest images"),
-      make("p", { className: "hint" }, "Most alike to the encoder. SCAN learns that these belong together."),
+      make("p", { className: "hint" }, "Most alike to the encoder. Training draws them into one cluster."),
       makeStrip(nearest, "Nearest images")),
   ];
 }

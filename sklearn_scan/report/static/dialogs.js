@@ -8,14 +8,27 @@ function openDialog(dialog, heading, ...content) {
   });
   dialog.replaceChildren(make("header", { className: "dialog-head" }, heading, cross));
   dialog.append(...content);
-  if (!dialog.open) dialog.showModal();
+  if (dialog.open) return;
+  dialog.opener = document.activeElement;
+  dialog.showModal();
+}
+
+/** Where the focus goes back to: what opened the dialog, or what has replaced it. */
+function findOpener({ opener }) {
+  if (opener.isConnected) return opener;
+  const card = cards.byCluster.get(edits.survivor(Number(opener.closest(".card")?.dataset.cluster)));
+  const { row, action } = opener.dataset;
+  return card?.querySelector(row ? `[data-row="${row}"]` : `[data-action="${action}"]`);
 }
 
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
   });
-  dialog.addEventListener("close", () => dialog.replaceChildren());
+  dialog.addEventListener("close", () => {
+    dialog.replaceChildren();
+    if (document.activeElement === document.body) findOpener(dialog)?.focus();
+  });
 }
 
 /** Ask into which cluster another goes. */

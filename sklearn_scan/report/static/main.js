@@ -38,13 +38,12 @@ function undo() {
 
 const THEME = "sklearn-scan theme";
 
-/** Use a theme, "light" or "dark"; by default the system's. */
+/** Use a theme, "light" or "dark". */
 function useTheme(theme) {
   document.documentElement.style.colorScheme = theme;
   byId("theme").setAttribute("aria-pressed", String(theme === "dark"));
-  drawSizes();
-  cards.refresh();
-  map.draw();
+  refresh(); // colours of clusters go with it
+  shadeConfusion();
 }
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
@@ -96,11 +95,9 @@ downloads.addEventListener("keydown", (event) => {
 
 edits.addEventListener("change", refresh);
 useTheme(chosenTheme() ?? (prefersDark.matches ? "dark" : "light"));
-refresh();
 drawMedian();
 drawConfidence();
 drawCurves();
-shadeConfusion();
 listUnreadable();
 if (edits.nSteps) announce(`Your ${edits.nSteps} edits are back. Undo takes them away.`);
 document.documentElement.dataset.ready = "true";

@@ -4,33 +4,46 @@ const NOWHERE = 65535;
 const MARGIN = 14; // pixels around the points
 const REACH = 14; // pixels from a pointer to what it points at
 const MOST_ZOOM = 40;
+const MOST_STRETCH = 1.6; // of the width against the height
+const THUMBNAIL = 36; // pixels
+const GAP = 3;
 
 const map = {
   canvas: byId("map"),
   preview: byId("map-preview"),
-  placed: allRows.filter((row) => run.points[2 * row] !== NOWHERE),
+  // The surest come first, of their thumbnails too.
+  placed: allRows
+    .filter((row) => run.points[2 * row] !== NOWHERE)
+    .sort((a, b) => run.rank[a] - run.rank[b]),
   zoom: 1,
   center: [0.5, 0.5], // of the view, in shares of the map
   current: -1, // the image pointed at
   cluster: null, // the cluster to be found
   found: null, // the images that a search has found
-  withThumbnails: false,
-
-  /** Where an image is on the canvas, in CSS pixels. */
-  at(row) {
-    const side = this.side * this.zoom;
-    return [0, 1].map((axis) => {
-      const share = run.points[2 * row + axis] / (NOWHERE - 1) - this.center[axis];
-      return this.size[axis] / 2 + (axis ? -share : share) * side;
-    });
-  },
+  thumbnails: null, // what is drawn at each place, where thumbnails are
 
   get size() {
     return [this.canvas.clientWidth, this.canvas.clientHeight];
   },
 
-  get side() {
-    return Math.max(Math.min(...this.size) - 2 * MARGIN, 1);
+  /** The pixels that the map's width and height take. */
+  get sides() {
+    const [width, height] = this.size.map((side) => Math.max(side - 2 * MARGIN, 1));
+    const side = Math.min(width, height);
+    const most = side * MOST_STRETCH;
+    return [Math.min(width, most) * this.zoom, Math.min(height, most) * this.zoom];
+  },
+
+  /** What tells where on the canvas an image is, in CSS pixels. */
+  view() {
+    const { size, sides, center } = this;
+    const [scaleX, scaleY] = sides.map((side) => side / (NOWHERE - 1));
+    const left = size[0] / 2 - center[0] * sides[0];
+    const bottom = size[1] / 2 + center[1] * sides[1];
+    return (row) => [
+      left + run.points[2 * row] * scaleX,
+      bottom - run.points[2 * row + 1] * scaleY,
+    ];
   },
 
   /** Draw soon; many wishes of one moment are one drawing. */
@@ -49,20 +62,23 @@ const map = {
     const context = this.canvas.getContext("2d");
     context.scale(scale, scale);
     this.drawDots(context);
-    if (this.withThumbnails) this.drawThumbnails(context);
+    if (this.thumbnails) this.drawThumbnails(context);
     if (this.current >= 0) this.drawRing(context);
   },
 
   drawDots(context) {
-    const radius = Math.max(1.6, Math.min(4.5, 110 / Math.sqrt(this.placed.length))) * Math.min(2, Math.sqrt(this.zoom));
+    const view = this.view();
+    const size = Math.max(1.7, Math.min(4.5, 120 / Math.sqrt(this.placed.length)));
+    const radius = size * Math.min(2, Math.sqrt(this.zoom));
     const colors = new Map(edits.clusters.map((cluster) => [cluster, colorOf(cluster)]));
-    const [faint, plain] = [[], []];
-    for (const row of this.placed) (this.isMeant(row) ? plain : faint).push(row);
-    for (const [rows, alpha] of [[faint, 0.13], [plain, this.withThumbnails ? 0.35 : 0.8]]) {
-      context.globalAlpha = alpha;
-      for (const row of rows) {
-        const [x, y] = this.at(row);
-        context.fillStyle = colors.get(edits.label(row)) ?? "gray";
+    const alphas = { faint: 0.13, plain: this.thumbnails ? 0.35 : 0.8 };
+    // What is meant is drawn last, over the rest.
+    for (const isMeant of [false, true]) {
+      context.globalAlpha = isMeant ? alphas.plain : alphas.faint;
+      for (const row of this.placed) {
+        if (this.isMeant(row) !== isMeant) continue;
+        const [x, y] = view(row);
+        context.fillStyle = colors.get(edits.label(row));
         context.beginPath();
         context.arc(x, y, radius, 0, 2 * Math.PI);
         context.fill();
@@ -79,33 +95,40 @@ const map = {
 
   /** Draw as many thumbnails as fit beside each other. */
   drawThumbnails(context) {
-    const side = 34;
-    const taken = new Set();
-    const cell = (value) => Math.floor(value / (side + 3));
-    const [width, height] = this.size;
+    const view = this.view();
+    const counts = this.size.map((side) => Math.floor(side / (THUMBNAIL + GAP)));
+    this.thumbnails = new Map();
     for (const row of this.placed) {
       const place = placeOf(row);
-      const [x, y] = this.at(row);
-      const key = `${cell(x)} ${cell(y)}`;
-      const isInside = x > 0 && y > 0 && x < width && y < height;
-      if (!place || !isInside || !this.isMeant(row) || taken.has(key)) continue;
-      taken.add(key);
-      this.drawThumbnail(context, row, place, (cell(x) + 0.5) * (side + 3), (cell(y) + 0.5) * (side + 3), side);
+      const cell = this.cellAt(...view(row));
+      const isInside = cell.every((at, axis) => at >= 0 && at < counts[axis]);
+      if (!place || !isInside || !this.isMeant(row)) continue;
+      if (this.thumbnails.has(String(cell))) continue;
+      this.thumbnails.set(String(cell), row);
+      this.drawThumbnail(context, row, place, cell);
     }
   },
 
-  drawThumbnail(context, row, place, x, y, side) {
+  /** The column and row of the thumbnail at a place on the canvas. */
+  cellAt(...at) {
+    const pitch = THUMBNAIL + GAP;
+    return at.map((value, axis) => Math.floor((value - (this.size[axis] % pitch) / 2) / pitch));
+  },
+
+  drawThumbnail(context, row, place, cell) {
     const image = readySheet(place.sheet);
     if (!image) return;
+    const pitch = THUMBNAIL + GAP;
+    const [x, y] = cell.map((at, axis) => at * pitch + ((this.size[axis] % pitch) + GAP) / 2);
     const from = [place.column * tiles.side, place.row * tiles.side, tiles.side, tiles.side];
-    context.drawImage(image, ...from, x - side / 2, y - side / 2, side, side);
+    context.drawImage(image, ...from, x, y, THUMBNAIL, THUMBNAIL);
     context.strokeStyle = colorOf(edits.label(row));
     context.lineWidth = 2;
-    context.strokeRect(x - side / 2, y - side / 2, side, side);
+    context.strokeRect(x, y, THUMBNAIL, THUMBNAIL);
   },
 
   drawRing(context) {
-    const [x, y] = this.at(this.current);
+    const [x, y] = this.view()(this.current);
     context.lineWidth = 2;
     context.strokeStyle = getComputedStyle(this.canvas).color;
     context.beginPath();
@@ -125,26 +148,34 @@ const map = {
     this.draw();
     this.preview.hidden = row < 0;
     if (row < 0) return;
-    const picture = showThumbnail(make("div", { className: "preview-picture" }), row);
     const label = edits.label(row);
-    this.preview.replaceChildren(picture,
+    this.preview.replaceChildren(
+      showThumbnail(make("div", { className: "preview-picture" }), row),
       make("b", {}, splitName(nameOf(row))[1]),
       make("span", {}, makeSwatch(label), visible(edits.name(label))),
-      make("span", { className: "hint" }, `${percent(run.confidence[row])} confident`));
-    const [x, y] = this.at(row);
+      make("span", { className: "hint" }, `${percent(run.confidence[row])} confident`),
+    );
+    this.placePreview(...this.view()(row));
+  },
+
+  /** Put the preview beside a place, within the map. */
+  placePreview(x, y) {
     const [width, height] = this.size;
     const { offsetWidth, offsetHeight } = this.preview;
     const left = x + 16 + offsetWidth > width ? x - 16 - offsetWidth : x + 16;
-    const top = Math.min(Math.max(y - offsetHeight / 2, 4), height - offsetHeight - 4);
+    const top = Math.min(y - offsetHeight / 2, height - offsetHeight - 4);
     this.preview.style.translate = `${Math.max(left, 4)}px ${Math.max(top, 4)}px`;
   },
 
-  /** The image nearest to a place on the canvas, within reach. */
+  /** The image at a place on the canvas: its thumbnail, or the nearest within reach. */
   nearest(x, y, reach = REACH) {
+    const drawn = this.thumbnails?.get(String(this.cellAt(x, y)));
+    if (drawn !== undefined) return drawn;
+    const view = this.view();
     let [best, least] = [-1, reach ** 2];
     for (const row of this.placed) {
       if (!this.isMeant(row)) continue;
-      const [a, b] = this.at(row);
+      const [a, b] = view(row);
       const distance = (a - x) ** 2 + (b - y) ** 2;
       if (distance < least) [best, least] = [row, distance];
     }
@@ -153,10 +184,11 @@ const map = {
 
   /** The image next to the current one in a direction: near, and not much aside. */
   nextTowards(dx, dy) {
-    const [x, y] = this.at(this.current);
+    const view = this.view();
+    const [x, y] = view(this.current);
     let [best, least] = [this.current, Infinity];
     for (const row of this.placed) {
-      const [a, b] = this.at(row);
+      const [a, b] = view(row);
       const ahead = (a - x) * dx + (b - y) * dy;
       const aside = Math.abs((a - x) * dy) + Math.abs((b - y) * dx);
       if (ahead <= 0.5 || aside > ahead) continue;
@@ -166,18 +198,19 @@ const map = {
     return best;
   },
 
+  /** Zoom about a place on the canvas, which stays where it is. */
   zoomBy(factor, x = this.size[0] / 2, y = this.size[1] / 2) {
-    const zoom = Math.min(Math.max(this.zoom * factor, 1), MOST_ZOOM);
-    const move = 1 / (this.side * this.zoom) - 1 / (this.side * zoom);
-    this.center[0] += (x - this.size[0] / 2) * move;
-    this.center[1] -= (y - this.size[1] / 2) * move;
-    this.zoom = zoom;
+    const before = this.sides;
+    this.zoom = Math.min(Math.max(this.zoom * factor, 1), MOST_ZOOM);
+    const after = this.sides;
+    this.center[0] += (x - this.size[0] / 2) * (1 / before[0] - 1 / after[0]);
+    this.center[1] -= (y - this.size[1] / 2) * (1 / before[1] - 1 / after[1]);
     this.settleView();
   },
 
   panBy(dx, dy) {
-    this.center[0] -= dx / (this.side * this.zoom);
-    this.center[1] += dy / (this.side * this.zoom);
+    this.center[0] -= dx / this.sides[0];
+    this.center[1] += dy / this.sides[1];
     this.settleView();
   },
 
@@ -192,11 +225,15 @@ const map = {
     this.zoom = 1;
     this.settleView();
   },
+
+  open(row) {
+    detail.open(row, edits.members(edits.label(row)));
+  },
 };
 
 const readySheets = new Map();
 
-/** A sheet if it is decoded; if not, it is drawn when it is. */
+/** A sheet if it is decoded; if not, the map is drawn again when it is. */
 function readySheet(sheet) {
   if (!readySheets.has(sheet)) {
     readySheets.set(sheet, null);
@@ -228,46 +265,57 @@ function listenToPointer({ canvas }) {
   canvas.onpointerup = (event) => {
     const row = drag?.isMove ? -1 : map.nearest(event.offsetX, event.offsetY);
     drag = null;
-    if (row >= 0) detail.open(row, edits.members(edits.label(row)));
+    if (row >= 0) map.open(row);
   };
   canvas.onpointercancel = () => (drag = null);
   canvas.onpointerleave = () => map.point(-1);
-  canvas.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
-    event.preventDefault();
-    map.zoomBy(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
-  }, { passive: false });
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
+      event.preventDefault();
+      map.zoomBy(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
+    },
+    { passive: false },
+  );
 }
 
-function listenToKeys({ canvas }) {
-  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  canvas.onkeydown = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in arrows && map.placed.length) {
-      const start = map.nearest(map.size[0] / 2, map.size[1] / 2, Infinity);
-      const next = map.current < 0 ? start : map.nextTowards(...arrows[event.key]);
-      map.point(next);
-      if (next >= 0) byId("map-current").textContent = describe(next);
-    } else if (event.key === "Enter" && map.current >= 0) {
-      detail.open(map.current, edits.members(edits.label(map.current)));
-    } else if (event.key === "+" || event.key === "=") map.zoomBy(1.5);
-    else if (event.key === "-") map.zoomBy(1 / 1.5);
-    else if (event.key === "0") map.reset();
-    else if (event.key === "Escape") map.point(-1);
-    else return;
-    event.preventDefault();
-  };
-  canvas.onblur = () => map.point(-1);
+const MAP_KEYS = {
+  ArrowLeft: () => stepOnMap(-1, 0),
+  ArrowRight: () => stepOnMap(1, 0),
+  ArrowUp: () => stepOnMap(0, -1),
+  ArrowDown: () => stepOnMap(0, 1),
+  Enter: () => map.current >= 0 && map.open(map.current),
+  Escape: () => map.point(-1),
+  "+": () => map.zoomBy(1.5),
+  "=": () => map.zoomBy(1.5),
+  "-": () => map.zoomBy(1 / 1.5),
+  0: () => map.reset(),
+};
+
+/** Go to the next image in a direction; from none, to the one in the middle. */
+function stepOnMap(dx, dy) {
+  const [width, height] = map.size;
+  const next =
+    map.current < 0 ? map.nearest(width / 2, height / 2, Infinity) : map.nextTowards(dx, dy);
+  map.point(next);
+  if (next >= 0) byId("map-current").textContent = describe(next);
 }
 
+map.canvas.onkeydown = (event) => {
+  const act = MAP_KEYS[event.key];
+  if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  act();
+};
+map.canvas.onblur = () => map.point(-1);
 listenToPointer(map);
-listenToKeys(map);
 byId("map-in").onclick = () => map.zoomBy(1.6);
 byId("map-out").onclick = () => map.zoomBy(1 / 1.6);
 byId("map-reset").onclick = () => map.reset();
 byId("map-thumbnails").onclick = ({ currentTarget }) => {
-  map.withThumbnails = !map.withThumbnails;
-  currentTarget.setAttribute("aria-pressed", String(map.withThumbnails));
+  map.thumbnails = map.thumbnails ? null : new Map();
+  currentTarget.setAttribute("aria-pressed", String(map.thumbnails !== null));
   map.draw();
 };
 new ResizeObserver(() => map.draw()).observe(map.canvas);

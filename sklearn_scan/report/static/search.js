@@ -7,6 +7,7 @@ const search = {
 
   find() {
     const wanted = this.field.value.trim().toLowerCase();
+    const isNew = wanted && this.section.hidden;
     this.section.hidden = !wanted;
     if (!wanted) {
       map.found = null;
@@ -16,6 +17,7 @@ const search = {
     const rows = allRows.filter((row) => nameOf(row).toLowerCase().includes(wanted));
     byId("results-title").textContent = `${images(rows.length)} found`;
     this.grid.show(rows);
+    if (isNew) this.section.scrollIntoView();
     map.found = new Set(rows);
     map.draw();
   },

@@ -54,13 +54,24 @@ function placeOf(row) {
 async function paint(element) {
   const place = placeOf(Number(element.dataset.row));
   const url = await sheetUrl(place.sheet);
-  const along = (at, n) => (n > 1 ? (100 * at) / (n - 1) : 0);
+  const [width, x] = stretch(place.column, tiles.columns);
+  const [height, y] = stretch(place.row, place.nRows);
   Object.assign(element.style, {
     backgroundImage: `url("${url}")`,
-    backgroundSize: `${tiles.columns * 100}% ${place.nRows * 100}%`,
-    backgroundPosition:
-      `${along(place.column, tiles.columns)}% ${along(place.row, place.nRows)}%`,
+    backgroundSize: `${width}% ${height}%`,
+    backgroundPosition: `${x}% ${y}%`,
   });
+}
+
+/**
+ * The size and the position of a background, in percent, of which one tile of n fills
+ * the element; less a pixel at its edges, into which its neighbours run.
+ */
+function stretch(at, n) {
+  const inner = Math.max(tiles.side - 2, 1);
+  const edge = (tiles.side - inner) / 2;
+  const size = (n * tiles.side) / inner; // in elements
+  return [100 * size, (100 * (at * tiles.side + edge)) / inner / (size - 1)];
 }
 
 const unpainted = new IntersectionObserver(
@@ -105,9 +116,9 @@ function makeTile(row, onclick) {
   return showThumbnail(button, row);
 }
 
-/** A strip of thumbnails; arrow keys go through it. */
-function makeStrip(rows, label) {
-  const buttons = rows.map((row) => makeTile(row, () => detail.open(row, rows)));
+/** A strip of thumbnails, of which each opens as one among some; arrow keys go along. */
+function makeStrip(rows, label, among = rows) {
+  const buttons = rows.map((row) => makeTile(row, () => detail.open(row, among)));
   const strip = make("div", { className: "strip", role: "group", "aria-label": label });
   strip.append(...buttons);
   if (buttons.length) buttons[0].tabIndex = 0;
