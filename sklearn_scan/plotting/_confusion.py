@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -85,7 +85,7 @@ def plot_confusion(
     ax = axes_or_new(ax, width + 0.4, height)
     shares = report.confusion / report.class_sizes[:, None]
     squarish = 1 / 3 <= n_rows / n_columns <= 3  # of others, a strip would be left
-    aspect = "equal" if squarish else "auto"
+    aspect: Literal["equal", "auto"] = "equal" if squarish else "auto"
     picture = ax.imshow(shares, cmap=cmap, vmin=0, vmax=1, aspect=aspect)
     clusters = [f"{c}" if names is None else names[c] for c in report.clusters]
     longest = max(map(len, clusters))
