@@ -29,7 +29,7 @@ Settings = dict[str, Any]
 
 # Parameters that the command has in another way.
 _NAMED_OTHERWISE = {"n_clusters", "encoder", "verbose", "strong_views"}
-# What an encoder takes over from the clusterer, and what `name` stands for.
+# What an encoder takes over from the clusterer, and what --encoder gives.
 _OF_CLUSTERER = {
     "device", "precision", "memory", "bad_images", "n_jobs", "random_state", "verbose",
     "model",
@@ -175,7 +175,7 @@ def _overrule(encoder: Any, options: Settings) -> Any:
     if not options:
         return encoder
     if isinstance(encoder, str):
-        return {"name": encoder} | options
+        return _table(encoder) | options
     if isinstance(encoder, dict):
         return encoder | options
     raise ValueError(
@@ -208,6 +208,9 @@ def make_estimator(settings: Mapping[str, Any]) -> Any:
 def make_encoder(spec: Any) -> Any:
     """Return what a name, a table or a list of these says to embed with.
 
+    A table has the parameters of `ImageEncoder`, or with `pretext = "SimCLR"` (or
+    another) those of that.
+
     Raises
     ------
     ValueError
@@ -218,21 +221,29 @@ def make_encoder(spec: Any) -> Any:
     if isinstance(spec, list):
         return [make_encoder(each) for each in spec]
     if isinstance(spec, str):
-        spec = {"name": spec}
+        spec = _table(spec)
     if not isinstance(spec, dict):
         raise TypeError(f"An encoder is a name or a table; got {spec!r}.")
     settings = dict(spec)
-    name = settings.pop("name", "auto")
     kinds = encoder_kinds()
-    if name in kinds:
-        return _make(kinds[name], settings, name)
-    if not settings:
-        return name
-    from sklearn_scan import ImageEncoder
+    name = settings.pop("pretext", None)
+    if name is None:
+        from sklearn_scan import ImageEncoder
 
-    if name != "auto":
-        settings["model"] = name
-    return _make(ImageEncoder, settings, "An encoder of this name")
+        return _make(ImageEncoder, settings, "ImageEncoder") if settings else "auto"
+    if name not in kinds:
+        raise ValueError(
+            f"pretext must be one of {list(kinds)}; got {name!r}."
+            f"{did_you_mean(name, kinds)}"
+        )
+    return _make(kinds[name], settings, name)
+
+
+def _table(name: str) -> Settings:
+    """Return the table that a name alone stands for."""
+    if name == "auto":
+        return {}
+    return {"pretext" if name in encoder_kinds() else "model": name}
 
 
 def _make(kind: type, settings: Settings, called: str) -> Any:

@@ -82,7 +82,7 @@ def test_a_toml_file_and_an_automatic_number(photos, tmp_path, call):
     config = tmp_path / "run.toml"
     config.write_text(
         "n_heads = 6\nmax_epochs = 5\nfinetune = false\nself_label_epochs = 0\n"
-        '[encoder]\nname = "SimCLR"\nepochs = 1\nimage_size = 16\n'
+        '[encoder]\npretext = "SimCLR"\nepochs = 1\nimage_size = 16\n'
     )
     call("fit", photos, "-k", "auto", "--config", config, "-o", tmp_path / "out")
     clusterer = load(tmp_path / "out" / "model")

@@ -57,7 +57,7 @@ def test_the_encoder_has_options_of_its_own(kind):
 def test_options_overrule_the_file(tmp_path):
     config = tmp_path / "run.toml"
     config.write_text(
-        'n_clusters = 4\nmax_epochs = 7\n[encoder]\nname = "SimCLR"\nepochs = 3\n'
+        'n_clusters = 4\nmax_epochs = 7\n[encoder]\npretext = "SimCLR"\nepochs = 3\n'
     )
     settings = merge_settings(config, {"n_clusters": 5, "encoder_batch_size": 8})
     clusterer = make_estimator(settings)
@@ -75,16 +75,16 @@ def test_an_encoder_by_name_with_its_options():
 
 
 def test_the_default_encoder_with_options():
-    encoder = make_encoder({"name": "auto", "input_size": 98})
+    encoder = make_encoder({"input_size": 98})
     assert encoder.model == ImageEncoder().model
     assert encoder.input_size == 98
 
 
 def test_several_encoders(tmp_path):
     config = tmp_path / "run.toml"
-    config.write_text('[[encoder]]\nname = "auto"\n[[encoder]]\nname = "SimCLR"\n')
+    config.write_text('[[encoder]]\ninput_size = 98\n[[encoder]]\npretext = "SimCLR"\n')
     first, second = make_estimator(merge_settings(config, {})).encoder
-    assert first == "auto"
+    assert first.input_size == 98
     assert isinstance(second, SimCLR)
     with pytest.raises(ValueError, match="go with one encoder"):
         merge_settings(config, {"encoder_epochs": 3})
@@ -102,7 +102,9 @@ def test_the_other_method():
         ({"beta": 0.7}, "SCAN has no parameter 'beta'"),
         ({"n_cluster": 7}, "Did you mean 'n_clusters'"),
         ({"method": "scann"}, "Did you mean 'scan'"),
-        ({"encoder": {"name": "SimCLR", "epoch": 3}}, "Did you mean 'epochs'"),
+        ({"encoder": {"pretext": "SimCLR", "epoch": 3}}, "Did you mean 'epochs'"),
+        ({"encoder": {"pretext": "SimCRL"}}, "Did you mean 'SimCLR'"),
+        ({"encoder": {"name": "resnet18"}}, "ImageEncoder has no parameter 'name'"),
     ],
 )
 def test_unknown_parameters(settings, message):
