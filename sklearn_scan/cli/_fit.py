@@ -19,7 +19,12 @@ from sklearn_scan.cli._options import (
     merge_settings,
     read_value,
 )
-from sklearn_scan.cli._photos import FOLDERS, list_photos, read_truth
+from sklearn_scan.cli._photos import (
+    list_photos,
+    read_truth,
+    resolve_truth,
+    truth_option,
+)
 from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.cli._summary import describe, summarize
 from sklearn_scan.label_table import LabelTable
@@ -51,12 +56,7 @@ RESULTS = ("labels.csv", "model", "report.html", "log.txt")
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A TOML file of these settings, with a table [encoder]; options overrule it.",
 )
-@click.option(
-    "--truth",
-    metavar=f"{FOLDERS}|FILE",
-    help="True classes to compare with, never trained on: 'folders', where each photo "
-    "lies in the folder of its class, or a CSV file of path and class.",
-)
+@truth_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run's results.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
@@ -85,9 +85,9 @@ def command(
     }
     clusterer = make_estimator(usual | merge_settings(config, given))
     paths = list_photos(photos)
-    classes = None if truth is None else read_truth(truth, paths)
+    classes = read_truth(truth, paths)
     folder = RunFolder(output)
-    folder.prepare(RESULTS, overwrite=overwrite)
+    folder.prepare(RESULTS, overwrite=overwrite, truth=resolve_truth(truth))
     with Console(folder.place("log.txt"), quiet=as_json) as console:
         console.log(f"sklearn-scan {shlex.join(sys.argv[1:])}")
         try:

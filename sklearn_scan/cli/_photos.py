@@ -7,11 +7,20 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from sklearn_scan.datasets import list_images
 
-__all__ = ["FOLDERS", "find_files", "list_photos", "read_truth"]
+__all__ = ["find_files", "list_photos", "read_truth", "resolve_truth", "truth_option"]
 
 FOLDERS = "folders"
+
+truth_option = click.option(
+    "--truth",
+    metavar=f"{FOLDERS}|FILE",
+    help="True classes to compare with, never trained on: 'folders', where each photo "
+    "lies in the folder of its class, or a CSV file of path and class.",
+)
 
 
 def list_photos(places: Sequence[str]) -> list[str]:
@@ -52,14 +61,19 @@ def find_files(names: Sequence[str] | None, working_folder: Path) -> list[str]:
     ]
 
 
-def read_truth(truth: str, photos: Sequence[str]) -> list[str]:
+def resolve_truth(truth: str | None) -> str | None:
+    """Return the truth as it is known from any working folder."""
+    return truth if truth in (None, FOLDERS) else os.path.abspath(truth)
+
+
+def read_truth(truth: str | None, photos: Sequence[str]) -> list[str] | None:
     """Return the true class of each photo.
 
     Parameters
     ----------
-    truth : str
+    truth : str or None
         "folders", where each photo lies in the folder of its class; or a CSV file with
-        the columns `path` and `class`.
+        the columns `path` and `class`; None where nothing is known.
     photos : sequence of str
         Their paths.
 
@@ -68,6 +82,8 @@ def read_truth(truth: str, photos: Sequence[str]) -> list[str]:
     ValueError
         If the file has no such columns, or not all photos.
     """
+    if truth is None:
+        return None
     if truth == FOLDERS:
         return [os.path.basename(os.path.dirname(photo)) for photo in photos]
     with open(truth, newline="", encoding="utf-8-sig") as file:

@@ -7,7 +7,7 @@ import click
 from sklearn_scan import load, relabel
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._fit import write_results
-from sklearn_scan.cli._photos import find_files
+from sklearn_scan.cli._photos import find_files, read_truth
 from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.label_table import LabelTable
 from sklearn_scan.relabeling import read_edits
@@ -29,7 +29,8 @@ def command(run: str, edits: str) -> None:
         changes = read_edits(edits, LabelTable.of(clusterer))
         changed = relabel(clusterer, changes)
         files = find_files(clusterer.image_names_, folder.working_folder)
-        write_results(folder, changed, files)
+        classes = read_truth(folder.truth, clusterer.image_names_)
+        write_results(folder, changed, files, classes)
         console.say(
             f"{len(changes.names)} named, {len(changes.merged)} merged, "
             f"{len(changes.moved)} photos moved: {changed.n_clusters_} clusters, {run}"

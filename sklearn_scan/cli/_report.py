@@ -8,7 +8,7 @@ import click
 
 from sklearn_scan import load
 from sklearn_scan.cli._console import Console
-from sklearn_scan.cli._photos import FOLDERS, find_files, read_truth
+from sklearn_scan.cli._photos import find_files, read_truth, truth_option
 from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.projection import PROJECTIONS
 from sklearn_scan.report import write_report
@@ -16,11 +16,7 @@ from sklearn_scan.report import write_report
 
 @click.command("report")
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
-@click.option(
-    "--truth",
-    metavar=f"{FOLDERS}|FILE",
-    help="True classes to compare with: 'folders', or a CSV file of path and class.",
-)
+@truth_option
 @click.option(
     "--projection",
     type=click.Choice(PROJECTIONS),
@@ -35,7 +31,7 @@ def command(run: str, truth: str | None, projection: str, title: str | None) -> 
     with Console() as console:
         clusterer = load(find_model(run))
         files = find_files(clusterer.image_names_, folder.working_folder)
-        classes = truth and read_truth(truth, clusterer.image_names_)
+        classes = read_truth(truth or folder.truth, clusterer.image_names_)
         page = folder.place("report.html")
         write_report(
             page, clusterer, files, y=classes, projection=projection, title=title

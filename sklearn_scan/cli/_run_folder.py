@@ -39,6 +39,11 @@ class RunFolder:
         """Where the run was started: what its relative paths are relative to."""
         return Path(self._manifest.get("working_folder", "."))
 
+    @property
+    def truth(self) -> str | None:
+        """What the run was compared with: "folders", a CSV file or nothing."""
+        return self._manifest.get("truth")
+
     def open(self) -> RunFolder:
         """Read the note of a folder that is there.
 
@@ -53,7 +58,9 @@ class RunFolder:
             )
         return self
 
-    def prepare(self, names: Sequence[str], *, overwrite: bool) -> None:
+    def prepare(
+        self, names: Sequence[str], *, overwrite: bool, truth: str | None = None
+    ) -> None:
         """Make the folder, or make sure that it may be written to.
 
         Parameters
@@ -62,6 +69,8 @@ class RunFolder:
             What will be made in it.
         overwrite : bool
             Whether an earlier run's results may be replaced.
+        truth : str, optional
+            What the run is compared with, to be known to commands that come after it.
 
         Raises
         ------
@@ -87,7 +96,9 @@ class RunFolder:
                     f"{str(self.path / name)!r} was not made by sklearn-scan: move it "
                     "away, or choose another folder."
                 )
-        self._manifest |= {"finished": False, "working_folder": os.getcwd()}
+        self._manifest |= {
+            "finished": False, "working_folder": os.getcwd(), "truth": truth,
+        }  # fmt: skip
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._write()
