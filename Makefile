@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -17,6 +17,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/sphinx-build -q -b html -W --keep-going -d docs/_build/doctrees docs docs/_build/html
+	@echo "The documentation: docs/_build/html/index.html"
 
 bench: $(READY)
 	$(BIN)/python examples/benchmarks/digits.py
@@ -32,6 +36,7 @@ bench: $(READY)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf docs/_build docs/gallery docs/sg_execution_times.rst docs/api/generated docs/api/examples
 
 $(READY): pyproject.toml
 	@echo "Making the environment in $(VENV): a few minutes, since PyTorch is large."

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_scan.heads import MergedClusters
-from sklearn_scan.label_table import LabelTable, Row, read_labels
+from sklearn_scan.label_table import LabelTable, read_labels
 
 __all__ = ["Edits", "read_edits", "relabel"]
 
@@ -215,7 +215,7 @@ def _read_json(path: Path, table: LabelTable) -> Edits:
     return edits
 
 
-def _compare(rows: list[Row], table: LabelTable) -> Edits:
+def _compare(rows: list[dict[str, str]], table: LabelTable) -> Edits:
     """Return what turns the table into these rows."""
     labels = np.array([_read_label(row["label"]) for row in rows])
     n_clusters = len(table.cluster_names)
@@ -267,7 +267,7 @@ def _follow(
 
 
 def _read_names(
-    rows: list[Row],
+    rows: list[dict[str, str]],
     labels: NDArray[np.int64],
     firsts: Mapping[int, int],
     old_names: Any,

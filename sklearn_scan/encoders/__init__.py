@@ -12,6 +12,7 @@ from sklearn_scan.encoders._base import (
     check_settings,
     embed,
 )
+from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
 from sklearn_scan.encoders._checkpoints import describe_misfit
 from sklearn_scan.encoders._encoder_list import EncoderList
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
@@ -26,11 +27,13 @@ from sklearn_scan.encoders._resolve import resolve_encoder
 
 __all__ = [
     "DEFAULT_MODEL",
+    "RECOMMENDED",
     "Encoder",
     "EncoderList",
     "ImageEncoder",
     "Preprocessing",
     "Recipe",
+    "RecommendedEncoder",
     "TimmRecipe",
     "Trainable",
     "build_backbone",

@@ -84,7 +84,7 @@ class EncoderList(Encoder):
 
         Returns
         -------
-        ndarray of float32, shape (n, sum of space_dims_)
+        ndarray of float32, shape (n, sum of the sizes)
             The encoders' embeddings, in their order.
 
         Raises

@@ -1,0 +1,136 @@
+"""Parameters as a reader may see them: short, and without secrets or home folders."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+
+__all__ = ["Setting", "describe_settings", "describe_value"]
+
+_MOST_CHARACTERS = 100
+_MOST_ITEMS = 6
+_HIDDEN = "•••"
+
+_SECRET_NAMES = re.compile(r"token|secret|passw|credential|auth|api_?key", re.I)
+_TOKENS = re.compile(r"\b(?:hf|sk|ghp|gho|github_pat|glpat)[_-][\w-]{16,}")
+_LOGINS = re.compile(r"(?<=://)[^/\s@]+@")  # user:password@ of an address
+_QUERIES = re.compile(r"(?<=[\w/])\?[^\s=]*=\S*")  # of an address, which may be signed
+# All but the last part of a path from a root, a drive or a home: it says where on a
+# machine a file lies, which is nobody's business. Addresses (://) are left as they are.
+_FOLDERS = re.compile(
+    r"(?<![\w:/\\.])(?:[A-Za-z]:|~)?(?:[\\/]+[^\\/:]+)*[\\/](?=[^\\/])"
+)
+
+
+class Setting(NamedTuple):
+    """A parameter of an estimator.
+
+    Attributes
+    ----------
+    name, value : str
+    is_changed : bool
+        Whether the value is not the default.
+    """
+
+    name: str
+    value: str
+    is_changed: bool
+
+
+def describe_settings(estimator: BaseEstimator) -> list[Setting]:
+    """Describe each parameter of an estimator, those first that were changed.
+
+    Examples
+    --------
+    >>> from sklearn_scan import SCANClusterer
+    >>> clusterer = SCANClusterer(6, memory="/home/ada/cache")
+    >>> for setting in describe_settings(clusterer)[:2]:
+    ...     print(*setting)
+    n_clusters 6 True
+    memory …/cache True
+    """
+    values = estimator.get_params(deep=False)
+    settings = [
+        Setting(name, _describe_named(name, values[name]), changed)
+        for name, changed in _changed(estimator, values).items()
+    ]
+    return sorted(settings, key=lambda setting: not setting.is_changed)
+
+
+def describe_value(value: Any) -> str:
+    """Describe a parameter's value in a line.
+
+    Examples
+    --------
+    >>> describe_value("https://ada:pw@hub.org/model?token=1")
+    'https://•••@hub.org/model?•••'
+    >>> import numpy as np
+    >>> describe_value(np.zeros((3, 4)))
+    'array of shape (3, 4)'
+    """
+    text = _describe(value)
+    if len(text) > _MOST_CHARACTERS:
+        return text[: _MOST_CHARACTERS - 1] + "…"
+    return text
+
+
+def _changed(estimator: BaseEstimator, values: Mapping[str, Any]) -> dict[str, bool]:
+    """Tell of each parameter whether it is not its default, in the order of writing."""
+    parameters = inspect.signature(type(estimator)).parameters
+    return {
+        name: name not in parameters or not _is(parameters[name].default, values[name])
+        for name in [*parameters, *(set(values) - set(parameters))]
+        if name in values
+    }
+
+
+def _is(default: Any, value: Any) -> bool:
+    # by their type too: arrays compare item by item, and True is 1
+    return type(default) is type(value) and repr(default) == repr(value)
+
+
+def _describe_named(name: str, value: Any) -> str:
+    if value is not None and _SECRET_NAMES.search(name):
+        return _HIDDEN
+    return describe_value(value)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, str | os.PathLike):
+        return _without_secrets(os.fsdecode(value))
+    if isinstance(value, BaseEstimator):
+        settings = describe_settings(value)
+        inside = ", ".join(f"{s.name}={s.value}" for s in settings if s.is_changed)
+        return f"{type(value).__name__}({inside})"
+    if isinstance(value, Mapping):
+        items = [f"{k}: {_describe_named(str(k), v)}" for k, v in value.items()]
+        return f"{{{_some(items)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{_some([_describe(item) for item in value])}]"
+    if isinstance(value, np.ndarray | torch.Tensor):
+        return f"array of shape {tuple(value.shape)}"
+    if value is None or isinstance(
+        value, bool | int | float | np.number | torch.device
+    ):
+        return str(value)
+    # whatever else: its repr may hold anything, of any length
+    return str(getattr(value, "__qualname__", type(value).__name__))
+
+
+def _some(items: list[str]) -> str:
+    shown = items[:_MOST_ITEMS]
+    return ", ".join(shown + ["…"] * (len(items) > len(shown)))
+
+
+def _without_secrets(text: str) -> str:
+    text = _LOGINS.sub(f"{_HIDDEN}@", text)
+    text = _QUERIES.sub(f"?{_HIDDEN}", text)
+    text = _TOKENS.sub(_HIDDEN, text)
+    return _FOLDERS.sub("…/", text)

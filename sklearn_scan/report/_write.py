@@ -1,0 +1,174 @@
+"""From a fitted clusterer and its images to the page."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_scan._validation import check_option
+from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.metrics import clustering_report
+from sklearn_scan.projection import PROJECTIONS, project
+from sklearn_scan.report._data import ClusterView, page_data
+from sklearn_scan.report._overview import (
+    describe_agreement,
+    describe_fit,
+    training_curves,
+)
+from sklearn_scan.report._page import Page
+from sklearn_scan.report._target import written_aside
+from sklearn_scan.report._thumbnails import make_sprites
+
+__all__ = ["write_report"]
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    estimator: Any,
+    images: Any,
+    *,
+    y: ArrayLike | None = None,
+    title: str | None = None,
+    projection: str = "tsne",
+    random_state: Any = 0,
+) -> None:
+    """Write an HTML page that shows a clustering, and on which people correct it.
+
+    One file, which needs neither a network nor the images: an overview; a card for each
+    cluster, and all of its images; a map of the embedding; a search by file name.
+    People name clusters, merge them and move images, and download the result as
+    labels.csv and edits.json.
+
+    Parameters
+    ----------
+    path : path
+        The file to write; one that is there is replaced.
+    estimator : fitted clusterer
+        A `SCANClusterer` or `TEMIClusterer`.
+    images : images
+        Those of the fit, in the same order: anything that `as_image_source` reads.
+        Where it was fitted on features, the images that they are of.
+    y : array-like of shape (n,), default=None
+        The true classes: adds how well the clusters agree with them.
+    title : str, default=None
+        The heading; None takes the name of the folder that the images are in.
+    projection : {"tsne", "pca", "umap"}, default="tsne"
+        How the embedding is drawn flat, see `sklearn_scan.projection.project`.
+    random_state : int, RandomState or None, default=0
+        Seeds the projection.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If there is not one image, or one of `y`, for each sample of the fit; if the
+        images are files in another order than those of the fit; or if `projection` is
+        unknown.
+    OSError
+        If `path` cannot be written.
+    ImageReadError
+        If no image can be read.
+    ImportError
+        If jinja2 is not installed, or umap-learn for "umap".
+
+    Warns
+    -----
+    UserWarning
+        With their number, if images can no longer be read.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn_scan import SCANClusterer
+    >>> from sklearn_scan.datasets import load_digits_images
+    >>> from sklearn_scan.report import write_report
+    >>> digits = load_digits_images().images[:200]
+    >>> features = digits.reshape(200, -1) / 255
+    >>> clusterer = SCANClusterer(10, random_state=0).fit(features)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "report.html")
+    ...     write_report(path, clusterer, digits, projection="pca")
+    ...     os.path.getsize(path) < 1_000_000
+    True
+    """
+    check_is_fitted(estimator)
+    check_option("projection", projection, PROJECTIONS)
+    source = as_image_source(images)
+    names = _check_images(source, estimator)
+    agreement = None
+    if y is not None:
+        agreement = clustering_report(y, estimator.labels_, estimator.probabilities_)
+    page = Page()
+    with written_aside(path) as file:
+        view = ClusterView(estimator)
+        with ThreadPoolExecutor(
+            1
+        ) as background:  # the map is drawn while images are read
+            points = background.submit(
+                project, view.embedding, method=projection, random_state=random_state
+            )
+            sprites, failures = make_sprites(source, view.seen_together())
+        unreadable = sorted([*estimator.bad_images_, *failures])
+        data = page_data(
+            view,
+            points.result(),
+            sprites,
+            unreadable,
+            shown_names=names,
+            classes=None if y is None else np.asarray(y),
+        )
+        data["curves"] = training_curves(estimator.history_)
+        content = page.render(
+            data=data,
+            sheets=sprites.sheets,
+            title=title or _title(names),
+            date=datetime.date.today().isoformat(),
+            fit=describe_fit(estimator),
+            agreement=None if agreement is None else describe_agreement(agreement),
+            projection=projection,
+            n_images=len(source),
+            n_clusters=view.n_clusters,
+            n_unreadable=len(unreadable),
+        )
+        file.write(content)
+
+
+def _check_images(source: ImageSource, estimator: Any) -> list[str]:
+    """Return what the images are called; raise if they cannot be those of the fit."""
+    n_images = len(estimator.labels_)
+    if len(source) != n_images:
+        raise ValueError(
+            f"images must be the {n_images} that the clusterer was fitted on; got "
+            f"{len(source)}."
+        )
+    names = [source.name(i) for i in range(n_images)]
+    _check_order(names, estimator.image_names_)
+    return names
+
+
+def _check_order(names: Sequence[str], fitted: Sequence[str] | None) -> None:
+    """Raise if files have other names than in the fit; their folder may have moved."""
+    for i, (name, was) in enumerate(zip(names, fitted or (), strict=False)):
+        if f"X[{i}]" not in (name, was) and PurePath(name).name != PurePath(was).name:
+            raise ValueError(
+                f"images must be in the order of the fit: images[{i}] is {name!r}, "
+                f"where it was {was!r}."
+            )
+
+
+def _title(names: Sequence[str]) -> str:
+    """Return the name of the folder that all images are in, if there is one."""
+    try:
+        folder = os.path.commonpath([os.path.dirname(name) for name in names])
+    except ValueError:  # on several drives, or some from a root and some not
+        folder = ""
+    return PurePath(folder).name or "Image clusters"

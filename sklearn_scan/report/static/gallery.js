@@ -1,0 +1,135 @@
+/** Many images: all of a cluster, or all that a search has found. */
+
+const CHUNK = 120; // tiles made at a time
+
+/** A grid of thumbnails that grows as it is scrolled. */
+class Grid {
+  #rows = [];
+  #end = make("div", { className: "grid-end" });
+  #watcher;
+
+  constructor(label) {
+    this.element = make("div", { className: "grid", role: "group", "aria-label": label });
+    this.chosen = null; // a Set while several are being chosen
+    this.onchoose = () => {};
+    this.#watcher = new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) this.#grow();
+    }, { rootMargin: "600px" });
+    this.element.addEventListener("focusin", (event) => {
+      if (event.target === this.element.querySelector(":scope > button:last-of-type")) this.#grow();
+    });
+    rove(this.element);
+  }
+
+  show(rows) {
+    this.#rows = rows;
+    this.element.replaceChildren(this.#end);
+    this.#grow();
+    this.#watcher.observe(this.#end);
+  }
+
+  #grow() {
+    const shown = this.element.childElementCount - 1;
+    const more = this.#rows.slice(shown, shown + CHUNK);
+    this.#end.before(...more.map((row) => this.#makeTile(row)));
+    if (!shown && more.length) this.element.firstElementChild.tabIndex = 0;
+    // Watched anew, it tells again if it is still in view.
+    this.#watcher.unobserve(this.#end);
+    if (shown + more.length < this.#rows.length) this.#watcher.observe(this.#end);
+  }
+
+  #makeTile(row) {
+    const tile = makeTile(row, () => this.#press(tile, row));
+    if (run.confidence[row] >= 0) {
+      tile.append(make("span", { className: "badge" }, percent(run.confidence[row])));
+    }
+    if (this.chosen) tile.setAttribute("aria-pressed", String(this.chosen.has(row)));
+    return tile;
+  }
+
+  #press(tile, row) {
+    if (!this.chosen) {
+      detail.open(row, this.#rows);
+      return;
+    }
+    const isChosen = !this.chosen.delete(row);
+    if (isChosen) this.chosen.add(row);
+    tile.setAttribute("aria-pressed", String(isChosen));
+    this.onchoose();
+  }
+}
+
+const ORDERS = {
+  sure: ["Most confident first", () => 0], // as members come
+  unsure: ["Least confident first", (a, b) => run.rank[b] - run.rank[a]],
+  name: ["By file name", (a, b) => compareNames(nameOf(a), nameOf(b))],
+};
+const compareNames = new Intl.Collator("en", { numeric: true }).compare;
+
+const gallery = {
+  dialog: byId("gallery"),
+  cluster: -1,
+
+  open(cluster) {
+    this.cluster = cluster;
+    this.grid = new Grid("Images of the cluster");
+    this.order = this.makeOrder();
+    this.filter = make("input", { type: "search", placeholder: "Filter by file name",
+      "aria-label": "Filter by file name", oninput: () => this.fill() });
+    this.several = makeButton("Choose several", () => this.toggleSeveral(), { "aria-pressed": "false" });
+    this.shown = make("span", { className: "hint", role: "status" });
+    this.moving = make("div", { className: "buttons moving", hidden: true });
+    const heading = make("h2", { id: "gallery-title" }, makeSwatch(cluster), visible(edits.name(cluster)));
+    openDialog(this.dialog, heading,
+      make("div", { className: "buttons toolbar" }, this.filter, this.order, this.several, this.shown),
+      this.grid.element, this.moving);
+    this.grid.onchoose = () => this.showMoving();
+    this.fill();
+  },
+
+  makeOrder() {
+    const options = Object.entries(ORDERS).map(([value, [text]]) => make("option", { value }, text));
+    return make("select", { "aria-label": "Order", onchange: () => this.fill() }, ...options);
+  },
+
+  /** Show the images asked for, in the order asked for. */
+  fill() {
+    const wanted = this.filter.value.toLowerCase();
+    const members = edits.members(this.cluster);
+    const rows = members.filter((row) => nameOf(row).toLowerCase().includes(wanted));
+    rows.sort(ORDERS[this.order.value][1]);
+    this.shown.textContent = wanted
+      ? `${count(rows.length)} of ${images(members.length)}`
+      : images(members.length);
+    this.grid.show(rows);
+  },
+
+  toggleSeveral() {
+    const isOn = this.grid.chosen === null;
+    this.grid.chosen = isOn ? new Set() : null;
+    this.several.setAttribute("aria-pressed", String(isOn));
+    this.showMoving();
+    this.fill();
+  },
+
+  showMoving() {
+    const { chosen } = this.grid;
+    const others = edits.clusters.filter((cluster) => cluster !== this.cluster);
+    this.moving.hidden = !chosen || !others.length;
+    if (this.moving.hidden) return;
+    const select = makeClusterSelect(others, "Move to");
+    const move = () => {
+      moveRows([...chosen], Number(select.value));
+      chosen.clear();
+      this.showMoving();
+      this.several.focus();
+    };
+    this.moving.replaceChildren(
+      make("span", { role: "status" }, `${images(chosen.size)} chosen`),
+      select, makeButton("Move", move, { className: "primary", disabled: !chosen.size }));
+  },
+};
+
+edits.addEventListener("change", () => {
+  if (gallery.dialog.open) gallery.fill();
+});
