@@ -98,6 +98,7 @@ def test_a_network_from_nothing_among_several(tmp_path):
 def test_features_of_a_relabelled_model(tmp_path, capfd, caplog):
     caplog.set_level(logging.WARNING)
     clusterer = relabel(fit(X), Edits(names={0: "Äpfel 🍎"}, merged={2: 1}))
+    before = torch.get_rng_state(), logging.getLogger("torch.onnx").level
     session = assert_equal(clusterer, tmp_path, X, X)
     assert [each.name for each in session.get_inputs()] == ["features"]
     metadata = session.get_modelmeta().custom_metadata_map
@@ -105,6 +106,8 @@ def test_features_of_a_relabelled_model(tmp_path, capfd, caplog):
     assert json.loads(metadata["cluster_names"]) == names
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert logging.getLogger("torch.onnx").level == before[1]
 
 
 def test_temi_of_feature_arrays(tmp_path):
@@ -132,11 +135,3 @@ def test_without_onnx(missing, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-scan\[onnx\]'"):
         fit(X).to_onnx(tmp_path / "model.onnx")
-
-
-def test_the_exporter_leaves_no_traces(tmp_path):
-    clusterer = fit(X)
-    before = torch.get_rng_state(), logging.getLogger("torch.onnx").level
-    clusterer.to_onnx(tmp_path / "model.onnx")
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert logging.getLogger("torch.onnx").level == before[1]

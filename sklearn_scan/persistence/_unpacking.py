@@ -118,7 +118,7 @@ class Unpacker:
 
     def _unpack_own(self, value: dict[str, Any], place: Place) -> Any:
         if value["what"] == "encoder":
-            return self._own.encoder(value, fitted=place[-1] == "encoder_")
+            return self._own.encoder(value, fitted="encoder_" in place)
         return self._own.function(value)
 
     def _unpack_network(self, value: dict[str, Any], place: Place) -> nn.Module:
