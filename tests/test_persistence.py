@@ -550,6 +550,15 @@ def test_a_rename_that_fails_leaves_the_old_model(fitted, saved, monkeypatch):
     assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
 
 
+def test_where_a_model_is_whose_replacement_was_cut_off(fitted, saved):
+    """As by a loss of power between two renames."""
+    before = saved.with_name(".model.before-1234")
+    saved.rename(before)
+    with pytest.raises(ModelFileError, match=r"interrupted: .*\.model\.before-1234"):
+        load(saved)
+    load(before)
+
+
 def test_a_relative_path(fitted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save(fitted, "model")
@@ -638,7 +647,7 @@ def test_documents_that_are_none(text, saved):
 
 
 def test_no_folder(tmp_path):
-    with pytest.raises(ModelFileError, match="there is no folder"):
+    with pytest.raises(ModelFileError, match="there is no such folder"):
         load(tmp_path / "model")
     with pytest.raises(ModelFileError, match=r"model\.json is missing"):
         load(tmp_path)

@@ -48,14 +48,31 @@ def write_folder(
     path.parent.mkdir(parents=True, exist_ok=True)
     tag = secrets.token_hex(4)
     aside = path.with_name(f".{path.name}.saving-{tag}")
+    before = path.with_name(f"{_before_name(path)}{tag}")
     aside.mkdir()
     try:
         _write_files(aside, content, tensors)
         _check_free(path, overwrite=overwrite)  # it took a while
-        _put_in_place(aside, path, path.with_name(f".{path.name}.before-{tag}"))
+        _put_in_place(aside, path, before)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     _sync(path.parent)
+
+
+def _before_name(path: Path) -> str:
+    """Return how the name of a model begins while it is replaced."""
+    return f".{path.name}.before-"
+
+
+def _find_before(path: Path) -> str:
+    """Say where the model is, if the machine stopped between two renames."""
+    if not path.parent.is_dir():
+        return ""
+    start = _before_name(path)
+    found = [each for each in path.parent.iterdir() if each.name.startswith(start)]
+    if not found:
+        return ""
+    return f" Saving was interrupted: {str(found[0])!r} is what was there."
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
@@ -179,7 +196,7 @@ def read_folder(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]
         If it is no saved model, damaged, or of a newer version.
     """
     if not path.is_dir():
-        raise ModelFileError(f"there is no folder {str(path)!r}.")
+        raise ModelFileError(f"there is no such folder.{_find_before(path)}")
     document = _read_document(path / _DOCUMENT)
     files = document["files"]
     if not isinstance(files, dict) or not set(files) <= _FILES - {_DOCUMENT}:

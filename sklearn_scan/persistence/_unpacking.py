@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import platform
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -57,10 +57,25 @@ class Unpacker:
         self, tensors: Tensors, own: OwnParts, *, same_libraries: bool
     ) -> None:
         self._tensors = tensors
-        self._own = own
+        self._own_parts = own
         self._same_libraries = same_libraries
         self._modules: dict[str, nn.Module] = {}  # by the place of each
         self._network_settings: dict[str, Any] = {}  # of the encoder at work
+        self._ways: dict[str, Callable[[dict[str, Any], Place], Any]] = {
+            "array": self._array,
+            "device": self._device,
+            "dict": self._dict,
+            "float": self._float,
+            "network": self._network,
+            "own": self._own,
+            "path": self._path,
+            "random_state": self._random_state,
+            "same": self._same,
+            "scalar": self._scalar,
+            "tensor": self._tensor,
+            "texts": self._texts,
+            "tuple": self._tuple,
+        }
 
     def __call__(self, value: Any, place: Place = ()) -> Any:
         """Return what was packed as `value`."""
@@ -75,53 +90,53 @@ class Unpacker:
             return RECORDS[kind](**self._all(value["fields"], place))
         if kind in MODULES:
             return self._parts(MODULES[kind], value, place)
-        return getattr(self, f"_unpack_{_KINDS[kind]}")(value, place)
+        return self._ways[kind](value, place)
 
     def _all(self, values: dict[str, Any], place: Place) -> dict[str, Any]:
         return {name: self(each, (*place, name)) for name, each in values.items()}
 
-    def _unpack_tuple(self, value: dict[str, Any], place: Place) -> tuple[Any, ...]:
+    def _tuple(self, value: dict[str, Any], place: Place) -> tuple[Any, ...]:
         return tuple(self(value["items"], place))
 
-    def _unpack_dict(self, value: dict[str, Any], place: Place) -> dict[str, Any]:
+    def _dict(self, value: dict[str, Any], place: Place) -> dict[str, Any]:
         return self._all(value["items"], place)
 
-    def _unpack_float(self, value: dict[str, Any], place: Place) -> float:
+    def _float(self, value: dict[str, Any], place: Place) -> float:
         return float(value["text"])
 
-    def _unpack_scalar(self, value: dict[str, Any], place: Place) -> Any:
+    def _scalar(self, value: dict[str, Any], place: Place) -> Any:
         return np.dtype(value["dtype"]).type(self(value["value"], place))
 
-    def _unpack_texts(self, value: dict[str, Any], place: Place) -> Any:
+    def _texts(self, value: dict[str, Any], place: Place) -> Any:
         return np.array(value["items"], dtype=object)
 
-    def _unpack_path(self, value: dict[str, Any], place: Place) -> Path:
+    def _path(self, value: dict[str, Any], place: Place) -> Path:
         return Path(value["text"])
 
-    def _unpack_device(self, value: dict[str, Any], place: Place) -> torch.device:
+    def _device(self, value: dict[str, Any], place: Place) -> torch.device:
         return torch.device(value["text"])
 
-    def _unpack_random_state(self, value: dict[str, Any], place: Place) -> Any:
+    def _random_state(self, value: dict[str, Any], place: Place) -> Any:
         generator = np.random.RandomState()
         generator.set_state(self(value["state"], place))
         return generator
 
-    def _unpack_array(self, value: dict[str, Any], place: Place) -> Any:
+    def _array(self, value: dict[str, Any], place: Place) -> Any:
         # a copy: what is changed in place is the caller's, and the file is let go of
         return self._tensors[ARRAYS][value["name"]].clone().numpy()
 
-    def _unpack_tensor(self, value: dict[str, Any], place: Place) -> Tensor:
+    def _tensor(self, value: dict[str, Any], place: Place) -> Tensor:
         return self._tensors[HEADS][value["name"]].clone()
 
-    def _unpack_same(self, value: dict[str, Any], place: Place) -> nn.Module:
+    def _same(self, value: dict[str, Any], place: Place) -> nn.Module:
         return self._modules[value["as"]]
 
-    def _unpack_own(self, value: dict[str, Any], place: Place) -> Any:
+    def _own(self, value: dict[str, Any], place: Place) -> Any:
         if value["what"] == "encoder":
-            return self._own.encoder(value, fitted="encoder_" in place)
-        return self._own.function(value)
+            return self._own_parts.encoder(value, fitted="encoder_" in place)
+        return self._own_parts.function(value)
 
-    def _unpack_network(self, value: dict[str, Any], place: Place) -> nn.Module:
+    def _network(self, value: dict[str, Any], place: Place) -> nn.Module:
         module = self._build(value, place)
         prefix = f"{value['weights']}:"
         weights = {
@@ -157,7 +172,7 @@ class Unpacker:
         """Return the network of an entry, with any weights."""
         with isolated_rng(0):
             if value["recipe"] is None:
-                return self._own.network(value, self._network_settings)
+                return self._own_parts.network(value, self._network_settings)
             return cast(Recipe, self(value["recipe"], place)).build()
 
     def _parts(self, kind: type, value: dict[str, Any], place: Place) -> nn.Module:
@@ -209,23 +224,3 @@ def _check_names(values: Mapping[str, Any], kind: type) -> None:
             or isinstance(shadowed, property | classmethod | staticmethod)
         ):
             raise ModelFileError(f"{name!r} is no attribute of {kind.__name__}.")
-
-
-_KINDS = {
-    name: name
-    for name in (
-        "array",
-        "device",
-        "dict",
-        "float",
-        "network",
-        "own",
-        "path",
-        "random_state",
-        "same",
-        "scalar",
-        "tensor",
-        "texts",
-        "tuple",
-    )
-}
