@@ -48,7 +48,7 @@ print(f"{len(X)} squares of {X.shape[1]} features")
 # The clusters
 # ------------
 
-clusterer = SCANClusterer(n_clusters=6, random_state=0).fit(X)
+clusterer = SCANClusterer(n_clusters=4, random_state=0).fit(X)
 plot_clusters(clusterer, squares)
 
 # %%
