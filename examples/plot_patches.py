@@ -2,9 +2,9 @@
 What a photo is made of
 =======================
 
-A photo is cut into squares, and the squares are clustered: sky, roof, wall, tree. The
-features are a few numbers that describe colour and texture, made by hand. Any features
-will do, and the pictures still show the squares.
+A photo is cut into squares, and the squares are clustered: sky, shade, outlines, and
+what is busy. The features are a few numbers that describe colour and texture, made by
+hand. Any features will do, and the pictures still show the squares.
 """
 
 # %%
