@@ -10,6 +10,7 @@ __all__ = [
     "HubUnavailableError",
     "ImageReadError",
     "ModelFileError",
+    "OnnxExportError",
     "UnreadableImage",
 ]
 
@@ -98,3 +99,7 @@ class DivergenceError(RuntimeError):
 
 class ModelFileError(ValueError):
     """A saved model cannot be loaded: it is damaged, or of a newer version."""
+
+
+class OnnxExportError(RuntimeError):
+    """A network has parts that ONNX does not express."""

@@ -211,8 +211,11 @@ class MergedClusters(nn.Module):
     def __init__(self, groups: Tensor) -> None:
         super().__init__()
         self.register_buffer("groups", groups)
+        # a number of its own: where a network is exported, values cannot be asked for
+        self.n_groups = int(groups.max()) + 1
 
     def forward(self, logits: Tensor) -> Tensor:
         """Return the logits (n_heads, b, n_groups) of groups of clusters."""
-        membership = F.one_hot(self.groups).to(logits.dtype)  # (n_clusters, n_groups)
+        # (n_clusters, n_groups)
+        membership = F.one_hot(self.groups, self.n_groups).to(logits.dtype)
         return (logits.softmax(dim=2) @ membership).log()

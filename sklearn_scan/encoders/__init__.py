@@ -10,6 +10,7 @@ from sklearn_scan.encoders._base import (
     Trainable,
     check_embedding,
     check_settings,
+    embed,
 )
 from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
 from sklearn_scan.encoders._checkpoints import describe_misfit
@@ -41,6 +42,7 @@ __all__ = [
     "check_model",
     "check_settings",
     "describe_misfit",
+    "embed",
     "note_recipe",
     "recipe_of",
     "resolve_encoder",

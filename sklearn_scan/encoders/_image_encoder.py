@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_scan._device import (
@@ -56,7 +56,7 @@ DEFAULT_MODEL = "vit_small_patch14_dinov2.lvd142m"
 _DEFAULT_INPUT_SIZE = 224  # its training size, 518, costs five times as much
 
 
-class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
+class ImageEncoder(Encoder):
     """Embed images with a pretrained backbone.
 
     Parameters
@@ -298,6 +298,11 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
             self.module_ = self._build()
             self._is_plain = False
         return Trainable(self.module_, self.preprocessing_)
+
+    def networks(self) -> list[Trainable]:
+        """Return the backbone as `transform` uses it, and its preprocessing."""
+        check_is_fitted(self, "module_")
+        return [Trainable(self.module_, self.preprocessing_)]
 
     def _build(self) -> nn.Module:
         with isolated_rng(0):  # for the weights that a model begins with

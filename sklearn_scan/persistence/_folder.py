@@ -116,6 +116,8 @@ def _write_files(
     file = folder / _DOCUMENT
     file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     _sync(file)
+    for name in digests:  # as readable for others as what Python writes
+        (folder / name).chmod(stat.S_IMODE(file.stat().st_mode))
     _sync(folder)
 
 

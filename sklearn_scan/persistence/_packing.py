@@ -15,8 +15,9 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from sklearn_scan._device import isolated_rng
 from sklearn_scan.cache import fingerprint
-from sklearn_scan.encoders import Encoder, recipe_of
+from sklearn_scan.encoders import Encoder, describe_misfit, recipe_of
 from sklearn_scan.persistence._known import (
     ESTIMATORS,
     MODULE_STATE,
@@ -193,14 +194,10 @@ class Packer:
         """Keep a network's weights, and how it is made, if that is known."""
         if not is_network_place(place):
             raise NotStorableError(f"{dotted(place)}, {_describe(module)}")
-        try:
-            recipe = self(recipe_of(module), place)
-        except NotStorableError:
-            recipe = None
         return {
             "is": "network",
             "class": type(module).__name__,
-            "recipe": recipe,
+            "recipe": self._recipe(module, place),
             "encoder": encoder_number(place),
             "weights": self._keep_weights(module, place),
             "training": [
@@ -208,6 +205,23 @@ class Packer:
             ],
             "fingerprint": fingerprint(module),
         }
+
+    def _recipe(self, module: nn.Module, place: Place) -> Any:
+        """Return how a network is made; None where nobody knows."""
+        recipe = recipe_of(module)
+        if recipe is None:
+            return None
+        with isolated_rng(0):
+            made = recipe.build()
+        # it may have been changed since, or made by settings that are left out
+        if str(made) != str(module) or describe_misfit(
+            module.state_dict(), made.state_dict()
+        ):
+            return None
+        try:
+            return self(recipe, place)
+        except NotStorableError:  # a class among the settings, say
+            return None
 
     def _keep_weights(self, module: nn.Module, place: Place) -> str:
         """Keep the weights, those of equal networks once; return their name."""

@@ -33,7 +33,14 @@ class PretextRecipe(Recipe):
     stem: str = "auto"
 
     def build(self) -> nn.Module:
-        """Return a new network."""
+        """Return a new network.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If timm has no model of this name.
+        """
+        check_backbone(self.backbone)
         return make_backbone(self.backbone, self.image_size, self.stem)
 
 

@@ -36,6 +36,7 @@ from sklearn_scan.encoders import (
     Trainable,
     check_features,
     check_settings,
+    embed,
 )
 from sklearn_scan.exceptions import (
     DivergenceError,
@@ -263,12 +264,19 @@ class Pretext(Encoder):
         """
         check_is_fitted(self)
         source = as_image_source(X, float_range=self._float_range)
-        return self.encoder_.transform(source)
+        embedding = embed(self.encoder_, source)
+        self._n_features_out = embedding.shape[1]
+        return embedding
 
     def for_training(self) -> Trainable:
         """Return the trained backbone and its preprocessing, to be trained further."""
         check_is_fitted(self)
         return self.encoder_.for_training()
+
+    def networks(self) -> list[Trainable]:
+        """Return the trained backbone and its preprocessing."""
+        check_is_fitted(self)
+        return self.encoder_.networks()
 
     @property
     def bad_images_(self) -> list[UnreadableImage]:  # type: ignore[override]
