@@ -146,7 +146,9 @@ def _draw_flat(view: ClusterView, method: str, random_state: Any) -> NDArray[Any
     """Return where each image is on the map (n, 2); NaN for unreadable ones."""
     rows = view.embedding[view.readable]
     if (rows == rows[0]).all():  # which no projection takes
-        return np.zeros((len(view.labels), 2))
+        points = np.full((len(view.embedding), 2), np.nan)
+        points[view.readable] = 0.0
+        return points
     return project(view.embedding, method=method, random_state=random_state)
 
 
