@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+
 import sklearn_scan
 
 HERE = Path(__file__).parent
@@ -50,6 +52,7 @@ autodoc_typehints = "none"  # the docstrings say more
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -100,6 +103,15 @@ def leave_out_inherited(
     return None if module.startswith("sklearn_scan") else True
 
 
+def strip_snippets(app: Any, doctree: Any) -> None:
+    """Take away the empty line that ends a snippet, which doctest needs."""
+    for block in doctree.findall(nodes.literal_block):
+        if block.rawsource == block.astext():
+            block.rawsource = block.rawsource.rstrip()
+            block[:] = [nodes.Text(block.rawsource)]
+
+
 def setup(app: Any) -> None:
     """Connect what is above."""
     app.connect("autodoc-skip-member", leave_out_inherited)
+    app.connect("doctree-read", strip_snippets)
