@@ -29,14 +29,7 @@ extensions = [
     "source_of",
 ]
 
-# Pages about what is not there yet: take a line out once it is.
-NOT_YET = [
-    "api/command_line.md",
-    "api/persistence.rst",
-    "api/relabeling.rst",
-    "api/report.rst",
-]
-exclude_patterns = ["_build", "_templates", *NOT_YET]
+exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 
@@ -70,6 +63,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/examples",
     "reference_url": {"sklearn_scan": None},
     "abort_on_example_error": True,
+    "capture_repr": (),  # many blocks end in Axes
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

@@ -10,3 +10,7 @@ import torch
 # The fits here are small: threads gain little on a quiet machine, and on a busy one
 # they wait for each other at every step, which makes the suite ten times as slow.
 torch.set_num_threads(1)
+
+# Folders of tests have files of this name too, and pytest takes one for another where it
+# looks for doctests.
+collect_ignore = ["conftest.py"]

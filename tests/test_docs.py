@@ -36,6 +36,8 @@ PUBLIC = {
     "sklearn_scan.pretext": "pretext",
     "sklearn_scan.projection": "projection",
     "sklearn_scan.prototypes": "prototypes",
+    "sklearn_scan.relabeling": "relabeling",
+    "sklearn_scan.report": "report",
 }
 
 
