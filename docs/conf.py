@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+
 import sklearn_scan
 
 HERE = Path(__file__).parent
@@ -27,14 +29,7 @@ extensions = [
     "source_of",
 ]
 
-# Pages about what is not there yet: take a line out once it is.
-NOT_YET = [
-    "api/command_line.md",
-    "api/persistence.rst",
-    "api/relabeling.rst",
-    "api/report.rst",
-]
-exclude_patterns = ["_build", "_templates", *NOT_YET]
+exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 
@@ -50,6 +45,7 @@ autodoc_typehints = "none"  # the docstrings say more
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -67,6 +63,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/examples",
     "reference_url": {"sklearn_scan": None},
     "abort_on_example_error": True,
+    "capture_repr": (),  # many blocks end in Axes
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -100,6 +97,15 @@ def leave_out_inherited(
     return None if module.startswith("sklearn_scan") else True
 
 
+def strip_snippets(app: Any, doctree: Any) -> None:
+    """Take away the empty line that ends a snippet, which doctest needs."""
+    for block in doctree.findall(nodes.literal_block):
+        if block.rawsource == block.astext():
+            block.rawsource = block.rawsource.rstrip()
+            block[:] = [nodes.Text(block.rawsource)]
+
+
 def setup(app: Any) -> None:
     """Connect what is above."""
     app.connect("autodoc-skip-member", leave_out_inherited)
+    app.connect("doctree-read", strip_snippets)

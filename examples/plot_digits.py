@@ -4,7 +4,8 @@ Clusters of handwritten digits, and how to read them
 
 1,797 handwritten digits, and nobody says which is which. SCAN sorts them into ten
 groups. Did it find the digits? This page looks at the result the way one looks at
-clusters of one's own photos: first at the images, and at labels, if there are any, last.
+clusters of one's own photos: first at the images, and at labels, if there are any,
+last.
 
 The pixels themselves serve as features here: at 8 x 8 pixels, drawn in one place and at
 one size, they are good enough. Photos need an encoder; everything else is the same.
@@ -21,6 +22,7 @@ from sklearn.datasets import load_digits
 
 from sklearn_scan import SCANClusterer
 from sklearn_scan.datasets import load_digits_images
+from sklearn_scan.metrics import majority_mapping
 from sklearn_scan.plotting import (
     plot_cluster,
     plot_clusters,
@@ -44,15 +46,15 @@ clusterer = SCANClusterer(n_clusters=10, random_state=0).fit(X)
 plot_prototypes(clusterer, images)
 
 # %%
-# Ten prototypes say what the clusters are about, and little about how pure they are: that
-# is seen at the other end. In the next picture the least confident images of each cluster
-# stand on the right, and mistakes gather there.
+# Ten prototypes say what the clusters are about, and little about how pure they are:
+# that is seen at the other end. In the next picture the least confident images of each
+# cluster stand on the right, and mistakes gather there.
 
 plot_clusters(clusterer, images)
 
 # %%
-# One cluster in full: its images at even steps, from the one that it is surest of to the
-# one that it is least sure of.
+# One cluster in full: its images at even steps, from the one that it is surest of to
+# the one that it is least sure of.
 
 plot_cluster(clusterer, images, 0)
 
@@ -66,9 +68,9 @@ plot_sizes(clusterer)
 
 # %%
 # In the first stage neighbours learn to agree (*consistency* falls) while the clusters
-# stay spread (*entropy* stays low). In the second, confident images teach the others, and
-# become more. Where neighbours agree less after it than before, that stage is undone, and
-# the picture says so.
+# stay spread (*entropy* stays low). In the second, confident images teach the others,
+# and become more. Where neighbours agree less after it than before, that stage is
+# undone, and the picture says so.
 
 plot_training(clusterer)
 
@@ -76,9 +78,9 @@ plot_training(clusterer)
 # With labels
 # -----------
 # Labels had no part in any of this. Here there are some, and they tell how well the
-# clusters match: each class is given the cluster that suits it best, one to one, and the
-# diagonal holds the right answers. Off the diagonal stand the digits that are hard to
-# tell apart at this size.
+# clusters match: each class is given the cluster that suits it best, one to one, and
+# the diagonal holds the right answers. Off the diagonal stand the digits that are hard
+# to tell apart at this size.
 
 plot_confusion(clusterer, y)
 
@@ -86,9 +88,9 @@ plot_confusion(clusterer, y)
 # Names
 # -----
 # Whoever has looked at the clusters can name them, and all pictures use the names. Here
-# the labels stand in for someone looking.
-
-from sklearn_scan.metrics import majority_mapping
+# the labels stand in for someone looking: a cluster gets the name of most of its
+# images. Where a prototype is another digit than its name says, two of them share a
+# cluster.
 
 words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 for cluster, digit in majority_mapping(y, clusterer.labels_).items():

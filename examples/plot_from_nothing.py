@@ -3,16 +3,16 @@ Learning from the images themselves
 ===================================
 
 Where no pretrained network knows images like yours, a pretext learns to see from the
-images alone. SimCLR shows a network two random views of each image and asks which belong
-together: what a view cannot change is what the image is about.
+images alone. SimCLR shows a network two random views of each image and asks which
+belong together: what a view cannot change is what the image is about.
 """
 
 # %%
 # A network, and a pretext
 # ------------------------
-# The network may be any from pixels to features. ``SimCLR()`` brings one of its own, and
-# takes as many epochs as the images ask for: a minute's work. A smaller network and few
-# epochs are enough to see how it goes.
+# The network may be any from pixels to features. ``SimCLR()`` brings one of its own,
+# and takes as many epochs as the images ask for: a minute's work. A smaller network and
+# few epochs are enough to see how it goes.
 
 import matplotlib.pyplot as plt
 from sklearn.cluster import KMeans

@@ -3,13 +3,13 @@ How sure is it?
 ===============
 
 A clusterer puts every image into some cluster, also those that fit none. Its
-probabilities say which to look at. This page shows what they are good for, and what they
-are not.
+probabilities say which to look at. This page shows what they are good for, and what
+they are not.
 """
 
 # %%
-# A third of the digits are set aside: what a model says of images that it has learnt from
-# is no test of it.
+# A third of the digits are set aside: what a model says of images that it has learnt
+# from is no test of it.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,8 +44,8 @@ plot_confidence(clusterer)
 plot_uncertain(clusterer, images)
 
 # %%
-# Why is the first of them unsure? SCAN learns that neighbours belong together, and where
-# an image's neighbours are in several clusters (in red), it is between them.
+# Why is the first of them unsure? SCAN learns that neighbours belong together, and
+# where an image's neighbours are in several clusters (in red), it is between them.
 
 least_sure = int(clusterer.probabilities_.max(axis=1).argmin())
 plot_neighbors(clusterer, images, least_sure)
@@ -69,7 +69,7 @@ n_kept = np.arange(1, len(right) + 1)
 accuracy = right[surest_first].cumsum() / n_kept
 
 _, ax = plt.subplots(layout="constrained")
-ax.plot(n_kept[20:] / len(right), accuracy[20:])
+ax.plot(n_kept[50:] / len(right), accuracy[50:])
 ax.set(xlabel="share of images kept, the surest first", ylabel="accuracy among them")
 
 # %%
@@ -77,8 +77,8 @@ ax.set(xlabel="share of images kept, the surest first", ylabel="accuracy among t
 # --------------------------------
 # The *order* of confidences is useful; their *values* are not to be believed. Were they
 # calibrated, nine of ten images with a confidence of 0.9 would be right, and the points
-# would lie on the diagonal. They lie below it: the model is surer than it should be,
-# since it learnt to be sure, without anyone telling it when it was wrong.
+# would lie on the diagonal. They lie below it, most of them: the model is surer than it
+# should be, since it learnt to be sure, without anyone telling it when it was wrong.
 
 display = CalibrationDisplay.from_predictions(
     right, confidence, n_bins=6, strategy="uniform", name="SCAN"

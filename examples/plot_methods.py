@@ -20,7 +20,7 @@ from sklearn_scan.plotting import plot_confidence, plot_confusion, plot_embeddin
 from sklearn_scan.projection import project
 
 X, y = load_digits(return_X_y=True)
-X, y = X[:1000], y[:1000]
+X, y = X[:600], y[:600]
 
 methods = {
     "k-means": KMeans(n_clusters=10, n_init=10, random_state=0),
@@ -35,8 +35,8 @@ labels = {name: method.fit_predict(X) for name, method in methods.items()}
 # %%
 # Figures
 # -------
-# ACC, NMI and ARI compare with the labels, each in its own way; the last column does not
-# know them.
+# ACC, NMI and ARI compare with the labels, each in its own way; the last column does
+# not know them.
 
 print(f"{'':18}{'ACC':>7}{'NMI':>7}{'ARI':>7}{'score without labels':>23}")
 for name in methods:
@@ -49,8 +49,8 @@ for name in methods:
 # %%
 # Which digits are mixed up
 # -------------------------
-# k-means draws its borders half-way between centres. SCAN and TEMI learn that neighbours
-# belong together, and so follow groups that are no balls.
+# k-means draws its borders half-way between centres. SCAN and TEMI learn that
+# neighbours belong together, and so follow groups that are no balls.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 for ax, name in zip(axes, ["k-means", "SCAN"], strict=True):
@@ -60,8 +60,9 @@ for ax, name in zip(axes, ["k-means", "SCAN"], strict=True):
 # %%
 # On a map
 # --------
-# The map is made once, and the pictures share it: left by cluster, right by digit. Where
-# the colours of an island differ from left to right, a digit was cut or two were merged.
+# The map is made once, and the pictures share it: left by cluster, right by digit.
+# Where the colours of an island differ from left to right, a digit was cut or two were
+# merged.
 
 points = project(X, random_state=0)
 figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")

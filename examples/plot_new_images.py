@@ -2,9 +2,9 @@
 New images, and a Pipeline
 ==========================
 
-A clusterer is fitted once, on the images that there are, and then labels those that come
-later. Preprocessing that goes with it belongs into a Pipeline, so that new images get the
-same.
+A clusterer is fitted once, on the images that there are, and then labels those that
+come later. Preprocessing that goes with it belongs into a Pipeline, so that new images
+get the same.
 """
 
 # %%
@@ -35,8 +35,8 @@ plot_sizes(clusterer)
 # %%
 # Later
 # -----
-# ``predict`` gives clusters, and ``predict_proba`` the probability of each. The clusters
-# keep their numbers, so that what was found out about them still holds.
+# ``predict`` gives clusters, and ``predict_proba`` the probability of each. The
+# clusters keep their numbers, so that what was found out about them still holds.
 
 labels_later = pipeline.predict(X_later)
 confidence = pipeline.predict_proba(X_later).max(axis=1)
@@ -56,8 +56,8 @@ for cluster, (top, bottom) in enumerate(axes.T):
 # %%
 # Do they hold?
 # -------------
-# Clusters that mean something hold for images that they were not made of: the accuracies
-# of the two halves are alike.
+# Clusters that mean something hold for images that they were not made of: the
+# accuracies of the two halves are alike.
 
 print(f"images of the fit: {clustering_accuracy(y, clusterer.labels_):.3f}")
 print(f"new images:        {clustering_accuracy(y_later, labels_later):.3f}")

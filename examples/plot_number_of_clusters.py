@@ -3,16 +3,16 @@ How many clusters?
 ==================
 
 ``n_clusters="auto"`` estimates the number from the features. This page shows what the
-estimate is made of, when to trust it, and what happens with more clusters than there are
-classes.
+estimate is made of, when to trust it, and what happens with more clusters than there
+are classes.
 """
 
 # %%
 # The curve
 # ---------
-# The images' graph of nearest neighbours is cut into 2, 3, 4, ... parts, and each cut is
-# scored by its modularity: how many neighbours stay together, beyond what chance would
-# keep together. The best number is taken.
+# The images' graph of nearest neighbours is cut into 2, 3, 4, ... parts, and each cut
+# is scored by its modularity: how many neighbours stay together, beyond what chance
+# would keep together. The best number is taken.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -43,7 +43,7 @@ plot_prototypes(clusterer, images)
 
 numbers = [5, 10, 15, 20, 30]
 fits = {
-    k: SCANClusterer(n_clusters=k, n_heads=12, entropy_weight=5, random_state=0).fit(X)
+    k: SCANClusterer(n_clusters=k, n_heads=6, entropy_weight=5, random_state=0).fit(X)
     for k in numbers
 }
 
@@ -57,9 +57,10 @@ ax.set(xlabel="number of clusters", ylabel="accuracy", xticks=numbers)
 ax.legend()
 
 # %%
-# With too few clusters, several digits share one, and no way of counting helps. With more
-# than needed, the majority's accuracy goes up, and somebody has to say which clusters are
-# the same thing.
+# With too few clusters, several digits share one, and no way of counting helps. With
+# more than there are classes, most images still lie among their like, while matching
+# one to one counts the surplus clusters as wrong. Somebody then has to say which
+# clusters are the same thing, and the prototypes are where to look.
 
 plot_prototypes(fits[20], images)
 plt.show()

@@ -2,9 +2,9 @@
 What a photo is made of
 =======================
 
-A photo is cut into squares, and the squares are clustered: sky, roof, wall, tree. The
-features are a few numbers that describe colour and texture, made by hand. Any features
-will do, and the pictures still show the squares.
+A photo is cut into squares, and the squares are clustered: sky, shade, outlines, and
+what is busy. The features are a few numbers that describe colour and texture, made by
+hand. Any features will do, and the pictures still show the squares.
 """
 
 # %%
@@ -48,7 +48,7 @@ print(f"{len(X)} squares of {X.shape[1]} features")
 # The clusters
 # ------------
 
-clusterer = SCANClusterer(n_clusters=6, random_state=0).fit(X)
+clusterer = SCANClusterer(n_clusters=4, random_state=0).fit(X)
 plot_clusters(clusterer, squares)
 
 # %%

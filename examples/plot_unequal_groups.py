@@ -3,8 +3,8 @@ Groups of unequal sizes
 =======================
 
 One thing is in most of the pictures and another in a few. A clusterer that is drawn to
-groups of one size cuts the large group up and lets the small ones go under. What helps is
-to say how large the groups are, if that is known.
+groups of one size cuts the large group up and lets the small ones go under. What helps
+is to say how large the groups are, if that is known.
 """
 
 # %%
@@ -54,9 +54,8 @@ _, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 left = np.zeros(len(sizes))
 for cluster in range(4):
     widths = np.array([by_size[cluster] for by_size in sizes.values()])
-    ax.barh(
-        range(len(sizes)), widths, left=left, edgecolor="white", color=f"C{cluster}"
-    )
+    color = f"C{cluster}"
+    ax.barh(range(len(sizes)), widths, left=left, edgecolor="white", color=color)
     left += widths
 texts = [
     f"{name}\n(accuracy {accuracies[name]:.2f})" if name in accuracies else name

@@ -34,6 +34,10 @@ PUBLIC = {
     "sklearn_scan.objectives": "objectives",
     "sklearn_scan.plotting": "plotting",
     "sklearn_scan.pretext": "pretext",
+    "sklearn_scan.projection": "projection",
+    "sklearn_scan.prototypes": "prototypes",
+    "sklearn_scan.relabeling": "relabeling",
+    "sklearn_scan.report": "report",
 }
 
 

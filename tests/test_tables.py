@@ -100,7 +100,9 @@ def test_the_index_of_a_frame_stays():
 
 
 @pytest.mark.parametrize(
-    "encoder", [pool, SimCLR(epochs=1), [pool, SimCLR(epochs=1)]], ids=repr
+    "encoder",
+    [pool, SimCLR(epochs=1), [pool, SimCLR(epochs=1)]],
+    ids=["function", "pretext", "list"],
 )
 def test_a_setting_for_all_of_scikit_learn(encoder):
     plain = make(encoder=encoder).fit(IMAGES)

@@ -1,7 +1,8 @@
-"""The role of `single backticks` in docstrings: code, and a link where it is an object.
+"""Code that is the name of an object becomes a link to it.
 
-Docstrings name parameters and attributes in the same way, so what is not found is no
-error; references that must be found are written with a role of their own.
+In docstrings that is the role of `single backticks`, and on pages what is set as code.
+Both name parameters in the same way, so what is not found is no error; references that
+must be found are written with a role of their own.
 """
 
 from docutils import nodes
@@ -11,6 +12,8 @@ from sphinx.domains.python import PyXRefRole
 from sphinx.environment import BuildEnvironment
 
 _MARK = "may_be_missing"
+_LINKED = ("class", "function", "exception")
+_NOT_LINKED = (nodes.reference, nodes.title, nodes.caption, nodes.term)
 
 
 class NameRole(PyXRefRole):
@@ -39,7 +42,32 @@ def leave_names(
     return content if node.get(_MARK) else None
 
 
+def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Link what is set as code on a page, if it names one class or function."""
+    domain = app.env.domains.python_domain
+    documented = [
+        (full, entry)
+        for full, entry in domain.objects.items()
+        if entry.objtype in _LINKED and not entry.aliased
+    ]
+    for literal in list(doctree.findall(nodes.literal)):
+        if isinstance(literal.parent, _NOT_LINKED):
+            continue
+        end = "." + literal.astext().removesuffix("()")
+        found = [each for each in documented if each[0].endswith(end)]
+        if len(found) != 1:
+            continue
+        full, entry = found[0]
+        uri = app.builder.get_relative_uri(docname, entry.docname)
+        link = nodes.reference(
+            "", "", internal=True, refuri=f"{uri}#{entry.node_id}", reftitle=full
+        )
+        literal.replace_self(link)
+        link += literal
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("name", NameRole())
     app.connect("missing-reference", leave_names)
+    app.connect("doctree-resolved", link_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

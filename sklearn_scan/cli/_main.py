@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from importlib import import_module
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -26,15 +26,15 @@ _COMMANDS = {
 
 # What users can put right; anything else is a fault of the code, and shows its trace.
 _EXPECTED = (ValueError, TypeError, OSError, ImportError, RuntimeError)
-_INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
-class Failure(click.ClickException):
-    """An error that is told in a line or two, and ends the command with 1."""
+class _Interruption(click.ClickException):
+    """Ctrl-C, and how to go on."""
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # click's is the class's
+    exit_code = 130  # as shells have it: 128 + SIGINT
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, err=True)
 
 
 class _Commands(click.Group):
@@ -61,12 +61,12 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             notes = getattr(error, "__notes__", [])
-            raise Failure("\n".join(["Stopped.", *notes]), _INTERRUPTED) from error
+            raise _Interruption("\n".join(["Stopped.", *notes])) from error
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except _EXPECTED as error:
             notes = getattr(error, "__notes__", [])
-            raise Failure("\n".join([_explain(error), *notes])) from error
+            raise click.ClickException("\n".join([_explain(error), *notes])) from error
 
 
 def _explain(error: Exception) -> str:

@@ -90,7 +90,8 @@ def plot_clusters(
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_ylabel("cluster (size)")
+    if rows > 2:  # along fewer there is no room for it
+        ax.set_ylabel("cluster (size)")
     return ax
 
 

@@ -87,16 +87,16 @@ def plot_confusion(
     squarish = 1 / 3 <= n_rows / n_columns <= 3  # of others, a strip would be left
     aspect: Literal["equal", "auto"] = "equal" if squarish else "auto"
     picture = ax.imshow(shares, cmap=cmap, vmin=0, vmax=1, aspect=aspect)
+    ax.set_xlabel("cluster")
+    ax.set_ylabel("class")
+    ax.figure.colorbar(
+        picture, ax=ax, label="share of the class", fraction=0.05, pad=0.02
+    )
     clusters = [f"{c}" if names is None else names[c] for c in report.clusters]
     longest = max(map(len, clusters))
     write_names(ax.xaxis, clusters, upright=longest > 3)
     write_names(ax.yaxis, classes)
     _write_counts(ax, report, shares, values_format)
-    ax.figure.colorbar(
-        picture, ax=ax, label="share of the class", fraction=0.05, pad=0.02
-    )
-    ax.set_xlabel("cluster")
-    ax.set_ylabel("class")
     unreadable = f" · {report.n_unreadable} unreadable" if report.n_unreadable else ""
     ax.set_title(f"accuracy {report.accuracy:.3f}{unreadable}")
     return ax

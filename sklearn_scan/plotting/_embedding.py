@@ -106,10 +106,7 @@ def _place(clusterer: Any, points: ArrayLike | None) -> NDArray[np.float64]:
     """Return a place for each sample: the one given, or one found."""
     n_samples = len(clusterer.labels_)
     if points is None:
-        rows = np.flatnonzero(clusterer.labels_ >= 0)
-        places = np.full((n_samples, 2), np.nan)
-        places[rows] = project(even_embedding(clusterer, rows), random_state=0)
-        return places
+        return project(even_embedding(clusterer), random_state=0).astype(np.float64)
     places = np.asarray(points, dtype=np.float64)
     if places.shape != (n_samples, 2):
         raise ValueError(

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from sklearn_scan._gaps import readable_rows
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.prototypes import cluster_members, cluster_prototypes
 from sklearn_scan.space_heads import center_spaces
@@ -66,21 +67,22 @@ def members_of(clusterer: Any) -> list[NDArray[np.int64]]:
 
 def prototypes_of(clusterer: Any) -> NDArray[np.int64]:
     """Return the row of each cluster's prototype; -1 where it has no member."""
-    rows = np.flatnonzero(clusterer.labels_ >= 0)
+    labels = clusterer.labels_
     # Members are those of `labels_`, which people may have corrected: in their rows
     # no other cluster is to be more probable.
-    others = np.arange(clusterer.n_clusters_) != clusterer.labels_[rows, None]
-    probabilities = np.where(others, -1.0, clusterer.probabilities_[rows])
-    chosen = cluster_prototypes(even_embedding(clusterer, rows), probabilities)
-    return np.where(chosen < 0, -1, rows[chosen])
+    others = np.arange(clusterer.n_clusters_) != labels[:, None]
+    probabilities = np.where(others, -1.0, clusterer.probabilities_)
+    probabilities[labels < 0] = np.nan
+    return cluster_prototypes(even_embedding(clusterer), probabilities)
 
 
-def even_embedding(clusterer: Any, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the embedding of readable rows, several spaces with equal weight."""
-    embedding: NDArray[np.float32] = clusterer.embedding_[rows]
+def even_embedding(clusterer: Any) -> NDArray[np.float32]:
+    """Return the embedding, of several spaces with equal weight; NaN as it has."""
+    embedding: NDArray[np.float32] = clusterer.embedding_
     if len(clusterer.space_dims_) == 1:
         return embedding
-    even: NDArray[np.float32] = center_spaces(
-        torch.from_numpy(embedding), clusterer.space_dims_
-    ).numpy()
+    rows = readable_rows(embedding)
+    readable = torch.from_numpy(embedding[rows])
+    even = np.full(embedding.shape, np.nan, dtype=np.float32)
+    even[rows] = center_spaces(readable, clusterer.space_dims_).numpy()
     return even

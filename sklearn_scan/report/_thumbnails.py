@@ -83,7 +83,7 @@ def make_sprites(
     UserWarning
         With their number, if some cannot.
     """
-    side = _choose_side(source, rows)
+    side = choose_side(source, rows)
     places = np.full(len(source), -1, dtype=np.int32)
     bad_images = BadImages("skip")
     sheets: list[Future[bytes]] = []
@@ -104,7 +104,7 @@ def make_sprites(
     return sprites, bad_images.found
 
 
-def _choose_side(source: ImageSource, rows: Sequence[int]) -> int:
+def choose_side(source: ImageSource, rows: Sequence[int]) -> int:
     """Return the side of a tile: less for many images, and no more than they have."""
     sides = [side for most, side in _SIDES if len(rows) <= most]
     side = sides[0] if sides else _LEAST_SIDE

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan._validation import check_option
@@ -28,6 +28,8 @@ from sklearn_scan.report._target import written_aside
 from sklearn_scan.report._thumbnails import make_sprites
 
 __all__ = ["write_report"]
+
+_UNNAMED = "X[{}]"  # what an image that is in no file is called
 
 
 def write_report(
@@ -113,9 +115,7 @@ def write_report(
         with ThreadPoolExecutor(
             1
         ) as background:  # the map is drawn while images are read
-            points = background.submit(
-                project, view.embedding, method=projection, random_state=random_state
-            )
+            points = background.submit(_draw_flat, view, projection, random_state)
             sprites, failures = make_sprites(source, view.seen_together())
         unreadable = sorted([*estimator.bad_images_, *failures])
         data = page_data(
@@ -142,6 +142,16 @@ def write_report(
         file.write(content)
 
 
+def _draw_flat(view: ClusterView, method: str, random_state: Any) -> NDArray[Any]:
+    """Return where each image is on the map (n, 2); NaN for unreadable ones."""
+    rows = view.embedding[view.readable]
+    if (rows == rows[0]).all():  # which no projection takes
+        points = np.full((len(view.embedding), 2), np.nan)
+        points[view.readable] = 0.0
+        return points
+    return project(view.embedding, method=method, random_state=random_state)
+
+
 def _check_images(source: ImageSource, estimator: Any) -> list[str]:
     """Return what the images are called; raise if they cannot be those of the fit."""
     n_images = len(estimator.labels_)
@@ -150,19 +160,27 @@ def _check_images(source: ImageSource, estimator: Any) -> list[str]:
             f"images must be the {n_images} that the clusterer was fitted on; got "
             f"{len(source)}."
         )
-    names = [source.name(i) for i in range(n_images)]
-    _check_order(names, estimator.image_names_)
-    return names
+    fitted = estimator.image_names_ or [_UNNAMED.format(i) for i in range(n_images)]
+    return [_name(source, i, name) for i, name in enumerate(fitted)]
 
 
-def _check_order(names: Sequence[str], fitted: Sequence[str] | None) -> None:
-    """Raise if files have other names than in the fit; their folder may have moved."""
-    for i, (name, was) in enumerate(zip(names, fitted or (), strict=False)):
-        if f"X[{i}]" not in (name, was) and PurePath(name).name != PurePath(was).name:
-            raise ValueError(
-                f"images must be in the order of the fit: images[{i}] is {name!r}, "
-                f"where it was {was!r}."
-            )
+def _name(source: ImageSource, i: int, fitted: str) -> str:
+    """Return the name of an image in the fit; where it had none, the one it has now.
+
+    Raises
+    ------
+    ValueError
+        If its file has another name than in the fit; the folder may have moved.
+    """
+    unnamed, name = _UNNAMED.format(i), source.name(i)
+    if fitted == unnamed:
+        return name
+    if name not in (unnamed, fitted) and PurePath(name).name != PurePath(fitted).name:
+        raise ValueError(
+            f"images must be in the order of the fit: images[{i}] is {name!r}, where "
+            f"it was {fitted!r}."
+        )
+    return fitted
 
 
 def _title(names: Sequence[str]) -> str:

@@ -145,8 +145,9 @@ function startRename(cluster) {
     card.querySelector('[data-action="rename"]').focus({ preventScroll: true });
   };
   input.onkeydown = (event) => {
-    if (event.key === "Enter") finish(true);
-    if (event.key === "Escape") finish(false);
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault(); // the key is not for what has the focus next
+    finish(event.key === "Enter");
   };
   input.onblur = () => finish(true);
   heading.replaceChildren(makeSwatch(cluster), input);

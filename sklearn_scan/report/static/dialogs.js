@@ -9,16 +9,22 @@ function openDialog(dialog, heading, ...content) {
   dialog.replaceChildren(make("header", { className: "dialog-head" }, heading, cross));
   dialog.append(...content);
   if (dialog.open) return;
-  dialog.opener = document.activeElement;
+  const opener = document.activeElement;
+  openers.set(dialog, { opener, cluster: opener.closest(".card")?.dataset.cluster });
   dialog.showModal();
 }
 
+const openers = new WeakMap();
+
 /** Where the focus goes back to: what opened the dialog, or what has replaced it. */
-function findOpener({ opener }) {
+function findOpener(dialog) {
+  const { opener, cluster } = openers.get(dialog);
   if (opener.isConnected) return opener;
-  const card = cards.byCluster.get(edits.survivor(Number(opener.closest(".card")?.dataset.cluster)));
+  if (cluster === undefined) return null;
+  const card = cards.card(edits.survivor(Number(cluster)));
   const { row, action } = opener.dataset;
-  return card?.querySelector(row ? `[data-row="${row}"]` : `[data-action="${action}"]`);
+  const same = card.querySelector(row ? `[data-row="${row}"]` : `[data-action="${action}"]`);
+  return same ?? card.querySelector("[data-action]");
 }
 
 for (const dialog of document.querySelectorAll("dialog")) {

@@ -1,0 +1,110 @@
+"""A browser that opens reports and notes what goes wrong."""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A report in a tab: `page` is playwright's."""
+
+    def __init__(self, page):
+        self.page = page
+        self.complaints = []
+        self.requests = []
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def open(self, path):
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]")
+        return self
+
+    def button(self, name):
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def rename(self, cluster, name):
+        self.act(cluster, "rename")
+        field = self.page.get_by_label("Name of the cluster")
+        field.fill(name)
+        field.press("Enter")
+
+    def merge(self, cluster, into):
+        self.act(cluster, "merge")
+        dialog = self.page.locator("dialog#merge")
+        dialog.get_by_label("Merge into").select_option(str(into))
+        dialog.get_by_role("button", name="Merge").click()
+
+    def move(self, name, into):
+        """Move an image found by its name."""
+        self.page.locator("#search").fill(name)
+        self.page.locator("#results .tile").first.click()
+        dialog = self.page.locator("dialog#detail")
+        dialog.get_by_label("Move to").select_option(str(into))
+        dialog.get_by_role("button", name="Move", exact=True).click()
+        self.page.keyboard.press("Escape")
+        self.page.locator("#search").fill("")
+
+    def card(self, cluster):
+        """Return a cluster's card, which is filled when it comes into view."""
+        card = self.page.locator(f"#cluster-{cluster}")
+        card.scroll_into_view_if_needed()
+        card.locator("h3").wait_for()
+        return card
+
+    def act(self, cluster, action):
+        self.card(cluster).locator(f"[data-action={action}]").click()
+
+    def download(self, name):
+        """Return the bytes of a file that the report offers."""
+        self.page.locator("#downloads > summary").click()
+        with self.page.expect_download() as info:
+            self.page.locator(f"button:has-text('{name}')").click()
+        assert info.value.suggested_filename == name
+        with open(info.value.path(), "rb") as file:
+            return file.read()
+
+
+@pytest.fixture
+def open_report(chromium):
+    """Open a report in a browser that knows nothing of others.
+
+    Unless told otherwise, it must not have complained, nor asked for anything but the
+    file and what is in it.
+    """
+    contexts = []
+
+    @contextmanager
+    def opening(path, *, may_complain=False, **settings):
+        contexts.append(chromium.new_context(**settings))
+        opened = Opened(contexts[-1].new_page()).open(path)
+        yield opened
+        if may_complain:
+            return
+        assert opened.complaints == []
+        others = [url for url in opened.requests if not url.startswith("blob:")]
+        assert set(others) <= {path.as_uri()}, others
+
+    yield opening
+    for context in contexts:
+        context.close()
