@@ -33,6 +33,7 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/frozen.py speed
 	$(BIN)/python examples/benchmarks/frozen.py --again
 	$(BIN)/python examples/benchmarks/paper.py --quick
+	$(BIN)/python examples/benchmarks/report.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,6 +12,6 @@ import torch
 
 torch.set_num_threads(1)
 
-# Folders of tests have files of this name too, and pytest takes one for another where it
-# looks for doctests.
+# Folders of tests have files of this name too, and pytest takes one for another where
+# it looks for doctests.
 collect_ignore = ["conftest.py"]

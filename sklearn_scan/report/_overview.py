@@ -99,8 +99,10 @@ def training_curves(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     curves: dict[tuple[str, str], list[float | None]] = {}
     for record in history:
-        for term in record.keys() - {"stage", "epoch"}:
-            value = float(record[term])
+        for term, value in record.items():
+            if term in ("stage", "epoch"):
+                continue
+            value = float(value)
             values = curves.setdefault((str(record["stage"]), term), [])
             values.append(round(value, 6) if np.isfinite(value) else None)
     terms = sorted(curves, key=lambda key: key[1] != "loss")  # the loss first

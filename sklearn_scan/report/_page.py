@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["Page"]
 
 _SCRIPTS = (
-    "data", "dom", "edits", "downloads", "tiles", "dialogs", "detail", "gallery",
-    "charts", "cards", "map", "search", "main",
+    "data", "dom", "edits", "downloads", "clusters", "tiles", "dialogs", "detail",
+    "gallery", "cards", "charts", "map", "map-input", "search", "main",
 )  # fmt: skip
 
 

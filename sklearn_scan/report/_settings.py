@@ -23,9 +23,10 @@ _TOKENS = re.compile(r"\b(?:hf|sk|ghp|gho|github_pat|glpat)[_-][\w-]{16,}")
 _LOGINS = re.compile(r"(?<=://)[^/\s@]+@")  # user:password@ of an address
 _QUERIES = re.compile(r"(?<=[\w/])\?[^\s=]*=\S*")  # of an address, which may be signed
 # All but the last part of a path from a root, a drive or a home: it says where on a
-# machine a file lies, which is nobody's business. Addresses (://) are left as they are.
+# machine a file lies, which is nobody's business. Other addresses are left as they are.
 _FOLDERS = re.compile(
-    r"(?<![\w:/\\.])(?:[A-Za-z]:|~)?(?:[\\/]+[^\\/:]+)*[\\/](?=[^\\/])"
+    r"(?:file:|(?<![\w/\\.])(?!(?<=:)//))"
+    r"(?:[A-Za-z]:|~\w*)?(?:[\\/]+[^\\/:]+)*[\\/](?=[^\\/])"
 )
 
 

@@ -116,7 +116,9 @@ def write_report(
             1
         ) as background:  # the map is drawn while images are read
             points = background.submit(_draw_flat, view, projection, random_state)
-            sprites, failures = make_sprites(source, view.seen_together())
+            sprites, failures = make_sprites(
+                source, view.seen_together(), n_jobs=estimator.n_jobs
+            )
         unreadable = sorted([*estimator.bad_images_, *failures])
         data = page_data(
             view,

@@ -3,7 +3,11 @@
 import shutil
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+from report_helpers import N_IMAGES, make_clusterer, make_images
+
+from sklearn_scan.report import write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -108,3 +112,27 @@ def open_report(chromium):
     yield opening
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def names():
+    return [f"/photos/set/photo {i:02}.png" for i in range(N_IMAGES)]
+
+
+@pytest.fixture(scope="session")
+def clusterer(names):
+    return make_clusterer(N_IMAGES, names=names)
+
+
+@pytest.fixture(scope="session")
+def report(clusterer, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    y = np.array(["a", "b", "c", "d"])[np.arange(N_IMAGES) % 4]
+    write_report(path, clusterer, make_images(N_IMAGES), y=y, title="Holidays")
+    return path
+
+
+@pytest.fixture
+def opened(report, open_report):
+    with open_report(report) as opened:
+        yield opened

@@ -10,6 +10,8 @@ from PIL import Image
 from sklearn_scan import SCANClusterer
 from sklearn_scan.label_table import COLUMNS, LabelTable
 
+N_IMAGES = 24  # of the report that most tests look at
+
 
 def make_clusterer(n_images=24, n_clusters=4, names=None, seed=0):
     """Cluster blobs far apart: images come in turn, 0, 1, 2, 3, 0, 1 ..."""
@@ -71,3 +73,7 @@ def reference_edits(clusterer, *, names=None, merged=None, moved=None):
     edits = {"format": "sklearn-scan-edits", "version": 1}
     edits["run"] = LabelTable.of(clusterer).run
     return json.loads(json.dumps(edits | groups))  # keys become texts
+
+
+def members(clusterer, cluster):
+    return np.flatnonzero(clusterer.labels_ == cluster)

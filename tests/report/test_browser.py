@@ -1,48 +1,20 @@
-"""The report in a real browser: what people see and do."""
+"""The report in a real browser: what people see."""
 
-import json
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 from report_helpers import (
+    N_IMAGES,
     make_clusterer,
     make_images,
+    members,
     reference_csv,
-    reference_edits,
 )
 
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.report import write_report
-
-N_IMAGES = 24
-
-
-@pytest.fixture(scope="module")
-def names():
-    return [f"/photos/set/photo {i:02}.png" for i in range(N_IMAGES)]
-
-
-@pytest.fixture(scope="module")
-def clusterer(names):
-    return make_clusterer(N_IMAGES, names=names)
-
-
-@pytest.fixture(scope="module")
-def report(clusterer, tmp_path_factory):
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    y = np.array(["a", "b", "c", "d"])[np.arange(N_IMAGES) % 4]
-    write_report(path, clusterer, make_images(N_IMAGES), y=y, title="Holidays")
-    return path
-
-
-@pytest.fixture
-def opened(report, open_report):
-    with open_report(report) as opened:
-        yield opened
-
-
-def members(clusterer, cluster):
-    return np.flatnonzero(clusterer.labels_ == cluster)
 
 
 def test_what_it_shows(opened, clusterer):
@@ -75,10 +47,6 @@ def test_thumbnails_are_of_the_images(opened, clusterer):
 
 
 def load_png(content):
-    from io import BytesIO
-
-    from PIL import Image
-
     return np.asarray(Image.open(BytesIO(content)).convert("RGB"), dtype=int)
 
 
@@ -97,97 +65,6 @@ def test_the_search_and_the_filter(opened):
     assert page.locator("#no-cards").is_visible()
 
 
-def test_nothing_changed(opened, clusterer):
-    assert opened.download("labels.csv") == reference_csv(clusterer)
-    assert json.loads(opened.download("edits.json")) == reference_edits(clusterer)
-
-
-def test_edits_and_their_downloads(opened, clusterer):
-    row = int(members(clusterer, 0)[0])
-    opened.rename(0, 'cats, "big"')
-    opened.rename(2, "dogs 😀")
-    opened.merge(3, into=0)
-    opened.move(f"photo {row:02}", into=2)
-    edits = {
-        "names": {0: 'cats, "big"', 2: "dogs 😀"},
-        "merged": {3: 0},
-        "moved": {row: 2},
-    }
-    assert opened.page.locator(".card").count() == 3
-    sizes = [len(members(clusterer, c)) for c in range(4)]
-    assert f"{sizes[0] + sizes[3] - 1} images" in opened.card(0).text_content()
-    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
-    downloaded = json.loads(opened.download("edits.json"))
-    assert downloaded == reference_edits(clusterer, **edits)
-
-
-def test_merges_that_follow_one_another(opened, clusterer):
-    row = int(members(clusterer, 0)[0])
-    opened.rename(3, "lost with the merge")
-    opened.merge(3, into=1)
-    opened.move(f"photo {row:02}", into=1)
-    opened.merge(1, into=2)
-    edits = {"merged": {3: 2, 1: 2}, "moved": {row: 2}}
-    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
-    downloaded = json.loads(opened.download("edits.json"))
-    assert downloaded == reference_edits(clusterer, **edits)
-
-
-def test_moved_there_and_merged_there_is_no_move(opened, clusterer):
-    row = int(members(clusterer, 3)[0])
-    opened.move(f"photo {row:02}", into=1)
-    opened.merge(3, into=1)
-    edits = {"merged": {3: 1}}
-    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
-    downloaded = json.loads(opened.download("edits.json"))
-    assert downloaded == reference_edits(clusterer, **edits)
-
-
-def test_undo(opened, clusterer):
-    undo = opened.page.locator("#undo")
-    assert undo.is_disabled()
-    opened.rename(1, "birds")
-    opened.merge(2, into=1)
-    assert undo.text_content() == "Undo (2)"
-    undo.click()
-    assert opened.page.locator(".card").count() == 4
-    assert "birds" in opened.card(1).text_content()
-    opened.page.locator("body").press("Control+z")
-    assert "cluster 1" in opened.card(1).text_content()
-    assert undo.is_disabled()
-    assert opened.download("labels.csv") == reference_csv(clusterer)
-
-
-def test_a_name_of_spaces_takes_the_name_back(opened, clusterer):
-    opened.rename(1, "birds")
-    opened.rename(1, "  ")
-    assert opened.download("labels.csv") == reference_csv(clusterer)
-
-
-def test_edits_survive_a_reload(opened, clusterer):
-    opened.rename(1, "birds")
-    opened.merge(2, into=1)
-    opened.page.reload()
-    opened.page.wait_for_selector("html[data-ready]")
-    assert opened.page.locator(".card").count() == 3
-    assert "birds" in opened.card(1).text_content()
-    edits = {"names": {1: "birds"}, "merged": {2: 1}}
-    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
-    opened.page.locator("#undo").click()
-    assert opened.page.locator(".card").count() == 4
-
-
-@pytest.mark.parametrize(
-    "stored", ["{", '[{"kind":"merge","cluster":9,"into":0}]', "3"]
-)
-def test_what_is_stored_may_be_damaged(opened, stored):
-    key = opened.page.evaluate("'sklearn-scan ' + JSON.parse(data.textContent).run")
-    opened.page.evaluate("([k, v]) => localStorage.setItem(k, v)", [key, stored])
-    opened.page.reload()
-    opened.page.wait_for_selector("html[data-ready]")
-    assert opened.page.locator(".card").count() == 4
-
-
 def test_all_images_of_a_cluster(opened, clusterer):
     page = opened.page
     opened.act(1, "all")
@@ -199,25 +76,6 @@ def test_all_images_of_a_cluster(opened, clusterer):
     assert shown == [str(row) for row in rows]
     gallery.get_by_label("Filter by file name").fill(f"photo {rows[2]:02}")
     assert gallery.locator(".tile").count() == 1
-
-
-def test_several_images_are_moved_at_once(opened, clusterer):
-    page = opened.page
-    opened.act(1, "all")
-    gallery = page.locator("dialog#gallery")
-    gallery.get_by_role("button", name="Choose several").click()
-    rows = [int(row) for row in members(clusterer, 1)[:3]]
-    for row in [*rows, int(members(clusterer, 1)[3])]:
-        gallery.locator(f".tile[data-row='{row}']").click()
-    gallery.locator(f".tile[data-row='{members(clusterer, 1)[3]}']").click()  # not it
-    gallery.get_by_label("Move to").select_option("0")
-    gallery.get_by_role("button", name="Move", exact=True).click()
-    assert gallery.locator(".tile").count() == len(members(clusterer, 1)) - 3
-    page.keyboard.press("Escape")
-    edits = {"moved": dict.fromkeys(rows, 0)}
-    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
-    page.locator("#undo").click()
-    assert opened.download("labels.csv") == reference_csv(clusterer)
 
 
 def test_one_image_and_those_beside_it(opened, clusterer):
@@ -268,119 +126,6 @@ def test_pointing_at_the_map(opened):
     assert "confident" in page.locator("#map-preview").text_content()
     page.mouse.click(box["x"] + x, box["y"] + y)
     assert page.locator("dialog#detail").is_visible()
-
-
-def test_by_keyboard_alone(opened, clusterer):
-    page = opened.page
-    keys = page.keyboard
-    keys.press("/")
-    assert page.evaluate("document.activeElement.id") == "search"
-    keys.type("photo 03")
-    assert page.locator("#results .tile").count() == 1
-    keys.press("Escape")
-    opened.card(0).locator("[data-action=rename]").focus()
-    keys.press("Enter")
-    keys.type("by keys")
-    keys.press("Enter")
-    assert focused(page, "action") == "rename"
-    assert "by keys" in opened.card(0).text_content()
-    keys.press("Tab")
-    assert focused(page, "action") == "merge"
-    keys.press("Tab")  # the prototype
-    keys.press("Tab")  # the most confident, one stop
-    first = focused(page, "row")
-    keys.press("ArrowRight")
-    assert focused(page, "row") != first
-    keys.press("Enter")
-    assert page.locator("dialog#detail").is_visible()
-    keys.press("Escape")
-    assert page.locator("dialog#detail").is_hidden()
-    assert focused(page, "row") != first
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"
-    keys.press("Control+z")
-    assert "cluster 0" in opened.card(0).text_content()
-
-
-def focused(page, name):
-    return page.evaluate("name => document.activeElement.dataset[name]", name)
-
-
-def test_focus_returns_to_what_an_edit_replaced(opened, clusterer):
-    page = opened.page
-    tile = opened.card(0).locator(".strip .tile").first
-    tile.focus()
-    row = tile.get_attribute("data-row")
-    page.keyboard.press("Enter")
-    page.keyboard.press("ArrowRight")
-    page.locator("#detail").get_by_role("button", name="Move", exact=True).click()
-    page.keyboard.press("Escape")
-    assert focused(page, "row") == row
-
-
-def test_every_control_has_a_name(opened):
-    """What a screen reader is told of buttons and fields is never nothing."""
-    page = opened.page
-    opened.act(0, "all")
-    opened.page.locator("dialog#gallery .tile").first.click()
-    nameless = page.evaluate(
-        """[...document.querySelectorAll("button, select, input, canvas")].filter((e) =>
-        !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).length"""
-    )
-    assert nameless == 0
-    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
-    assert len(ids) == len(set(ids))
-
-
-def relative_luminance(rgb):
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(a, b):
-    lighter, darker = sorted([relative_luminance(a), relative_luminance(b)])[::-1]
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-PAIRS = [
-    *[(text, ground) for text in ("ink", "muted", "accent")
-      for ground in ("ground", "panel", "sunken")],
-    ("on-accent", "accent"), ("ink", "heat"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast_and_theme(report, open_report, scheme):
-    """Texts keep to WCAG AA; the theme follows the system, until one is chosen."""
-    with open_report(report, color_scheme=scheme) as opened:
-        colors = opened.page.evaluate(
-            """(names) => names.map((name) => {
-              const probe = document.body.appendChild(document.createElement("i"));
-              probe.style.color = `var(--${name})`;
-              const color = getComputedStyle(probe).color;
-              probe.remove();
-              return color.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255);
-            })""",
-            sorted({name for pair in PAIRS for name in pair}),
-        )
-        colors = dict(zip(sorted({n for p in PAIRS for n in p}), colors, strict=True))
-        for text, ground in PAIRS:
-            assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
-        assert (relative_luminance(colors["ground"]) < 0.1) == (scheme == "dark")
-        theme = opened.page.locator("#theme")
-        assert theme.get_attribute("aria-pressed") == str(scheme == "dark").lower()
-        theme.click()
-        opened.page.reload()
-        opened.page.wait_for_selector("html[data-ready]")
-        assert theme.get_attribute("aria-pressed") == str(scheme != "dark").lower()
-        colors = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (sum(json.loads(f"[{colors[4:-1]}]")) < 120) == (scheme != "dark")
-
-
-@pytest.mark.parametrize("width", [360, 800])
-def test_narrow_windows(report, open_report, width):
-    with open_report(report, viewport={"width": width, "height": 700}) as opened:
-        assert opened.page.evaluate("document.body.scrollWidth") <= width
 
 
 def test_what_is_put_into_the_page_does_not_run(report, open_report):

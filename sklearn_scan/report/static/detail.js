@@ -14,107 +14,158 @@ const detail = {
 
   show() {
     const { row } = this;
-    const at = this.rows.indexOf(row);
-    const picture = make("div", { className: "large", role: "img", "aria-label": describe(row) });
-    showThumbnail(picture, row);
     const [folder, file] = splitName(nameOf(row));
-    const heading = make("h2", { id: "detail-title", className: "file-name" },
-      make("span", { className: "folder" }, folder), file);
-    const steps = make("div", { className: "buttons steps" },
-      makeButton("‹ Previous", () => this.step(-1), { disabled: at <= 0, "data-step": "-1" }),
-      make("span", { className: "hint" }, `${count(at + 1)} of ${count(this.rows.length)}`),
-      makeButton("Next ›", () => this.step(1), { disabled: at >= this.rows.length - 1, "data-step": "1" }),
+    const heading = make(
+      "h2",
+      { id: "detail-title", className: "file-name" },
+      make("span", { className: "folder" }, folder),
+      file,
     );
-    const facts = make("div", { className: "detail-facts" }, ...this.facts());
-    openDialog(this.dialog, heading,
-      make("div", { className: "detail-body" }, make("div", {}, picture, steps), facts));
+    const picture = make("div", {
+      className: "large",
+      role: "img",
+      "aria-label": describe(row),
+    });
+    showThumbnail(picture, row);
+    const facts = make("div", { className: "detail-facts" }, ...makeFacts(row));
+    const left = make("div", {}, picture, this.makeSteps());
+    openDialog(
+      this.dialog,
+      heading,
+      make("div", { className: "detail-body" }, left, facts),
+    );
   },
 
+  makeSteps() {
+    const at = this.rows.indexOf(this.row);
+    const place = `${count(at + 1)} of ${count(this.rows.length)}`;
+    const makeStep = (text, by) =>
+      makeButton(text, () => this.step(by), {
+        disabled: this.rows[at + by] === undefined,
+        "data-step": String(by),
+      });
+    return make(
+      "div",
+      { className: "buttons steps" },
+      makeStep("‹ Previous", -1),
+      make("span", { className: "hint" }, place),
+      makeStep("Next ›", 1),
+    );
+  },
+
+  /** Go to the next image, or the one before; the focus stays on the button for it. */
   step(by) {
     const next = this.rows[this.rows.indexOf(this.row) + by];
     if (next === undefined) return;
     this.row = next;
     this.show();
-    const again = this.dialog.querySelector(`[data-step="${by}"]:not(:disabled)`);
-    (again ?? this.dialog.querySelector(".cross")).focus();
+    this.focus(`[data-step="${by}"]:not(:disabled)`);
   },
 
-  facts() {
-    const { row } = this;
-    const reason = run.unreadable.get(row);
-    const parts = [];
-    if (reason !== undefined) {
-      parts.push(make("p", { className: "notice" }, `Cannot be read: ${visible(reason)}`));
-    }
-    const label = edits.label(row);
-    if (label < 0) return parts;
-    parts.push(make("p", {}, "In ", makeChip(label)));
-    if (run.classes) {
-      const name = visible(run.classes.names[run.classes.of[row]]);
-      parts.push(make("p", {}, `Labelled ${name}`));
-    }
-    parts.push(makeLikely(row), makeMove(row), ...makeNeighbors(row));
-    return parts;
+  focus(selector) {
+    const wanted = this.dialog.querySelector(selector);
+    (wanted ?? this.dialog.querySelector(".cross")).focus();
   },
 };
 
+/** The folder and the name of a file. */
 function splitName(name) {
   const cut = Math.max(name.lastIndexOf("/"), name.lastIndexOf("\\")) + 1;
   return [name.slice(0, cut), name.slice(cut)];
 }
 
-/** The most probable clusters of the run, as bars. */
-function makeLikely(row) {
-  const { each, clusters, probabilities } = run.likely;
-  const bars = make("dl", { className: "likely" });
-  for (let i = row * each; i < (row + 1) * each; i++) {
-    const bar = make("span", { className: "bar-fill" });
-    bar.style.setProperty("--share", probabilities[i] / 10000);
-    bar.style.setProperty("--color", colorOf(clusters[i]));
-    bars.append(
-      make("div", {},
-        make("dt", {}, visible(run.names[clusters[i]])),
-        make("dd", {}, make("span", { className: "bar-track" }, bar), percent(probabilities[i])),
-      ),
-    );
+/** What is known of an image. */
+function makeFacts(row) {
+  const label = edits.label(row);
+  const reason = run.unreadable.get(row);
+  const parts = [];
+  if (reason !== undefined) {
+    const text = `Cannot be read: ${visible(reason)}`;
+    parts.push(make("p", { className: "notice" }, text));
   }
-  return make("section", {},
-    make("h3", {}, "What the model thinks"),
-    make("p", { className: "hint" }, "Its own probability of the likeliest clusters, as they were found."),
-    bars);
+  if (label >= 0) parts.push(make("p", {}, "In ", makeChip(label)));
+  if (run.classes) {
+    const name = visible(run.classes.names[run.classes.of[row]]);
+    parts.push(make("p", {}, `Labelled ${name}`));
+  }
+  if (label >= 0) {
+    parts.push(makeLikely(row), ...makeMove(row), ...makeNeighbors(row));
+  }
+  return parts;
 }
 
+/** An image's most probable clusters that are left, with their probabilities. */
+function likelyClusters(row) {
+  const { each, clusters, probabilities } = run.likely;
+  const likely = new Map();
+  for (let i = row * each; i < (row + 1) * each; i++) {
+    const cluster = edits.survivor(clusters[i]);
+    likely.set(cluster, (likely.get(cluster) ?? 0) + probabilities[i]);
+  }
+  return likely;
+}
+
+function makeLikely(row) {
+  const bars = Array.from(likelyClusters(row), ([cluster, probability]) => {
+    const bar = makeBar(probability / 10000, cluster);
+    return make(
+      "div",
+      {},
+      make("dt", {}, clusterName(cluster)),
+      make("dd", {}, bar, percent(probability)),
+    );
+  });
+  return make(
+    "section",
+    {},
+    make("h3", {}, "What the model thinks"),
+    make("p", { className: "hint" }, "Its own probability of the likeliest clusters."),
+    make("dl", { className: "likely" }, ...bars),
+  );
+}
+
+/** A choice of clusters to move an image to, the likeliest first; if there are any. */
 function makeMove(row) {
   const label = edits.label(row);
-  const { each, clusters } = run.likely;
-  const likely = Array.from(clusters.subarray(row * each, (row + 1) * each), (c) => edits.survivor(c));
-  const order = [...new Set([...likely, ...edits.clusters])].filter((c) => c !== label);
-  if (!order.length) return make("span");
-  const select = makeClusterSelect(order, "Move to");
-  const move = () => {
-    moveRows([row], Number(select.value));
-    detail.show();
-    detail.dialog.querySelector(".cross").focus();
-  };
-  return make("section", {},
-    make("h3", {}, "Not right?"),
-    make("div", { className: "buttons" }, select, makeButton("Move", move, { className: "primary" })));
+  const clusters = new Set([...likelyClusters(row).keys(), ...edits.clusters]);
+  clusters.delete(label);
+  if (!clusters.size) return [];
+  const select = makeClusterSelect([...clusters], "Move to");
+  const move = makeButton("Move", () => moveRows([row], Number(select.value)), {
+    className: "primary",
+  });
+  return [
+    make(
+      "section",
+      {},
+      make("h3", {}, "Not right?"),
+      make("div", { className: "buttons" }, select, move),
+    ),
+  ];
 }
 
 function moveRows(rows, into) {
   edits.move(rows, into);
-  announce(`Moved ${images(rows.length)} to ${visible(edits.name(into))}.`);
+  announce(`Moved ${images(rows.length)} to ${clusterName(into)}.`);
 }
 
 function makeNeighbors(row) {
   const { each, rows } = run.neighbors;
-  const nearest = Array.from(rows.subarray(row * each, (row + 1) * each)).filter((r) => r >= 0);
-  if (!nearest.length) return [];
+  const nearest = Array.from(rows.subarray(row * each, (row + 1) * each));
+  const known = nearest.filter((other) => other >= 0);
+  if (!known.length) return [];
   return [
-    make("section", {},
+    make(
+      "section",
+      {},
       make("h3", {}, "Nearest images"),
-      make("p", { className: "hint" }, "Most alike to the encoder. Training draws them into one cluster."),
-      makeStrip(nearest, "Nearest images")),
+      make(
+        "p",
+        { className: "hint" },
+        "Most alike to the encoder. Training draws them into one cluster.",
+      ),
+      makeStrip(known, "Nearest images"),
+    ),
   ];
 }
 
@@ -122,4 +173,9 @@ detail.dialog.addEventListener("keydown", (event) => {
   if (event.target.closest(".strip, select")) return;
   if (event.key === "ArrowRight") detail.step(1);
   if (event.key === "ArrowLeft") detail.step(-1);
+});
+edits.addEventListener("change", () => {
+  if (!detail.dialog.open) return;
+  detail.show();
+  detail.focus(".cross");
 });

@@ -1,20 +1,20 @@
 /** Dialogs: Escape, the cross and a press beside them close them. */
 
+const openers = new WeakMap(); // of each dialog, what had the focus before
+
 /** Fill a dialog with a heading, a cross and its content, and show it. */
 function openDialog(dialog, heading, ...content) {
   const cross = makeButton("×", () => dialog.close(), {
     className: "icon cross",
     "aria-label": "Close",
   });
-  dialog.replaceChildren(make("header", { className: "dialog-head" }, heading, cross));
-  dialog.append(...content);
+  const head = make("header", { className: "dialog-head" }, heading, cross);
+  dialog.replaceChildren(head, ...content);
   if (dialog.open) return;
   const opener = document.activeElement;
   openers.set(dialog, { opener, cluster: opener.closest(".card")?.dataset.cluster });
   dialog.showModal();
 }
-
-const openers = new WeakMap();
 
 /** Where the focus goes back to: what opened the dialog, or what has replaced it. */
 function findOpener(dialog) {
@@ -23,13 +23,19 @@ function findOpener(dialog) {
   if (cluster === undefined) return null;
   const card = cards.card(edits.survivor(Number(cluster)));
   const { row, action } = opener.dataset;
-  const same = card.querySelector(row ? `[data-row="${row}"]` : `[data-action="${action}"]`);
-  return same ?? card.querySelector("[data-action]");
+  const same = row ? `[data-row="${row}"]` : `[data-action="${action}"]`;
+  return card.querySelector(same) ?? card.querySelector("[data-action]");
 }
 
 for (const dialog of document.querySelectorAll("dialog")) {
-  dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close();
+  dialog.addEventListener("mousedown", (event) => {
+    const box = dialog.getBoundingClientRect();
+    const isBeside =
+      event.clientX < box.left ||
+      event.clientX > box.right ||
+      event.clientY < box.top ||
+      event.clientY > box.bottom;
+    if (event.target === dialog && isBeside) dialog.close();
   });
   dialog.addEventListener("close", () => {
     dialog.replaceChildren();
@@ -39,33 +45,37 @@ for (const dialog of document.querySelectorAll("dialog")) {
 
 /** Ask into which cluster another goes. */
 function askMerge(cluster) {
-  const others = edits.clusters.filter((other) => other !== cluster);
-  const nearest = edits.nearest(cluster);
-  const order = [...nearest, ...others.filter((other) => !nearest.includes(other))];
-  const select = makeClusterSelect(order, "Merge into");
-  const pictures = make("div", { className: "pair" });
-  const show = () => {
-    const pair = [cluster, Number(select.value)];
-    pictures.replaceChildren(...pair.map(makeProto));
-  };
-  select.onchange = show;
-  show();
   const dialog = byId("merge");
+  const nearest = edits.nearest(cluster);
+  const others = edits.clusters.filter((other) => other !== cluster);
+  const select = makeClusterSelect([...new Set([...nearest, ...others])], "Merge into");
+  const pair = make("div", { className: "pair" });
+  const showPair = () => {
+    pair.replaceChildren(...[cluster, Number(select.value)].map(makePortrait));
+  };
   const merge = () => {
     const into = Number(select.value);
-    const names = [cluster, into].map((c) => visible(edits.name(c)));
+    const [name, intoName] = [cluster, into].map(clusterName);
     dialog.close();
     edits.merge(cluster, into);
-    announce(`Merged ${names[0]} into ${names[1]}.`);
     cards.focus(into);
+    announce(`Merged ${name} into ${intoName}.`);
   };
+  select.onchange = showPair;
+  showPair();
   openDialog(
     dialog,
-    make("h2", { id: "merge-title" }, `Merge ${visible(edits.name(cluster))} into`),
-    make("p", { className: "hint" }, "The nearest clusters come first. The name kept is that of the cluster it goes into."),
+    make("h2", { id: "merge-title" }, `Merge ${clusterName(cluster)} into`),
+    make(
+      "p",
+      { className: "hint" },
+      "The nearest clusters come first. What they are merged into keeps its name.",
+    ),
     select,
-    pictures,
-    make("div", { className: "buttons end" },
+    pair,
+    make(
+      "div",
+      { className: "buttons end" },
       makeButton("Cancel", () => dialog.close()),
       makeButton("Merge", merge, { className: "primary" }),
     ),
@@ -73,22 +83,16 @@ function askMerge(cluster) {
   select.focus();
 }
 
-/** A cluster's prototype with its name, to look at. */
-function makeProto(cluster) {
+/** A cluster's prototype, name and size, to look at. */
+function makePortrait(cluster) {
+  const picture = make("div", { className: "portrait-picture" });
   const prototype = standsFor(cluster);
-  const picture = make("div", { className: "proto" });
   if (prototype >= 0) showThumbnail(picture, prototype);
-  const size = edits.members(cluster).length;
-  return make("div", { className: "proto-box" },
+  return make(
+    "div",
+    { className: "portrait" },
     picture,
-    make("b", {}, visible(edits.name(cluster))),
-    make("span", { className: "hint" }, images(size)),
+    make("b", {}, clusterName(cluster)),
+    make("span", { className: "hint" }, images(edits.members(cluster).length)),
   );
-}
-
-/** The image that stands for a cluster: its prototype, or its surest if that left. */
-function standsFor(cluster) {
-  const prototype = run.prototypes[cluster];
-  if (prototype >= 0 && edits.label(prototype) === cluster) return prototype;
-  return edits.members(cluster)[0] ?? -1;
 }

@@ -32,14 +32,6 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-/** A select of clusters, the nearest ones first where they are known. */
-function makeClusterSelect(clusters, label) {
-  const options = clusters.map((cluster) =>
-    make("option", { value: String(cluster), textContent: visible(edits.name(cluster)) }),
-  );
-  return make("select", { "aria-label": label }, ...options);
-}
-
 /**
  * Let arrow keys go through the children of an element, which is one stop of the
  * Tab key. Up and down keep to the column.
@@ -75,11 +67,17 @@ function stepOf(key, items, at) {
   return steps[key] ?? 0;
 }
 
-/** Say in a few words what has happened, to eyes and to screen readers. */
+/**
+ * Say in a few words what has happened, to eyes and to screen readers: in the dialog on
+ * top, since what is outside of it is out of reach.
+ */
 function announce(text) {
-  const status = byId("status");
+  const dialogs = Array.from(document.querySelectorAll("dialog[open]"));
+  (dialogs.at(-1) ?? document.body).append(status);
   status.textContent = text;
   status.classList.add("shown");
   clearTimeout(announce.timer);
   announce.timer = setTimeout(() => status.classList.remove("shown"), 5000);
 }
+
+const status = byId("status"); // kept, since a dialog that closes is emptied

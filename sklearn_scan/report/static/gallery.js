@@ -9,14 +9,21 @@ class Grid {
   #watcher;
 
   constructor(label) {
-    this.element = make("div", { className: "grid", role: "group", "aria-label": label });
+    this.element = make("div", {
+      className: "grid",
+      role: "group",
+      "aria-label": label,
+    });
     this.chosen = null; // a Set while several are being chosen
     this.onchoose = () => {};
-    this.#watcher = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) this.#grow();
-    }, { rootMargin: "600px" });
+    this.#watcher = new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting)) this.#grow();
+      },
+      { rootMargin: "600px" },
+    );
     this.element.addEventListener("focusin", (event) => {
-      if (event.target === this.element.querySelector(":scope > button:last-of-type")) this.#grow();
+      if (event.target.nextElementSibling === this.#end) this.#grow();
     });
     rove(this.element);
   }
@@ -25,7 +32,6 @@ class Grid {
     this.#rows = rows;
     this.element.replaceChildren(this.#end);
     this.#grow();
-    this.#watcher.observe(this.#end);
   }
 
   #grow() {
@@ -59,12 +65,13 @@ class Grid {
   }
 }
 
-const ORDERS = {
-  sure: ["Most confident first", () => 0], // as members come
+const compareNames = new Intl.Collator("en", { numeric: true }).compare;
+
+const IMAGE_ORDERS = {
+  sure: ["Most confident first", (a, b) => run.rank[a] - run.rank[b]],
   unsure: ["Least confident first", (a, b) => run.rank[b] - run.rank[a]],
   name: ["By file name", (a, b) => compareNames(nameOf(a), nameOf(b))],
 };
-const compareNames = new Intl.Collator("en", { numeric: true }).compare;
 
 const gallery = {
   dialog: byId("gallery"),
@@ -73,23 +80,36 @@ const gallery = {
   open(cluster) {
     this.cluster = cluster;
     this.grid = new Grid("Images of the cluster");
+    this.grid.onchoose = () => this.showMoving();
     this.order = this.makeOrder();
-    this.filter = make("input", { type: "search", placeholder: "Filter by file name",
-      "aria-label": "Filter by file name", oninput: () => this.fill() });
-    this.several = makeButton("Choose several", () => this.toggleSeveral(), { "aria-pressed": "false" });
+    this.filter = make("input", {
+      type: "search",
+      placeholder: "Filter by file name",
+      "aria-label": "Filter by file name",
+      oninput: () => this.fill(),
+    });
+    this.several = makeButton("Choose several", () => this.toggleSeveral(), {
+      "aria-pressed": "false",
+    });
     this.shown = make("span", { className: "hint", role: "status" });
     this.moving = make("div", { className: "buttons moving", hidden: true });
-    const heading = make("h2", { id: "gallery-title" }, makeSwatch(cluster), visible(edits.name(cluster)));
-    openDialog(this.dialog, heading,
-      make("div", { className: "buttons toolbar" }, this.filter, this.order, this.several, this.shown),
-      this.grid.element, this.moving);
-    this.grid.onchoose = () => this.showMoving();
+    const tools = [this.filter, this.order, this.several, this.shown];
+    openDialog(
+      this.dialog,
+      make("h2", { id: "gallery-title" }, makeSwatch(cluster), clusterName(cluster)),
+      make("div", { className: "buttons toolbar" }, ...tools),
+      this.grid.element,
+      this.moving,
+    );
     this.fill();
   },
 
   makeOrder() {
-    const options = Object.entries(ORDERS).map(([value, [text]]) => make("option", { value }, text));
-    return make("select", { "aria-label": "Order", onchange: () => this.fill() }, ...options);
+    const options = Object.entries(IMAGE_ORDERS).map(([value, [text]]) =>
+      make("option", { value }, text),
+    );
+    const settings = { "aria-label": "Order", onchange: () => this.fill() };
+    return make("select", settings, ...options);
   },
 
   /** Show the images asked for, in the order asked for. */
@@ -97,7 +117,7 @@ const gallery = {
     const wanted = this.filter.value.toLowerCase();
     const members = edits.members(this.cluster);
     const rows = members.filter((row) => nameOf(row).toLowerCase().includes(wanted));
-    rows.sort(ORDERS[this.order.value][1]);
+    rows.sort(IMAGE_ORDERS[this.order.value][1]);
     this.shown.textContent = wanted
       ? `${count(rows.length)} of ${images(members.length)}`
       : images(members.length);
@@ -105,28 +125,33 @@ const gallery = {
   },
 
   toggleSeveral() {
-    const isOn = this.grid.chosen === null;
-    this.grid.chosen = isOn ? new Set() : null;
-    this.several.setAttribute("aria-pressed", String(isOn));
+    this.grid.chosen = this.grid.chosen ? null : new Set();
+    this.several.setAttribute("aria-pressed", String(this.grid.chosen !== null));
     this.showMoving();
     this.fill();
   },
 
+  /** Show where to the images chosen may be moved. */
   showMoving() {
     const { chosen } = this.grid;
     const others = edits.clusters.filter((cluster) => cluster !== this.cluster);
     this.moving.hidden = !chosen || !others.length;
     if (this.moving.hidden) return;
+    const into = this.moving.querySelector("select")?.value;
     const select = makeClusterSelect(others, "Move to");
+    if (into !== undefined) select.value = into;
     const move = () => {
-      moveRows([...chosen], Number(select.value));
+      const rows = [...chosen];
       chosen.clear();
+      moveRows(rows, Number(select.value));
       this.showMoving();
       this.several.focus();
     };
     this.moving.replaceChildren(
       make("span", { role: "status" }, `${images(chosen.size)} chosen`),
-      select, makeButton("Move", move, { className: "primary", disabled: !chosen.size }));
+      select,
+      makeButton("Move", move, { className: "primary", disabled: !chosen.size }),
+    );
   },
 };
 

@@ -10,10 +10,12 @@ function refresh() {
 function drawFacts() {
   const n = edits.clusters.length;
   byId("fact-clusters").textContent = count(n);
-  const nEmpty = edits.clusters.filter((cluster) => !edits.members(cluster).length).length;
   const gone = run.names.length - n;
-  const hints = [nEmpty && `${nEmpty} empty`, gone && `${run.names.length} found, ${gone} merged`];
-  byId("fact-empty").textContent = hints.filter(Boolean).join(", ") || "groups of like images";
+  const nEmpty = edits.clusters.filter((c) => !edits.members(c).length).length;
+  const hints = [];
+  if (nEmpty) hints.push(`${nEmpty} empty`);
+  if (gone) hints.push(`${run.names.length} found, ${gone} merged`);
+  byId("fact-empty").textContent = hints.join(", ") || "groups of like images";
   const undo = byId("undo");
   undo.disabled = !edits.nSteps;
   undo.textContent = edits.nSteps ? `Undo (${edits.nSteps})` : "Undo";
@@ -57,7 +59,8 @@ function chosenTheme() {
 }
 
 byId("theme").onclick = () => {
-  const theme = byId("theme").getAttribute("aria-pressed") === "true" ? "light" : "dark";
+  const isDark = byId("theme").getAttribute("aria-pressed") === "true";
+  const theme = isDark ? "light" : "dark";
   useTheme(theme);
   try {
     localStorage.setItem(THEME, theme);
@@ -71,8 +74,7 @@ prefersDark.onchange = () => {
 
 byId("undo").onclick = undo;
 document.addEventListener("keydown", (event) => {
-  const isTyping = event.target.matches("input, select, textarea");
-  if (isTyping) return;
+  if (event.target.matches("input, select")) return; // which have uses for these
   if (event.key === "/" && !document.querySelector("dialog[open]")) {
     event.preventDefault();
     search.field.focus();
@@ -85,7 +87,8 @@ document.addEventListener("keydown", (event) => {
 
 const downloads = byId("downloads");
 document.addEventListener("click", (event) => {
-  if (!downloads.contains(event.target) || event.target.closest("button")) downloads.open = false;
+  const isChoice = event.target.closest("#downloads button");
+  if (isChoice || !downloads.contains(event.target)) downloads.open = false;
 });
 downloads.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
@@ -99,5 +102,5 @@ drawMedian();
 drawConfidence();
 drawCurves();
 listUnreadable();
-if (edits.nSteps) announce(`Your ${edits.nSteps} edits are back. Undo takes them away.`);
+if (edits.nSteps) announce(`Edits of before are back: ${edits.nSteps} to undo.`);
 document.documentElement.dataset.ready = "true";

@@ -70,7 +70,7 @@ const map = {
     const view = this.view();
     const size = Math.max(1.7, Math.min(4.5, 120 / Math.sqrt(this.placed.length)));
     const radius = size * Math.min(2, Math.sqrt(this.zoom));
-    const colors = new Map(edits.clusters.map((cluster) => [cluster, colorOf(cluster)]));
+    const colors = new Map(edits.clusters.map((each) => [each, colorOf(each)]));
     const alphas = { faint: 0.13, plain: this.thumbnails ? 0.35 : 0.8 };
     // What is meant is drawn last, over the rest.
     for (const isMeant of [false, true]) {
@@ -112,15 +112,20 @@ const map = {
   /** The column and row of the thumbnail at a place on the canvas. */
   cellAt(...at) {
     const pitch = THUMBNAIL + GAP;
-    return at.map((value, axis) => Math.floor((value - (this.size[axis] % pitch) / 2) / pitch));
+    return at.map((value, axis) =>
+      Math.floor((value - (this.size[axis] % pitch) / 2) / pitch),
+    );
   },
 
   drawThumbnail(context, row, place, cell) {
     const image = readySheet(place.sheet);
     if (!image) return;
     const pitch = THUMBNAIL + GAP;
-    const [x, y] = cell.map((at, axis) => at * pitch + ((this.size[axis] % pitch) + GAP) / 2);
-    const from = [place.column * tiles.side, place.row * tiles.side, tiles.side, tiles.side];
+    const [x, y] = cell.map(
+      (at, axis) => at * pitch + ((this.size[axis] % pitch) + GAP) / 2,
+    );
+    const { side } = tiles;
+    const from = [place.column * side, place.row * side, side, side];
     context.drawImage(image, ...from, x, y, THUMBNAIL, THUMBNAIL);
     context.strokeStyle = colorOf(edits.label(row));
     context.lineWidth = 2;
@@ -152,7 +157,7 @@ const map = {
     this.preview.replaceChildren(
       showThumbnail(make("div", { className: "preview-picture" }), row),
       make("b", {}, splitName(nameOf(row))[1]),
-      make("span", {}, makeSwatch(label), visible(edits.name(label))),
+      make("span", {}, makeSwatch(label), clusterName(label)),
       make("span", { className: "hint" }, `${percent(run.confidence[row])} confident`),
     );
     this.placePreview(...this.view()(row));
@@ -245,77 +250,4 @@ function readySheet(sheet) {
   return readySheets.get(sheet);
 }
 
-function listenToPointer({ canvas }) {
-  let drag = null;
-  canvas.onpointerdown = (event) => {
-    drag = { x: event.offsetX, y: event.offsetY, isMove: false };
-    canvas.setPointerCapture(event.pointerId);
-  };
-  canvas.onpointermove = (event) => {
-    const { offsetX: x, offsetY: y } = event;
-    if (!drag) {
-      map.point(map.nearest(x, y));
-      return;
-    }
-    drag.isMove ||= Math.hypot(x - drag.x, y - drag.y) > 4;
-    if (!drag.isMove) return;
-    map.panBy(x - drag.x, y - drag.y);
-    Object.assign(drag, { x, y });
-  };
-  canvas.onpointerup = (event) => {
-    const row = drag?.isMove ? -1 : map.nearest(event.offsetX, event.offsetY);
-    drag = null;
-    if (row >= 0) map.open(row);
-  };
-  canvas.onpointercancel = () => (drag = null);
-  canvas.onpointerleave = () => map.point(-1);
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
-      event.preventDefault();
-      map.zoomBy(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
-    },
-    { passive: false },
-  );
-}
-
-const MAP_KEYS = {
-  ArrowLeft: () => stepOnMap(-1, 0),
-  ArrowRight: () => stepOnMap(1, 0),
-  ArrowUp: () => stepOnMap(0, -1),
-  ArrowDown: () => stepOnMap(0, 1),
-  Enter: () => map.current >= 0 && map.open(map.current),
-  Escape: () => map.point(-1),
-  "+": () => map.zoomBy(1.5),
-  "=": () => map.zoomBy(1.5),
-  "-": () => map.zoomBy(1 / 1.5),
-  0: () => map.reset(),
-};
-
-/** Go to the next image in a direction; from none, to the one in the middle. */
-function stepOnMap(dx, dy) {
-  const [width, height] = map.size;
-  const next =
-    map.current < 0 ? map.nearest(width / 2, height / 2, Infinity) : map.nextTowards(dx, dy);
-  map.point(next);
-  if (next >= 0) byId("map-current").textContent = describe(next);
-}
-
-map.canvas.onkeydown = (event) => {
-  const act = MAP_KEYS[event.key];
-  if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault();
-  act();
-};
-map.canvas.onblur = () => map.point(-1);
-listenToPointer(map);
-byId("map-in").onclick = () => map.zoomBy(1.6);
-byId("map-out").onclick = () => map.zoomBy(1 / 1.6);
-byId("map-reset").onclick = () => map.reset();
-byId("map-thumbnails").onclick = ({ currentTarget }) => {
-  map.thumbnails = map.thumbnails ? null : new Map();
-  currentTarget.setAttribute("aria-pressed", String(map.thumbnails !== null));
-  map.draw();
-};
 new ResizeObserver(() => map.draw()).observe(map.canvas);

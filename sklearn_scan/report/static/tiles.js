@@ -99,7 +99,8 @@ function showThumbnail(element, row) {
 function describe(row) {
   const reason = run.unreadable.get(row);
   if (reason !== undefined) return `${nameOf(row)}: cannot be read`;
-  return `${nameOf(row)}, ${percent(run.confidence[row])} confident`;
+  const name = clusterName(edits.label(row));
+  return `${nameOf(row)}, in ${name}, ${percent(run.confidence[row])} confident`;
 }
 
 /** A thumbnail to press, which opens the image. */
@@ -116,7 +117,7 @@ function makeTile(row, onclick) {
   return showThumbnail(button, row);
 }
 
-/** A strip of thumbnails, of which each opens as one among some; arrow keys go along. */
+/** A strip of thumbnails, each of which opens as one among more of its kind. */
 function makeStrip(rows, label, among = rows) {
   const buttons = rows.map((row) => makeTile(row, () => detail.open(row, among)));
   const strip = make("div", { className: "strip", role: "group", "aria-label": label });

@@ -1,0 +1,116 @@
+"""What people change on a report, and what they download."""
+
+import json
+
+import pytest
+from report_helpers import members, reference_csv, reference_edits
+
+
+def test_nothing_changed(opened, clusterer):
+    assert opened.download("labels.csv") == reference_csv(clusterer)
+    assert json.loads(opened.download("edits.json")) == reference_edits(clusterer)
+
+
+def test_edits_and_their_downloads(opened, clusterer):
+    row = int(members(clusterer, 0)[0])
+    opened.rename(0, 'cats, "big"')
+    opened.rename(2, "dogs 😀")
+    opened.merge(3, into=0)
+    opened.move(f"photo {row:02}", into=2)
+    edits = {
+        "names": {0: 'cats, "big"', 2: "dogs 😀"},
+        "merged": {3: 0},
+        "moved": {row: 2},
+    }
+    assert opened.page.locator(".card").count() == 3
+    sizes = [len(members(clusterer, c)) for c in range(4)]
+    assert f"{sizes[0] + sizes[3] - 1} images" in opened.card(0).text_content()
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+    downloaded = json.loads(opened.download("edits.json"))
+    assert downloaded == reference_edits(clusterer, **edits)
+
+
+def test_merges_that_follow_one_another(opened, clusterer):
+    row = int(members(clusterer, 0)[0])
+    opened.rename(3, "lost with the merge")
+    opened.merge(3, into=1)
+    opened.move(f"photo {row:02}", into=1)
+    opened.merge(1, into=2)
+    edits = {"merged": {3: 2, 1: 2}, "moved": {row: 2}}
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+    downloaded = json.loads(opened.download("edits.json"))
+    assert downloaded == reference_edits(clusterer, **edits)
+
+
+def test_moved_there_and_merged_there_is_no_move(opened, clusterer):
+    row = int(members(clusterer, 3)[0])
+    opened.move(f"photo {row:02}", into=1)
+    opened.merge(3, into=1)
+    edits = {"merged": {3: 1}}
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+    downloaded = json.loads(opened.download("edits.json"))
+    assert downloaded == reference_edits(clusterer, **edits)
+
+
+def test_undo(opened, clusterer):
+    undo = opened.page.locator("#undo")
+    assert undo.is_disabled()
+    opened.rename(1, "birds")
+    opened.merge(2, into=1)
+    assert undo.text_content() == "Undo (2)"
+    undo.click()
+    assert opened.page.locator(".card").count() == 4
+    assert "birds" in opened.card(1).text_content()
+    opened.page.locator("body").press("Control+z")
+    assert "cluster 1" in opened.card(1).text_content()
+    assert undo.is_disabled()
+    assert opened.download("labels.csv") == reference_csv(clusterer)
+
+
+def test_a_name_of_spaces_takes_the_name_back(opened, clusterer):
+    opened.rename(1, "birds")
+    opened.rename(1, "  ")
+    assert opened.download("labels.csv") == reference_csv(clusterer)
+
+
+def test_edits_survive_a_reload(opened, clusterer):
+    opened.rename(1, "birds")
+    opened.merge(2, into=1)
+    opened.page.reload()
+    opened.page.wait_for_selector("html[data-ready]")
+    assert opened.page.locator(".card").count() == 3
+    assert "birds" in opened.card(1).text_content()
+    edits = {"names": {1: "birds"}, "merged": {2: 1}}
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+    opened.page.locator("#undo").click()
+    assert opened.page.locator(".card").count() == 4
+
+
+@pytest.mark.parametrize(
+    "stored", ["{", '[{"kind":"merge","cluster":9,"into":0}]', "3"]
+)
+def test_what_is_stored_may_be_damaged(opened, stored):
+    key = opened.page.evaluate("'sklearn-scan ' + JSON.parse(data.textContent).run")
+    opened.page.evaluate("([k, v]) => localStorage.setItem(k, v)", [key, stored])
+    opened.page.reload()
+    opened.page.wait_for_selector("html[data-ready]")
+    assert opened.page.locator(".card").count() == 4
+
+
+def test_several_images_are_moved_at_once(opened, clusterer):
+    page = opened.page
+    opened.act(1, "all")
+    gallery = page.locator("dialog#gallery")
+    gallery.get_by_role("button", name="Choose several").click()
+    rows = [int(row) for row in members(clusterer, 1)[:3]]
+    for row in [*rows, int(members(clusterer, 1)[3])]:
+        gallery.locator(f".tile[data-row='{row}']").click()
+    gallery.locator(f".tile[data-row='{members(clusterer, 1)[3]}']").click()  # not it
+    gallery.get_by_label("Move to").select_option("0")
+    gallery.get_by_role("button", name="Move", exact=True).click()
+    assert gallery.locator(".tile").count() == len(members(clusterer, 1)) - 3
+    page.keyboard.press("Escape")
+    edits = {"moved": dict.fromkeys(rows, 0)}
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+    page.locator("#undo").click()
+    assert opened.download("labels.csv") == reference_csv(clusterer)
