@@ -238,7 +238,10 @@ class Pretext(Encoder):
         self._float_range = source.float_range
         self.encoder_ = ImageEncoder(
             backbone.cpu(),
+            # all of it: a timm network would be for images prepared in its own way
             input_size=size,
+            crop_pct=preprocessing.crop_pct,
+            interpolation=preprocessing.interpolation,
             mean=preprocessing.mean,
             std=preprocessing.std,
             device=self.device,
