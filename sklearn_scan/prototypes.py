@@ -14,6 +14,7 @@ __all__ = ["cluster_members", "cluster_prototypes"]
 def cluster_prototypes(
     embedding: NDArray[np.floating],
     probabilities: NDArray[np.floating],
+    labels: NDArray[np.int64] | None = None,
     *,
     n_candidates: int = 10,
 ) -> NDArray[np.int64]:
@@ -28,6 +29,8 @@ def cluster_prototypes(
         The embedding of the samples.
     probabilities : ndarray of shape (n, n_clusters)
         Their probability of each cluster; NaN for samples of none.
+    labels : ndarray of shape (n,), default=None
+        The cluster of each, -1 for samples of none; None takes the most probable one.
     n_candidates : int, default=10
         How many of the most confident members are considered.
 
@@ -50,7 +53,8 @@ def cluster_prototypes(
     array([1, 3])
     """
     check_count("n_candidates", n_candidates)
-    labels = most_probable(probabilities)
+    if labels is None:
+        labels = most_probable(probabilities)
     prototypes = np.full(probabilities.shape[1], -1, dtype=np.int64)
     for cluster, members in enumerate(cluster_members(labels, probabilities)):
         if len(members):

@@ -11,16 +11,20 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sklearn_scan._gaps import readable_rows
 from sklearn_scan.heads import FeatureHeads, Heads, Standardize, is_constant
 
 __all__ = [
     "SpaceHeads",
     "SpaceScaler",
+    "center_embedding",
     "center_spaces",
     "join_heads",
     "make_scaler",
@@ -218,3 +222,25 @@ def center_spaces(features: Tensor, dims: Sequence[int]) -> Tensor:
         # rounding errors about the mean have a direction too
         spaces.append(unit.masked_fill(is_constant(space).all(), 0.0))
     return torch.cat(spaces, dim=1)
+
+
+def center_embedding(
+    embedding: NDArray[np.float32], dims: Sequence[int]
+) -> NDArray[np.float32]:
+    """Return what `center_spaces` makes of an embedding with gaps.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n, sum of dims)
+        With rows of NaN for images that cannot be read, which stay so.
+    dims : sequence of int
+        The widths of the spaces.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, sum of dims)
+    """
+    rows = readable_rows(embedding)
+    centered = np.full(embedding.shape, np.nan, dtype=np.float32)
+    centered[rows] = center_spaces(torch.from_numpy(embedding[rows]), dims).numpy()
+    return centered

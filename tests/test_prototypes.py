@@ -61,3 +61,10 @@ def test_the_unsure_do_not_move_the_mean():
 def test_n_candidates_is_checked(n_candidates, error):
     with pytest.raises(error, match="n_candidates"):
         cluster_prototypes(*random_clusters(0), n_candidates=n_candidates)
+
+
+def test_members_are_those_of_the_labels_given():
+    embedding = np.array([[0.0], [1.0], [5.0], [9.0]])
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]])
+    moved = np.array([0, 1, 1, -1])
+    assert cluster_prototypes(embedding, probabilities, moved).tolist() == [0, 2]

@@ -13,8 +13,8 @@ from sklearn_scan.images import ImageSource, SquareCrop
 from sklearn_scan.plotting._axes import axes_or_new, shorten
 from sklearn_scan.plotting._colors import style
 from sklearn_scan.plotting._fitted import (
+    centered_embedding,
     classes_of,
-    even_embedding,
     prototypes_of,
     short_names,
     source_of,
@@ -106,7 +106,7 @@ def _place(clusterer: Any, points: ArrayLike | None) -> NDArray[np.float64]:
     """Return a place for each sample: the one given, or one found."""
     n_samples = len(clusterer.labels_)
     if points is None:
-        return project(even_embedding(clusterer), random_state=0).astype(np.float64)
+        return project(centered_embedding(clusterer), random_state=0).astype(np.float64)
     places = np.asarray(points, dtype=np.float64)
     if places.shape != (n_samples, 2):
         raise ValueError(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_scan._gaps import readable_rows
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.prototypes import cluster_members, cluster_prototypes
-from sklearn_scan.space_heads import center_spaces
+from sklearn_scan.space_heads import center_embedding
 
 
 def source_of(clusterer: Any, images: Any) -> ImageSource:
@@ -67,22 +65,11 @@ def members_of(clusterer: Any) -> list[NDArray[np.int64]]:
 
 def prototypes_of(clusterer: Any) -> NDArray[np.int64]:
     """Return the row of each cluster's prototype; -1 where it has no member."""
-    labels = clusterer.labels_
-    # Members are those of `labels_`, which people may have corrected: in their rows
-    # no other cluster is to be more probable.
-    others = np.arange(clusterer.n_clusters_) != labels[:, None]
-    probabilities = np.where(others, -1.0, clusterer.probabilities_)
-    probabilities[labels < 0] = np.nan
-    return cluster_prototypes(even_embedding(clusterer), probabilities)
+    return cluster_prototypes(
+        centered_embedding(clusterer), clusterer.probabilities_, clusterer.labels_
+    )
 
 
-def even_embedding(clusterer: Any) -> NDArray[np.float32]:
-    """Return the embedding, of several spaces with equal weight; NaN as it has."""
-    embedding: NDArray[np.float32] = clusterer.embedding_
-    if len(clusterer.space_dims_) == 1:
-        return embedding
-    rows = readable_rows(embedding)
-    readable = torch.from_numpy(embedding[rows])
-    even = np.full(embedding.shape, np.nan, dtype=np.float32)
-    even[rows] = center_spaces(readable, clusterer.space_dims_).numpy()
-    return even
+def centered_embedding(clusterer: Any) -> NDArray[np.float32]:
+    """Return the embedding about its mean, of several spaces with equal weight."""
+    return center_embedding(clusterer.embedding_, clusterer.space_dims_)
