@@ -1,10 +1,48 @@
-"""Image clustering for scikit-learn: SCAN, TEMI and what they stand on."""
+"""Image clustering for scikit-learn: SCAN, TEMI and what they stand on.
 
-from sklearn_scan._scan import SCANClusterer
-from sklearn_scan._temi import TEMIClusterer
-from sklearn_scan.encoders import ImageEncoder
-from sklearn_scan.pretext import SimCLR
+What stands here is imported when it is first used: the command line answers at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sklearn_scan._scan import SCANClusterer
+    from sklearn_scan._temi import TEMIClusterer
+    from sklearn_scan.encoders import ImageEncoder
+    from sklearn_scan.persistence import load, save
+    from sklearn_scan.pretext import SimCLR
+    from sklearn_scan.relabeling import relabel
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["ImageEncoder", "SCANClusterer", "SimCLR", "TEMIClusterer", "__version__"]
+__all__ = [
+    "ImageEncoder",
+    "SCANClusterer",
+    "SimCLR",
+    "TEMIClusterer",
+    "__version__",
+    "load",
+    "relabel",
+    "save",
+]
+
+_HOMES = {
+    "ImageEncoder": "sklearn_scan.encoders",
+    "SCANClusterer": "sklearn_scan._scan",
+    "SimCLR": "sklearn_scan.pretext",
+    "TEMIClusterer": "sklearn_scan._temi",
+    "load": "sklearn_scan.persistence",
+    "relabel": "sklearn_scan.relabeling",
+    "save": "sklearn_scan.persistence",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,6 +17,7 @@ from sklearn_scan.encoders import (
     Encoder,
     EncoderList,
     check_embedding,
+    embed,
     resolve_encoder,
 )
 from sklearn_scan.exceptions import ImageReadError
@@ -132,7 +133,7 @@ class ImageInputMixin:
         if fit:
             self.encoder_.fit(data)
         try:
-            embedding = self.encoder_.transform(data)
+            embedding = embed(self.encoder_, data)
         except ImageReadError as error:
             if fit or self.bad_images == "raise":
                 raise

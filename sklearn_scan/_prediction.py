@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from sklearn_scan.label_table import COLUMNS, LabelTable
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
+from sklearn_scan.onnx_export import write_onnx
 from sklearn_scan.space_heads import center_spaces
+from sklearn_scan.standalone import StandaloneModel
 
 _ROWS = 2**14  # of an embedding, at once
 
@@ -36,6 +39,7 @@ class PredictionMixin(
     n_neighbors: int
     neighbor_method: str
 
+    cluster_names_: list[str]
     embedding_: Features
     module_: nn.Sequential
 
@@ -151,6 +155,61 @@ class PredictionMixin(
         table = LabelTable.of(self)
         columns = (table.paths, table.labels, table.names, table.confidence)
         return pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+
+    def to_torch(self) -> StandaloneModel:
+        """Return the model as one network, from pixels to probabilities.
+
+        Returns
+        -------
+        StandaloneModel
+            An nn.Module in evaluation mode, on the CPU, in float32, with weights of
+            its own. It takes images (b, 3, s, s), as floats in [0, 1] or uint8, of the
+            size that `input_sizes` says; the features (b, d) where X was features; and
+            of several encoders, or feature arrays, a batch for each.
+
+        Raises
+        ------
+        TypeError
+            If the encoder is none of the library's own.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_scan import SCANClusterer
+        >>> X = load_digits().data[:300]
+        >>> model = SCANClusterer(n_clusters=10, random_state=0).fit(X).to_torch()
+        >>> model(torch.zeros(2, 64)).shape
+        torch.Size([2, 10])
+        """
+        check_is_fitted(self)
+        networks = None if self.encoder_ is None else self.encoder_.networks()
+        return StandaloneModel(
+            self.module_, self.space_dims_, networks, self.cluster_names_
+        )
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Write the network of `to_torch` as an ONNX file.
+
+        Its inputs are "images" or "features" (of several encoders or feature arrays,
+        "images_0", "images_1" and so on), its output is "probabilities"; the size of
+        the batch is left open. Images are floats in [0, 1]. The metadata has the names
+        of the clusters and how images are prepared, as JSON: "cluster_names" and
+        "preprocessing".
+
+        Parameters
+        ----------
+        path : path
+            The file to write.
+
+        Raises
+        ------
+        ImportError
+            If `sklearn-scan[onnx]` is not installed.
+        OnnxExportError
+            If the network has parts that ONNX does not express.
+        """
+        write_onnx(self.to_torch(), Path(path))
 
     @torch.inference_mode()
     def _probabilities(self, embedding: Features) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ __all__ = [
     "DivergenceError",
     "HubUnavailableError",
     "ImageReadError",
+    "ModelFileError",
+    "OnnxExportError",
     "UnreadableImage",
 ]
 
@@ -93,3 +95,11 @@ class HubUnavailableError(RuntimeError):
 
 class DivergenceError(RuntimeError):
     """The loss of a training stage is no longer finite."""
+
+
+class ModelFileError(ValueError):
+    """A saved model cannot be loaded: it is damaged, or of a newer version."""
+
+
+class OnnxExportError(RuntimeError):
+    """A network has parts that ONNX does not express."""

@@ -8,17 +8,27 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_scan._gaps import most_probable
+
 __all__ = ["COLUMNS", "LabelTable", "Row", "read_labels"]
 
-COLUMNS = ("path", "label", "name", "confidence")
 
-Row = dict[str, str]
+class Row(NamedTuple):
+    """What a table says of an image, as it is written."""
+
+    path: str
+    label: int
+    name: str
+    confidence: str
+
+
+COLUMNS = Row._fields
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -41,7 +51,7 @@ class LabelTable:
     >>> import numpy as np
     >>> table = LabelTable(["a.jpg"], np.array([1]), ["cats", "dogs"], np.array([0.9]))
     >>> list(table.rows())
-    [('a.jpg', 1, 'dogs', '0.9000')]
+    [Row(path='a.jpg', label=1, name='dogs', confidence='0.9000')]
     """
 
     paths: Sequence[str]
@@ -59,6 +69,17 @@ class LabelTable:
             clusterer.labels_,
             clusterer.cluster_names_,
             clusterer.probabilities_.max(axis=1),
+        )
+
+    @classmethod
+    def predicted(cls, clusterer: Any, paths: Sequence[str]) -> LabelTable:
+        """Return the table of other images, by a fitted clusterer."""
+        probabilities = clusterer.predict_proba(paths)
+        return cls(
+            paths,
+            most_probable(probabilities),
+            clusterer.cluster_names_,
+            probabilities.max(axis=1),
         )
 
     @property
@@ -82,24 +103,27 @@ class LabelTable:
             digest.update(f"{path}\0{confidence}\0".encode(errors="surrogatepass"))
         return digest.hexdigest()[:16]
 
-    def rows(self) -> Iterator[tuple[str, int, str, str]]:
+    def rows(self) -> Iterator[Row]:
         """Return the path, label, name and confidence of each image, as written."""
         labels = map(int, self.labels)
-        yield from zip(
-            self.paths, labels, self.names, self.confidence_texts, strict=True
-        )
+        columns = (self.paths, labels, self.names, self.confidence_texts)
+        yield from map(Row._make, zip(*columns, strict=True))
 
     def write_csv(self, path: str | Path) -> None:
         """Write the table, with a header, as UTF-8."""
         with open(
             path, "w", newline="", encoding="utf-8", errors="surrogateescape"
         ) as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(self.rows())
+            self.write_to(file)
+
+    def write_to(self, file: TextIO) -> None:
+        """Write the table as CSV to a file that is open."""
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(self.rows())
 
 
-def read_labels(path: str | os.PathLike[str]) -> list[Row]:
+def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     """Read the rows of a labels.csv.
 
     Parameters

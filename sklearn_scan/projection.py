@@ -60,22 +60,28 @@ def project(
     """
     check_option("method", method, PROJECTIONS)
     rng = check_random_state(random_state)
+    embedding = np.asarray(embedding, dtype=np.float32)
     points = np.full((len(embedding), 2), np.nan, dtype=np.float32)
-    rows = readable_rows(np.asarray(embedding, dtype=np.float32))
-    n_axes = min(_MOST_AXES, len(rows), embedding.shape[1])
-    axes = PCA(n_axes, random_state=rng).fit_transform(embedding[rows])
-    if method == "pca" or len(rows) < 4 or n_axes < 2:
-        flat = np.pad(axes, ((0, 0), (0, 2)))[:, :2]
-    elif method == "tsne":
-        flat = _tsne(axes, rng)
-    else:
-        flat = _umap(axes, rng)
-    points[rows] = flat
+    rows = readable_rows(embedding)
+    points[rows] = _flatten(embedding[rows], method, rng)
     return points
 
 
+def _flatten(
+    embedding: NDArray[np.float32], method: str, rng: np.random.RandomState
+) -> NDArray[Any]:
+    """Place samples that are all readable."""
+    n_axes = min(_MOST_AXES, *embedding.shape)
+    if n_axes == 0 or not np.ptp(embedding, axis=0).any():
+        return np.zeros((len(embedding), 2))  # all are alike
+    axes = PCA(n_axes, random_state=rng).fit_transform(embedding)
+    if method == "pca" or len(axes) < 4 or n_axes < 2:
+        return np.pad(axes, ((0, 0), (0, 2)))[:, :2]
+    return _tsne(axes, rng) if method == "tsne" else _umap(axes, rng)
+
+
 def _tsne(axes: NDArray[np.float32], rng: np.random.RandomState) -> NDArray[Any]:
-    """Place landmarks by t-SNE, and the others at the mean of their nearest."""
+    """Place landmarks by t-SNE, and the others amid their nearest."""
     chosen = rng.permutation(len(axes))[:_LANDMARKS]
     perplexity = min(_PERPLEXITY, (len(chosen) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=rng)

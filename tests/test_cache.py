@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from click.testing import CliRunner
 from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
@@ -24,7 +25,7 @@ from torch import nn
 
 from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR
 from sklearn_scan.cache import cache_info, clear_cache
-from sklearn_scan.cache.__main__ import main
+from sklearn_scan.cli import main
 
 
 class Counting(nn.Module):
@@ -448,14 +449,11 @@ def test_the_report_of_a_damaged_file(images, folder):
     assert cache_info(folder).encoders == []
 
 
-def test_the_command(images, folder, capsys, monkeypatch):
+def test_the_command(images, folder):
     counting(folder).transform(images)
-    monkeypatch.setattr(sys, "argv", ["cache", str(folder)])
-    main()
-    assert f"{len(images)} images" in capsys.readouterr().out
-    monkeypatch.setattr(sys, "argv", ["cache", str(folder), "--clear"])
-    main()
-    assert "Deleted" in capsys.readouterr().out
+    call = CliRunner().invoke
+    assert f"{len(images)} images" in call(main, ["cache", "--memory", folder]).stdout
+    assert "Deleted" in call(main, ["cache", "--memory", folder, "--clear"]).stdout
     assert cache_info(folder).n_images == 0
 
 

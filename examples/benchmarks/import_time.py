@@ -1,4 +1,4 @@
-"""The time that `import sklearn_scan` adds to `import torch, sklearn`.
+"""The time that importing `SCANClusterer` adds to `import torch, sklearn`.
 
     python examples/benchmarks/import_time.py
 
@@ -11,7 +11,7 @@ import sys
 MEASURE = """
 import time, torch, sklearn
 start = time.perf_counter()
-import sklearn_scan
+from sklearn_scan import SCANClusterer
 print(time.perf_counter() - start)
 """
 
@@ -21,7 +21,7 @@ def main() -> None:
         float(subprocess.check_output([sys.executable, "-c", MEASURE]))
         for _ in range(6)
     ][1:]  # the first reads the files from disk
-    print(f"import sklearn_scan: {min(runs):.3f} s (best of {len(runs)})")
+    print(f"import SCANClusterer: {min(runs):.3f} s (best of {len(runs)})")
     assert min(runs) <= 0.3
 
 

@@ -1,7 +1,6 @@
 """The cache of embeddings: each image once per encoder, whoever asks.
 
-``python -m sklearn_scan.cache FOLDER`` reports its size, and with ``--clear`` deletes
-it.
+``sklearn-scan cache`` reports its size, and with ``--clear`` deletes it.
 """
 
 from sklearn_scan.cache._fingerprint import fingerprint

@@ -20,6 +20,7 @@ from sklearn_scan.encoders._checkpoints import (
 )
 from sklearn_scan.encoders._hub import cached_weights, probe_hub
 from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
+from sklearn_scan.encoders._recipes import TimmRecipe, note_recipe
 from sklearn_scan.exceptions import HubUnavailableError
 from sklearn_scan.images import INTERPOLATIONS
 
@@ -179,8 +180,17 @@ def _build_timm(
     if config is not None and config.fixed_input_size and input_size is not None:
         kwargs.setdefault("img_size", input_size)
     kwargs.setdefault("num_classes", 0)  # pooled features instead of class scores
+    module = _load_timm(name, weights, kwargs)
+    note_recipe(module, TimmRecipe.of(name, kwargs))
+    return module
+
+
+def _load_timm(name: str, weights: Weights | None, kwargs: dict[str, Any]) -> nn.Module:
+    import timm
+
     if weights is not None:
         return _build_timm_from(weights, name, kwargs)
+    config = timm.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
         raise ValueError(
             f"timm has no pretrained weights for {name!r}: pass checkpoint=, or choose "
@@ -221,6 +231,7 @@ def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.
         name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs
     )
     del module.pretrained_cfg["state_dict"]  # else the weights are kept twice
+    module.pretrained_cfg["classifier"] = config and config.classifier
     return cast(nn.Module, module)
 
 

@@ -7,7 +7,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from torch import nn
 
 from sklearn_scan._device import resolve_device, resolve_precision
@@ -19,13 +23,13 @@ from sklearn_scan.images import POLICIES, resolve_workers
 
 
 class Trainable(NamedTuple):
-    """A backbone to train, and how its images are prepared."""
+    """A backbone, to train or to use elsewhere, and how its images are prepared."""
 
     module: nn.Module
     preprocessing: Preprocessing
 
 
-class Encoder(TransformerMixin, BaseEstimator, ABC):
+class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
     """From images to an embedding, as a scikit-learn transformer.
 
     A subclass writes `transform`, and `fit` if it learns from the images. Where it can
@@ -74,11 +78,31 @@ class Encoder(TransformerMixin, BaseEstimator, ABC):
         """
         raise NotImplementedError
 
+    def networks(self) -> list[Trainable]:
+        """Return the fitted encoder's networks, for use elsewhere; usually it is one.
+
+        Their outputs, side by side, are the embedding.
+
+        Raises
+        ------
+        TypeError
+            If the encoder is something else than networks.
+        """
+        raise TypeError(
+            f"{type(self).__name__} does not say what its networks are: it needs a "
+            "method `networks`, which returns a list of Trainable."
+        )
+
     def check(self) -> None:
         """Raise if a parameter is wrong; called before any long work."""
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
+
+
+def embed(encoder: Encoder, X: Any) -> NDArray[np.float32]:
+    """Return the embedding as an array, also where the encoder makes data frames."""
+    return np.require(encoder.transform(X), np.float32, ["C", "W"])
 
 
 def check_embedding(embedding: NDArray[np.float32], n_unreadable: int) -> None:

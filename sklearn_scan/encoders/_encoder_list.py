@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan.encoders._base import Encoder, check_embedding
+from sklearn_scan.encoders._base import Encoder, Trainable, check_embedding, embed
 from sklearn_scan.images import as_image_source
 
 __all__ = ["EncoderList", "naming"]
@@ -84,7 +84,7 @@ class EncoderList(Encoder):
 
         Returns
         -------
-        ndarray of float32, shape (n, sum of space_dims_)
+        ndarray of float32, shape (n, sum of the sizes)
             The encoders' embeddings, in their order.
 
         Raises
@@ -98,14 +98,19 @@ class EncoderList(Encoder):
         spaces = []
         for i, encoder in enumerate(self.encoders):
             with naming(i):
-                spaces.append(encoder.transform(source))
+                spaces.append(embed(encoder, source))
                 check_embedding(spaces[-1], len(encoder.bad_images_))
         self.space_dims_ = tuple(space.shape[1] for space in spaces)
+        self._n_features_out = sum(self.space_dims_)
         by_row = {bad.row: bad for each in self.encoders for bad in each.bad_images_}
         self.bad_images_ = [by_row[row] for row in sorted(by_row)]
         embedding = np.concatenate(spaces, axis=1)
         embedding[list(by_row)] = np.nan
         return embedding
+
+    def networks(self) -> list[Trainable]:
+        """Return the networks of all encoders, in their order."""
+        return [network for each in self.encoders for network in each.networks()]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_scan._device import (
@@ -37,8 +37,9 @@ from sklearn_scan.encoders._backbones import (
 )
 from sklearn_scan.encoders._base import Encoder, Trainable, check_settings
 from sklearn_scan.encoders._embedding import EmbeddingPass
-from sklearn_scan.encoders._folding import fold_batch_norms, has_norms, is_delicate
+from sklearn_scan.encoders._folding import has_norms, is_delicate
 from sklearn_scan.encoders._preprocessing import per_channel
+from sklearn_scan.encoders._recipes import fold_named
 from sklearn_scan.images import (
     INTERPOLATIONS,
     BadImages,
@@ -55,7 +56,7 @@ DEFAULT_MODEL = "vit_small_patch14_dinov2.lvd142m"
 _DEFAULT_INPUT_SIZE = 224  # its training size, 518, costs five times as much
 
 
-class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
+class ImageEncoder(Encoder):
     """Embed images with a pretrained backbone.
 
     Parameters
@@ -211,7 +212,7 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
         module = self._build()
         self._delicate = is_delicate(module)
         # The user's own module keeps its weights: it may be trained further.
-        self.module_ = fold_batch_norms(module) if self._is_named else module
+        self.module_ = fold_named(module) if self._is_named else module
         # Of such a network, once folded, no layer needs more than its convolutions.
         self._is_plain = (
             self._is_named and self._delicate and not has_norms(self.module_)
@@ -297,6 +298,11 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, Encoder):
             self.module_ = self._build()
             self._is_plain = False
         return Trainable(self.module_, self.preprocessing_)
+
+    def networks(self) -> list[Trainable]:
+        """Return the backbone as `transform` uses it, and its preprocessing."""
+        check_is_fitted(self, "module_")
+        return [Trainable(self.module_, self.preprocessing_)]
 
     def _build(self) -> nn.Module:
         with isolated_rng(0):  # for the weights that a model begins with

@@ -1,5 +1,6 @@
 """Pretext tasks: encoders learnt from the images themselves."""
 
+from sklearn_scan.pretext._backbones import PretextRecipe
 from sklearn_scan.pretext._base import Material, Pretext, Task
 from sklearn_scan.pretext._instance_discrimination import InstanceDiscrimination
 from sklearn_scan.pretext._moco import MoCo
@@ -11,6 +12,7 @@ __all__ = [
     "Material",
     "MoCo",
     "Pretext",
+    "PretextRecipe",
     "RotNet",
     "SimCLR",
     "Task",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from sklearn_scan.encoders import build_backbone, check_model
+from sklearn_scan.encoders import Recipe, build_backbone, check_model, note_recipe
 from sklearn_scan.pretext._networks import SmallConvNet
 
 STEMS = ("auto", "small", "standard")
@@ -21,6 +22,26 @@ _SMALL_IMAGE = 64
 # STL, 96 pixels, keeps it).
 _TINY_IMAGE = 32
 _PATCHES_A_SIDE = 8
+
+
+@dataclass(frozen=True)
+class PretextRecipe(Recipe):
+    """A network for a pretext, by name: the arguments of `make_backbone`."""
+
+    backbone: str
+    image_size: int
+    stem: str = "auto"
+
+    def build(self) -> nn.Module:
+        """Return a new network.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If timm has no model of this name.
+        """
+        check_backbone(self.backbone)
+        return make_backbone(self.backbone, self.image_size, self.stem)
 
 
 def check_backbone(backbone: Any) -> None:
@@ -62,6 +83,12 @@ def make_backbone(backbone: Backbone, image_size: int, stem: str) -> nn.Module:
     """
     if not isinstance(backbone, str):
         return build_backbone(backbone)
+    module = _make_named(backbone, image_size, stem)
+    note_recipe(module, PretextRecipe(backbone, image_size, stem))
+    return module
+
+
+def _make_named(backbone: str, image_size: int, stem: str) -> nn.Module:
     if backbone == "auto":
         return SmallConvNet(image_size)
     is_small = stem == "small" or (stem == "auto" and image_size <= _SMALL_IMAGE)

@@ -36,6 +36,7 @@ from sklearn_scan.encoders import (
     Trainable,
     check_features,
     check_settings,
+    embed,
 )
 from sklearn_scan.exceptions import (
     DivergenceError,
@@ -237,7 +238,10 @@ class Pretext(Encoder):
         self._float_range = source.float_range
         self.encoder_ = ImageEncoder(
             backbone.cpu(),
+            # all of it: a timm network would be for images prepared in its own way
             input_size=size,
+            crop_pct=preprocessing.crop_pct,
+            interpolation=preprocessing.interpolation,
             mean=preprocessing.mean,
             std=preprocessing.std,
             device=self.device,
@@ -263,12 +267,19 @@ class Pretext(Encoder):
         """
         check_is_fitted(self)
         source = as_image_source(X, float_range=self._float_range)
-        return self.encoder_.transform(source)
+        embedding = embed(self.encoder_, source)
+        self._n_features_out = embedding.shape[1]
+        return embedding
 
     def for_training(self) -> Trainable:
         """Return the trained backbone and its preprocessing, to be trained further."""
         check_is_fitted(self)
         return self.encoder_.for_training()
+
+    def networks(self) -> list[Trainable]:
+        """Return the trained backbone and its preprocessing."""
+        check_is_fitted(self)
+        return self.encoder_.networks()
 
     @property
     def bad_images_(self) -> list[UnreadableImage]:  # type: ignore[override]

@@ -80,6 +80,13 @@ def test_names_go_with_every_pretext(pretext):
     assert len(np.unique(embedding, axis=0)) == 6
 
 
+def test_images_are_embedded_as_they_were_trained_on():
+    preprocessing = fit("resnet10t", 16).encoder_.preprocessing_
+    # timm's own would keep 95 % of an image
+    assert preprocessing.crop_pct == 1.0
+    assert preprocessing.interpolation == "bicubic"
+
+
 @pytest.mark.parametrize("backbone", ["mobilenetv2_035", "convnext_atto"])
 def test_small_stems_of_other_families(backbone):
     encoder = fit(backbone, 32)

@@ -1,14 +1,10 @@
-"""Pictures of clusters."""
-
-import matplotlib
-
-matplotlib.use("Agg")
+"""The overview of clusters, and the curve of their number."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from sklearn.base import BaseEstimator, ClusterMixin
+from plotting_helpers import tick_labels
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
@@ -16,45 +12,6 @@ from sklearn_scan import ImageEncoder, SCANClusterer
 from sklearn_scan.datasets import make_shapes
 from sklearn_scan.model_selection import ClusterNumberCurve
 from sklearn_scan.plotting import plot_clusters, plot_n_clusters
-
-
-class Fitted(ClusterMixin, BaseEstimator):
-    """What plot_clusters reads of a clusterer."""
-
-    def __init__(self, embedding, probabilities):
-        self.embedding = embedding
-        self.probabilities = probabilities
-
-    def fit(self, X=None, y=None):
-        self.embedding_ = self.embedding
-        self.probabilities_ = self.probabilities
-        self.labels_ = self.probabilities.argmax(axis=1)
-        return self
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture
-def colors():
-    """One flat image of each of ten colours, told apart at any size."""
-    colors = np.random.default_rng(0).integers(0, 200, (10, 3), dtype=np.uint8)
-    return np.broadcast_to(colors[:, None, None], (10, 20, 20, 3))
-
-
-@pytest.fixture
-def two_of_three():
-    """A clusterer of ten samples whose last cluster is empty."""
-    first = np.array([0.9, 0.1, 0.8, 0.2, 0.7, 0.6, 0.95, 0.3, 0.4, 0.55])
-    probabilities = np.column_stack([first, 1 - first, np.zeros(10)])
-    return Fitted(np.arange(10.0)[:, None], probabilities).fit()
-
-
-def tick_labels(axis):
-    return [label.get_text() for label in axis.get_ticklabels()]
 
 
 def pixel(ax, x, y):
@@ -137,3 +94,21 @@ def test_the_curve_of_the_number_of_clusters():
     assert set(mark.get_xdata()) == {3}
     assert plot_n_clusters(curve).get_title() == "3 clusters"
     assert not right.lines
+
+
+def test_names_given_to_clusters_are_shown(colors, two_of_three):
+    two_of_three.cluster_names_[1] = "cats, at $5_each$ and $6"
+    ax = plot_clusters(two_of_three, colors, n_images=3)
+    assert tick_labels(ax.yaxis) == ["0 (6)", "cats, at $5_each$ and $6 (4)", "2 (0)"]
+    ax.figure.canvas.draw()
+
+
+def test_corrected_labels_count(colors, two_of_three):
+    two_of_three.labels_[6] = 2  # someone moved it
+    ax = plot_clusters(two_of_three, colors, n_images=1)
+    prototype, most, _ = ax.get_xticks()
+    first, _, third = ax.get_yticks()
+    assert tick_labels(ax.yaxis) == ["0 (5)", "1 (4)", "2 (1)"]
+    np.testing.assert_array_equal(pixel(ax, most, first), colors[0, 0, 0])
+    np.testing.assert_array_equal(pixel(ax, most, third), colors[6, 0, 0])
+    np.testing.assert_array_equal(pixel(ax, prototype, third), colors[6, 0, 0])

@@ -1,0 +1,93 @@
+"""
+What a photo is made of
+=======================
+
+A photo is cut into squares, and the squares are clustered: sky, shade, outlines, and
+what is busy. The features are a few numbers that describe colour and texture, made by
+hand. Any features will do, and the pictures still show the squares.
+"""
+
+# %%
+# Squares, and features of them
+# -----------------------------
+# The temple that scikit-learn ships, in squares of 14 pixels.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_sample_image
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_scan import SCANClusterer
+from sklearn_scan.plotting import plot_clusters, plot_embedding, plot_neighbors
+from sklearn_scan.projection import project
+
+SIDE = 14
+photo = load_sample_image("china.jpg")
+n_rows, n_columns = photo.shape[0] // SIDE, photo.shape[1] // SIDE
+photo = photo[: n_rows * SIDE, : n_columns * SIDE]
+squares = (
+    photo.reshape(n_rows, SIDE, n_columns, SIDE, 3)
+    .swapaxes(1, 2)
+    .reshape(-1, SIDE, SIDE, 3)
+)
+
+colors = squares / 255
+light = colors.mean(axis=3)
+X = np.column_stack(
+    [
+        colors.mean(axis=(1, 2)),
+        colors.std(axis=(1, 2)),
+        np.abs(np.diff(light, axis=1)).mean(axis=(1, 2)),  # edges, from top to bottom
+        np.abs(np.diff(light, axis=2)).mean(axis=(1, 2)),  # and from left to right
+    ]
+)
+X = StandardScaler().fit_transform(X)
+print(f"{len(X)} squares of {X.shape[1]} features")
+
+# %%
+# The clusters
+# ------------
+
+clusterer = SCANClusterer(n_clusters=4, random_state=0).fit(X)
+plot_clusters(clusterer, squares)
+
+# %%
+# Back in the photo
+# -----------------
+# Each square is painted with the mean colour of its cluster. Nothing told SCAN where in
+# the photo a square was, and yet the parts hang together.
+
+painted = np.zeros((len(X), 3))
+for cluster in range(clusterer.n_clusters_):
+    members = clusterer.labels_ == cluster
+    if members.any():
+        painted[members] = colors[members].mean(axis=(0, 1, 2))
+
+figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+axes[0].imshow(photo)
+axes[1].imshow(painted.reshape(n_rows, n_columns, 3))
+for ax in axes:
+    ax.set_axis_off()
+
+# %%
+# How sure it is of each square. It is least so where a square holds two things.
+
+_, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+confidence = clusterer.probabilities_.max(axis=1)
+picture = ax.imshow(confidence.reshape(n_rows, n_columns), cmap="magma")
+ax.figure.colorbar(picture, label="confidence")
+ax.set_axis_off()
+
+# %%
+# The squares on a map: the two widest axes of the features. Photos of one scene have no
+# islands, and the borders between clusters run where colours and textures flow into one
+# another. How many clusters to make of them is then a matter of purpose.
+
+points = project(clusterer.embedding_, method="pca")
+plot_embedding(clusterer, squares, points=points)
+
+# %%
+# A square and those most like it.
+
+plot_neighbors(clusterer, squares, int(confidence.argmax()))
+plt.show()

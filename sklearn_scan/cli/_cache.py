@@ -1,0 +1,29 @@
+"""`sklearn-scan cache`: the embeddings that are kept."""
+
+from __future__ import annotations
+
+import click
+
+from sklearn_scan.cache import cache_info, clear_cache
+from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._options import default_cache
+
+
+@click.command("cache")
+@click.option(
+    "--memory",
+    type=click.Path(file_okay=False),
+    help="What was passed as --memory.  [default: $SKLEARN_SCAN_CACHE, or ~/.cache]",
+)
+@click.option("--clear", is_flag=True, help="Delete what is kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(memory: str | None, clear: bool, as_json: bool) -> None:
+    """Show which encoders' embeddings are kept, and how much space they take."""
+    place = memory or default_cache()
+    info = clear_cache(place) if clear else cache_info(place)
+    with Console() as console:
+        if as_json:
+            encoders = [entry._asdict() for entry in info.encoders]
+            console.say_json({"folder": info.folder, "encoders": encoders})
+        else:
+            console.say(f"Deleted: {info}" if clear else str(info))

@@ -1,0 +1,75 @@
+"""What a command says: on the screen, in the log, and of warnings."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+__all__ = ["Console"]
+
+
+class Console(AbstractContextManager["Console"]):
+    """Says things, and keeps them in a log file too.
+
+    Warnings are told of in a line, on standard error, and not with the place in the
+    code; what is printed on standard output is the result alone.
+
+    Parameters
+    ----------
+    log : path, optional
+        A file to add to.
+    quiet : bool, default=False
+        Whether warnings go to the log only.
+    """
+
+    def __init__(self, log: Path | None = None, *, quiet: bool = False) -> None:
+        self._path = log
+        self._quiet = quiet
+        self._catcher = warnings.catch_warnings()
+
+    def __enter__(self) -> Self:
+        self._catcher.__enter__()
+        warnings.simplefilter("default")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.showwarning = self._warn
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._catcher.__exit__(kind, error, trace)
+        if kind is not None:
+            self.log(f"ended by {kind.__name__}: {error}")
+
+    def say(self, line: str) -> None:
+        """Print a line of the result."""
+        click.echo(line)
+        self.log(line)
+
+    def say_json(self, result: Any) -> None:
+        """Print the result as JSON."""
+        text = json.dumps(result, indent=1)
+        click.echo(text)
+        self.log(text)
+
+    def log(self, line: str) -> None:
+        """Write a line to the log file, with the time."""
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8", errors="replace") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+
+    def _warn(self, message: Warning | str, *args: Any, **kwargs: Any) -> None:
+        if not self._quiet:
+            print(f"Warning: {message}", file=sys.stderr)
+        self.log(f"warning: {message}")

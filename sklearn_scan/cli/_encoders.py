@@ -1,0 +1,47 @@
+"""`sklearn-scan encoders`: what photos can be embedded with."""
+
+from __future__ import annotations
+
+import click
+import timm
+
+from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._options import encoder_kinds
+from sklearn_scan.encoders import RECOMMENDED
+
+
+@click.command("encoders")
+@click.argument("pattern", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(pattern: str | None, as_json: bool) -> None:
+    """List encoders to choose from, for --encoder.
+
+    Without a PATTERN, those recommended; with one, such as '*dinov2*', all pretrained
+    models of timm that it fits.
+    """
+    with Console() as console:
+        if pattern is not None:
+            names = timm.list_pretrained(pattern)
+            if not names:
+                raise ValueError(f"No pretrained model of timm fits {pattern!r}.")
+            _say_names(console, names, as_json=as_json)
+            return
+        if as_json:
+            console.say_json([each._asdict() for each in RECOMMENDED])
+            return
+        console.say("Pretrained on everyday photos, from fast to good:")
+        for each in RECOMMENDED:
+            note = "; the default" if each.is_default else ""
+            facts = f"{each.n_features:5,} features; {each.published}{note}"
+            console.say(f"  {each.name:34} {facts}")
+        console.say("  (DINOv2 models are meant with --encoder-input-size 224)")
+        console.say("Learning from the photos themselves, from nothing:")
+        console.say(f"  {', '.join(encoder_kinds())}")
+
+
+def _say_names(console: Console, names: list[str], *, as_json: bool) -> None:
+    if as_json:
+        console.say_json(names)
+        return
+    for name in names:
+        console.say(name)

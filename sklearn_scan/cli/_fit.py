@@ -1,0 +1,140 @@
+"""`sklearn-scan fit`: from photos to a folder of results."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sklearn_scan import save
+from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._options import (
+    EstimatorCommand,
+    default_cache,
+    make_estimator,
+    merge_settings,
+    read_value,
+)
+from sklearn_scan.cli._photos import (
+    list_photos,
+    read_truth,
+    resolve_truth,
+    truth_option,
+)
+from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan.cli._summary import describe, summarize
+from sklearn_scan.label_table import LabelTable
+from sklearn_scan.report import write_report
+
+__all__ = ["command", "write_results"]
+
+RESULTS = ("labels.csv", "model", "report.html", "log.txt")
+
+
+@click.command("fit", cls=EstimatorCommand)
+@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option(
+    "-k", "--n-clusters", type=read_value, metavar="N|auto", help="How many clusters."
+)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(), help="The folder of results."
+)
+@click.option("--method", type=click.Choice(["scan", "temi"]), help="[default: scan]")
+@click.option(
+    "--encoder",
+    type=read_value,
+    metavar="NAME",
+    help="A timm model, or a pretext that learns from the photos: SimCLR, MoCo, "
+    "InstanceDiscrimination, RotNet.  [default: a small DINOv2]",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file of these settings, with a table [encoder]; options overrule it.",
+)
+@truth_option
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run's results.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def command(
+    photos: Sequence[str],
+    output: str,
+    config: Path | None,
+    truth: str | None,
+    overwrite: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Cluster the PHOTOS, files or folders of them.
+
+    The folder of results holds labels.csv (path, label, name, confidence), report.html
+    (the page to look at), model/ (for `sklearn-scan predict`) and log.txt.
+
+    Embeddings are kept for later runs (--memory; see `sklearn-scan cache`). Photos that
+    cannot be read are left out, or with --bad-images raise an error. Two runs with one
+    --random-state, 0 unless given, are equal. Values are written as in TOML.
+    """
+    usual = {
+        "memory": default_cache(),
+        "bad_images": "skip",
+        "random_state": 0,
+        "verbose": 0 if as_json else 1,
+    }
+    clusterer = make_estimator(usual | merge_settings(config, given))
+    paths = list_photos(photos)
+    classes = read_truth(truth, paths)
+    folder = RunFolder(output)
+    folder.prepare(RESULTS, overwrite=overwrite, truth=resolve_truth(truth))
+    with Console(folder.place("log.txt"), quiet=as_json) as console:
+        console.log(f"sklearn-scan {shlex.join(sys.argv[1:])}")
+        try:
+            clusterer.fit(paths)
+        except KeyboardInterrupt as error:
+            error.add_note(
+                "What was embedded is kept, and the same command goes on from there."
+            )
+            raise
+        try:
+            write_results(folder, clusterer, paths, classes)
+        except KeyboardInterrupt as error:
+            error.add_note(
+                f"The clusters are found: `sklearn-scan report {shlex.quote(output)}` "
+                "writes the page."
+            )
+            raise
+        console.log(repr(clusterer))
+        for bad in clusterer.bad_images_:
+            console.log(f"unreadable: {bad.path}: {bad.reason}")
+        _finish(console, folder, summarize(clusterer, classes), as_json=as_json)
+
+
+def write_results(
+    folder: RunFolder,
+    clusterer: Any,
+    files: Sequence[str],
+    classes: Sequence[str] | None = None,
+) -> None:
+    """Write the labels, the model and the page, what is quickest first."""
+    LabelTable.of(clusterer).write_csv(folder.place("labels.csv"))
+    save(clusterer, folder.place("model"), overwrite=True)
+    write_report(folder.place("report.html"), clusterer, files, y=classes)
+    folder.finish()
+
+
+def _finish(
+    console: Console, folder: RunFolder, summary: dict[str, Any], *, as_json: bool
+) -> None:
+    results = {name: str(folder.path / name) for name in RESULTS}
+    if as_json:
+        console.say_json(summary | {"results": results})
+        return
+    for line in describe(summary):
+        console.say(line)
+    width = max(map(len, results.values()))
+    console.say(f"  {results['report.html']:<{width}}  to look at, name, merge, move")
+    console.say(f"  {results['labels.csv']:<{width}}  path, label, name, confidence")
+    model = results["model"]
+    console.say(f"  {model:<{width}}  for sklearn-scan predict {folder.path} PHOTOS")

@@ -1,0 +1,99 @@
+"""The group of commands; each is imported when it is called."""
+
+from __future__ import annotations
+
+import io
+import sys
+from importlib import import_module
+from typing import IO, Any
+
+import click
+
+from sklearn_scan import __version__
+
+# The module and the short help of each: `--help` then need not import torch.
+_COMMANDS = {
+    "fit": ("_fit", "Cluster a folder of photos."),
+    "predict": ("_predict", "Label new photos by a fitted model."),
+    "report": ("_report", "Write the report page of a run anew."),
+    "relabel": ("_relabel", "Apply what was named, merged and moved in a report."),
+    "export": ("_export", "Make a folder of photos for each cluster."),
+    "neighbors": ("_neighbors", "Show the photos most like a photo."),
+    "embed": ("_embed", "Write the embedding of photos as an array."),
+    "encoders": ("_encoders", "List encoders to choose from."),
+    "cache": ("_cache", "Show what embeddings are kept, or delete them."),
+}
+
+# What users can put right; anything else is a fault of the code, and shows its trace.
+_EXPECTED = (ValueError, TypeError, OSError, ImportError, RuntimeError)
+
+
+class _Interruption(click.ClickException):
+    """Ctrl-C, and how to go on."""
+
+    exit_code = 130  # as shells have it: 128 + SIGINT
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, err=True)
+
+
+class _Commands(click.Group):
+    """Imports a command when it is called, and tells of errors in plain words."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"sklearn_scan.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            notes = getattr(error, "__notes__", [])
+            raise _Interruption("\n".join(["Stopped.", *notes])) from error
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except _EXPECTED as error:
+            notes = getattr(error, "__notes__", [])
+            raise click.ClickException("\n".join([_explain(error), *notes])) from error
+
+
+def _explain(error: Exception) -> str:
+    """Say what is wrong, and what to do, in the words of the command line."""
+    from sklearn_scan.exceptions import HubUnavailableError
+
+    if isinstance(error, HubUnavailableError):
+        return (
+            f"{str(error).split('. ')[0]}. Ways on: weights on disk, by --encoder NAME "
+            "--encoder-checkpoint FILE; or an encoder that learns from the photos "
+            "themselves, by --encoder SimCLR."
+        )
+    return str(error) or type(error).__name__
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
+)
+@click.version_option(__version__, prog_name="sklearn-scan")
+def main() -> None:
+    """Cluster images without labels.
+
+    Begin with:  sklearn-scan fit PHOTOS -k 10 -o out
+    """
+    # file names in no known script go out byte for byte, as they came
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")

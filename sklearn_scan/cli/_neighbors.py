@@ -1,0 +1,70 @@
+"""`sklearn-scan neighbors`: the photos most like a photo."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from sklearn_scan import load
+from sklearn_scan._gaps import readable_rows
+from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._photos import find_files
+from sklearn_scan.cli._run_folder import RunFolder, find_model
+from sklearn_scan.label_table import LabelTable
+from sklearn_scan.space_heads import center_spaces
+
+
+@click.command("neighbors")
+@click.argument("run", type=click.Path(exists=True, file_okay=False))
+@click.argument("photo", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "-n",
+    "--n-neighbors",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
+    """List the photos of a RUN most like a PHOTO, which may be one of them or new.
+
+    Prints their similarity (1 is the same, 0 unlike), cluster and path.
+    """
+    folder = RunFolder(run).open()
+    with Console(quiet=as_json) as console:
+        clusterer = load(find_model(run))
+        files = find_files(clusterer.image_names_, folder.working_folder)
+        similarity = _similarities(clusterer, clusterer.transform([photo]))
+        similarity[[i for i, file in enumerate(files) if _is_same(file, photo)]] = -2
+        rows = list(LabelTable.of(clusterer).rows())
+        nearest = [
+            {"path": files[i], "name": rows[i].name, "similarity": float(similarity[i])}
+            for i in np.argsort(-similarity, kind="stable")[:n_neighbors]
+            if similarity[i] >= -1
+        ]
+        if as_json:
+            console.say_json(nearest)
+            return
+        for row in nearest:
+            console.say(f"{row['similarity']:5.2f}  {row['name']}  {row['path']}")
+
+
+def _similarities(clusterer: Any, query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the cosine of each photo with the query, about the mean as in mining."""
+    rows = readable_rows(clusterer.embedding_)
+    embedding = torch.from_numpy(np.vstack([clusterer.embedding_[rows], query]))
+    unit = F.normalize(center_spaces(embedding, clusterer.space_dims_), dim=1)
+    similarities = np.full(len(clusterer.labels_), -2, dtype=np.float32)
+    similarities[rows] = (unit[:-1] @ unit[-1]).numpy()
+    return similarities
+
+
+def _is_same(file: str, other: str) -> bool:
+    return os.path.realpath(file) == os.path.realpath(other)

@@ -1,0 +1,256 @@
+"""Options made of constructors: their signatures say which, their docs what for."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sklearn_scan._validation import did_you_mean
+
+__all__ = [
+    "EstimatorCommand",
+    "default_cache",
+    "encoder_kinds",
+    "make_encoder",
+    "make_estimator",
+    "merge_settings",
+    "parameter_docs",
+    "read_value",
+]
+
+Settings = dict[str, Any]
+
+# Parameters that the command has in another way.
+_NAMED_OTHERWISE = {"n_clusters", "encoder", "verbose", "strong_views"}
+# What an encoder takes over from the clusterer, and what --encoder gives.
+_OF_CLUSTERER = {
+    "device", "precision", "memory", "bad_images", "n_jobs", "random_state", "verbose",
+    "model",
+}  # fmt: skip
+
+
+def _methods() -> dict[str, type]:
+    from sklearn_scan import SCANClusterer, TEMIClusterer
+
+    return {"scan": SCANClusterer, "temi": TEMIClusterer}
+
+
+def encoder_kinds() -> dict[str, type]:
+    """Return the encoders that a name stands for; any other name is a timm model's."""
+    from sklearn_scan import pretext
+
+    classes = {name: getattr(pretext, name) for name in pretext.__all__}
+    return {
+        name: each
+        for name, each in classes.items()
+        if issubclass(each, pretext.Pretext) and not inspect.isabstract(each)
+    }
+
+
+def _encoder_classes() -> list[type]:
+    from sklearn_scan import ImageEncoder
+
+    return [ImageEncoder, *encoder_kinds().values()]
+
+
+def default_cache() -> str:
+    """Return where embeddings are kept, for all runs of the user."""
+    return os.environ.get("SKLEARN_SCAN_CACHE") or str(Path.home() / ".cache")
+
+
+def read_value(text: str) -> Any:
+    """Read a value as TOML writes it; what is no TOML is a text.
+
+    Examples
+    --------
+    >>> read_value("3"), read_value("[0.7, 0.3]"), read_value("auto")
+    (3, [0.7, 0.3], 'auto')
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+class EstimatorCommand(click.Command):
+    """A command with an option for each parameter of what it makes.
+
+    Parameters
+    ----------
+    clusterer : bool, default=True
+        Whether there are options of the clusterers, beside those of encoders.
+    """
+
+    def __init__(self, *args: Any, clusterer: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._with_clusterer = clusterer
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options; they are made here, since they take an import."""
+        made: list[click.Parameter] = []
+        if self._with_clusterer:
+            made += _options(_methods().values(), _NAMED_OTHERWISE)
+        made += _options(_encoder_classes(), _OF_CLUSTERER, "encoder_")
+        return [*super().get_params(ctx), *made]
+
+
+def _options(
+    classes: Any, left_out: set[str], prefix: str = ""
+) -> Iterator[click.Option]:
+    """Return an option for each parameter that one of the classes has."""
+    docs: dict[str, str] = {}
+    for each in classes:
+        known = parameter_docs(each)
+        for name in inspect.signature(each).parameters:
+            if name not in left_out:
+                docs.setdefault(name, known.get(name, ""))
+    for name, text in docs.items():
+        flag = f"--{prefix}{name}".replace("_", "-")
+        yield click.Option(
+            [flag, f"{prefix}{name}"], type=read_value, metavar="VALUE", help=text
+        )
+
+
+def parameter_docs(documented: Callable[..., Any]) -> dict[str, str]:
+    """Return the first sentence that a numpydoc docstring has on each parameter.
+
+    Examples
+    --------
+    >>> from sklearn_scan import SCANClusterer
+    >>> parameter_docs(SCANClusterer)["n_jobs"]
+    'Workers that read images; None takes one per core.'
+    """
+    text = inspect.getdoc(documented) or ""
+    section = re.search(
+        r"^Parameters\n-+\n(.*?)(?:\n\n\w+\n-+\n|\Z)", text, re.M | re.S
+    )
+    if section is None:
+        return {}
+    entries = re.split(r"^(\w[\w, ]*) : .*\n", section[1], flags=re.M)[1:]
+    docs: dict[str, str] = {}
+    for names, body in zip(entries[::2], entries[1::2], strict=True):
+        sentence = re.split(r"(?<=\.)\s", " ".join(body.split()), maxsplit=1)[0]
+        docs |= dict.fromkeys(names.split(", "), sentence.replace("`", ""))
+    return docs
+
+
+def merge_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
+    """Return the settings of a TOML file, overruled by the options given.
+
+    Raises
+    ------
+    ValueError
+        If the file is not TOML.
+    """
+    settings: Settings = {}
+    if config is not None:
+        try:
+            settings = tomllib.loads(config.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{str(config)!r} is not TOML: {error}.") from error
+    said = {name: value for name, value in given.items() if value is not None}
+    own = {n: v for n, v in said.items() if not n.startswith("encoder")}
+    of_encoder = {
+        name.removeprefix("encoder_"): value
+        for name, value in said.items()
+        if name.startswith("encoder_")
+    }
+    settings |= own
+    if "encoder" in said or of_encoder:
+        settings["encoder"] = _overrule(
+            said.get("encoder", settings.get("encoder", "auto")), of_encoder
+        )
+    return settings
+
+
+def _overrule(encoder: Any, options: Settings) -> Any:
+    """Add options to what was said of an encoder."""
+    if not options:
+        return encoder
+    if isinstance(encoder, str):
+        return _table(encoder) | options
+    if isinstance(encoder, dict):
+        return encoder | options
+    raise ValueError(
+        "Options of the encoder go with one encoder; of several, write a table for "
+        "each, [[encoder]], in a TOML file."
+    )
+
+
+def make_estimator(settings: Mapping[str, Any]) -> Any:
+    """Return the clusterer that the settings describe.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, or no such parameter.
+    """
+    own = dict(settings)
+    methods = _methods()
+    method = str(own.pop("method", "scan"))
+    if method not in methods:
+        raise ValueError(
+            f"method must be one of {list(methods)}; got {method!r}."
+            f"{did_you_mean(method, methods)}"
+        )
+    if "encoder" in own:
+        own["encoder"] = make_encoder(own["encoder"])
+    return _make(methods[method], own, method.upper())
+
+
+def make_encoder(spec: Any) -> Any:
+    """Return what a name, a table or a list of these says to embed with.
+
+    A table has the parameters of `ImageEncoder`, or with `pretext = "SimCLR"` (or
+    another) those of that.
+
+    Raises
+    ------
+    ValueError
+        If an encoder has no such parameter.
+    TypeError
+        If `spec` is something else.
+    """
+    if isinstance(spec, list):
+        return [make_encoder(each) for each in spec]
+    if isinstance(spec, str):
+        spec = _table(spec)
+    if not isinstance(spec, dict):
+        raise TypeError(f"An encoder is a name or a table; got {spec!r}.")
+    settings = dict(spec)
+    kinds = encoder_kinds()
+    name = settings.pop("pretext", None)
+    if name is None:
+        from sklearn_scan import ImageEncoder
+
+        return _make(ImageEncoder, settings, "ImageEncoder") if settings else "auto"
+    if name not in kinds:
+        raise ValueError(
+            f"pretext must be one of {list(kinds)}; got {name!r}."
+            f"{did_you_mean(name, kinds)}"
+        )
+    return _make(kinds[name], settings, name)
+
+
+def _table(name: str) -> Settings:
+    """Return the table that a name alone stands for."""
+    if name == "auto":
+        return {}
+    return {"pretext" if name in encoder_kinds() else "model": name}
+
+
+def _make(kind: type, settings: Settings, called: str) -> Any:
+    known = inspect.signature(kind).parameters
+    for name in settings:
+        if name not in known:
+            raise ValueError(
+                f"{called} has no parameter {name!r}.{did_you_mean(name, known)}"
+            )
+    return kind(**settings)

@@ -1,0 +1,101 @@
+"""The photos that a command is about, and what is known of them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sklearn_scan.datasets import list_images
+
+__all__ = ["find_files", "list_photos", "read_truth", "resolve_truth", "truth_option"]
+
+FOLDERS = "folders"
+
+truth_option = click.option(
+    "--truth",
+    metavar=f"{FOLDERS}|FILE",
+    help="True classes to compare with, never trained on: 'folders', where each photo "
+    "lies in the folder of its class, or a CSV file of path and class.",
+)
+
+
+def list_photos(places: Sequence[str]) -> list[str]:
+    """List the photos in folders, and those named themselves; each of them once.
+
+    Raises
+    ------
+    ValueError
+        If a folder holds no image.
+    """
+    photos: dict[str, None] = {}
+    for place in places:
+        found = list_images(place) if os.path.isdir(place) else [place]
+        photos |= dict.fromkeys(found)
+    return list(photos)
+
+
+def find_files(names: Sequence[str] | None, working_folder: Path) -> list[str]:
+    """Return where the photos of a run are, from wherever the command is called.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Their paths as they were given to `fit`.
+    working_folder : path
+        Where `fit` was called.
+
+    Raises
+    ------
+    ValueError
+        If a model was not fitted on files.
+    """
+    if names is None:
+        raise ValueError("This model was fitted on features, not on photos.")
+    return [
+        name if os.path.exists(name) else os.path.join(working_folder, name)
+        for name in names
+    ]
+
+
+def resolve_truth(truth: str | None) -> str | None:
+    """Return the truth as it is known from any working folder."""
+    return truth if truth in (None, FOLDERS) else os.path.abspath(truth)
+
+
+def read_truth(truth: str | None, photos: Sequence[str]) -> list[str] | None:
+    """Return the true class of each photo.
+
+    Parameters
+    ----------
+    truth : str or None
+        "folders", where each photo lies in the folder of its class; or a CSV file with
+        the columns `path` and `class`; None where nothing is known.
+    photos : sequence of str
+        Their paths.
+
+    Raises
+    ------
+    ValueError
+        If the file has no such columns, or not all photos.
+    """
+    if truth is None:
+        return None
+    if truth == FOLDERS:
+        return [os.path.basename(os.path.dirname(photo)) for photo in photos]
+    with open(truth, newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        classes = {row["path"]: row["class"] for row in rows}
+    except KeyError as error:
+        raise ValueError(f"{truth!r} has no column {error}.") from error
+    missing = [photo for photo in photos if photo not in classes]
+    if missing:
+        raise ValueError(
+            f"{truth!r} has no class for {len(missing)} photos, such as "
+            f"{missing[0]!r}: paths must be as they are in labels.csv."
+        )
+    return [classes[photo] for photo in photos]

@@ -1,0 +1,43 @@
+"""`sklearn-scan predict`: labels for photos that were not there before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from sklearn_scan import load
+from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._photos import list_photos
+from sklearn_scan.cli._run_folder import find_model
+from sklearn_scan.label_table import LabelTable
+
+
+@click.command("predict")
+@click.argument("model", type=click.Path(exists=True, file_okay=False))
+@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="A CSV file to write."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of CSV.")
+def command(
+    model: str, photos: Sequence[str], output: str | None, as_json: bool
+) -> None:
+    """Label PHOTOS by a MODEL: a folder that `fit` made, or the model in it.
+
+    Prints path, label, name and confidence of each, as CSV. What cannot be read has the
+    label -1, or is an error where the model was fitted so.
+    """
+    paths = list_photos(photos)
+    with Console(quiet=as_json) as console:
+        clusterer = load(find_model(model))
+        table = LabelTable.predicted(clusterer, paths)
+        if output is not None:
+            table.write_csv(output)
+        if as_json:
+            console.say_json([row._asdict() for row in table.rows()])
+        elif output is None:
+            table.write_to(sys.stdout)
+        else:
+            console.say(f"{len(paths):,} photos labelled: {output}")

@@ -1,0 +1,37 @@
+"""`sklearn-scan relabel`: what was corrected in a report, applied."""
+
+from __future__ import annotations
+
+import click
+
+from sklearn_scan import load, relabel
+from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._fit import write_results
+from sklearn_scan.cli._photos import find_files, read_truth
+from sklearn_scan.cli._run_folder import RunFolder, find_model
+from sklearn_scan.label_table import LabelTable
+from sklearn_scan.relabeling import read_edits
+
+
+@click.command("relabel")
+@click.argument("run", type=click.Path(exists=True, file_okay=False))
+@click.argument("edits", type=click.Path(exists=True, dir_okay=False))
+def command(run: str, edits: str) -> None:
+    """Apply EDITS, downloaded from the report of a RUN, to all its results.
+
+    EDITS is the report's edits.json, or its labels.csv. Names and merged clusters
+    become part of the model, and hold for new photos too; moved photos are so in
+    labels.csv.
+    """
+    folder = RunFolder(run).open()
+    with Console(folder.path / "log.txt") as console:
+        clusterer = load(find_model(run))
+        changes = read_edits(edits, LabelTable.of(clusterer))
+        changed = relabel(clusterer, changes)
+        files = find_files(clusterer.image_names_, folder.working_folder)
+        classes = read_truth(folder.truth, clusterer.image_names_)
+        write_results(folder, changed, files, classes)
+        console.say(
+            f"{len(changes.names)} named, {len(changes.merged)} merged, "
+            f"{len(changes.moved)} photos moved: {changed.n_clusters_} clusters, {run}"
+        )

@@ -1,0 +1,39 @@
+"""`sklearn-scan report`: the page of a run, written anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sklearn_scan import load
+from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._photos import find_files, read_truth, truth_option
+from sklearn_scan.cli._run_folder import RunFolder, find_model
+from sklearn_scan.projection import PROJECTIONS
+from sklearn_scan.report import write_report
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(exists=True, file_okay=False))
+@truth_option
+@click.option(
+    "--projection",
+    type=click.Choice(PROJECTIONS),
+    default="tsne",
+    show_default=True,
+    help="How the map is drawn.",
+)
+@click.option("--title", help="What stands at the top of the page.")
+def command(run: str, truth: str | None, projection: str, title: str | None) -> None:
+    """Write the report.html of a RUN, the folder that `fit` made, anew."""
+    folder = RunFolder(run).open()
+    with Console() as console:
+        clusterer = load(find_model(run))
+        files = find_files(clusterer.image_names_, folder.working_folder)
+        classes = read_truth(truth or folder.truth, clusterer.image_names_)
+        page = folder.place("report.html")
+        write_report(
+            page, clusterer, files, y=classes, projection=projection, title=title
+        )
+        console.say(f"{len(files):,} photos: {Path(page)}")

@@ -1,0 +1,79 @@
+"""Axes to draw on, and the names that stand along them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
+    from matplotlib.transforms import Bbox
+
+_MOST_NAMES = 60  # along an axis: of more, every second or third
+_MOST_LETTERS = 24
+_MARGIN = 0.1  # inches
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the Axes given, or those of a new figure of so many inches."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def filled_axes(
+    ax: Axes | None, width: float, height: float, *, top: float, left: float = _MARGIN
+) -> Axes:
+    """Return the Axes given, or some of so many inches, with so wide margins."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    size = (left + width + _MARGIN, _MARGIN + height + top)
+    figure = plt.figure(figsize=size)
+    return figure.add_axes(
+        (left / size[0], _MARGIN / size[1], width / size[0], height / size[1])
+    )
+
+
+def settled_box(ax: Axes) -> Bbox:
+    """Return where the Axes are on the canvas, in pixels, once laid out."""
+    figure = ax.figure.canvas.figure  # the whole one, of a subfigure too
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    return ax.get_window_extent()
+
+
+def side_in_points(ax: Axes, columns: float, rows: float) -> float:
+    """Return how large a square is where so many fill the Axes, in points."""
+    box = settled_box(ax)
+    side = min(box.width / columns, box.height / rows)
+    return float(side * 72 / ax.figure.dpi)
+
+
+def write_names(
+    axis: XAxis | YAxis, names: Sequence[str], *, upright: bool = False
+) -> None:
+    """Put a name at each of 0, 1, 2, ..., as large as there is room for."""
+    box = settled_box(axis.axes)
+    length = box.width if axis.axis_name == "x" else box.height
+    step = -(-len(names) // _MOST_NAMES)
+    room = length * 72 / axis.axes.figure.dpi / max(len(names), 1) * step
+    axis.set_ticks(
+        np.arange(len(names))[::step],
+        [shorten(name, _MOST_LETTERS) for name in names[::step]],
+        fontsize=float(np.clip(0.85 * room, 3, 10)),
+        rotation=90 if upright else 0,
+        parse_math=False,  # a dollar in a name is a dollar
+    )
+
+
+def shorten(name: str, length: int) -> str:
+    """Return a name of at most so many characters, the last one "…" where it is cut."""
+    return name if len(name) <= length else name[: length - 1] + "…"

@@ -1,0 +1,183 @@
+"""A map of the embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_scan.images import ImageSource, SquareCrop
+from sklearn_scan.plotting._axes import axes_or_new, shorten
+from sklearn_scan.plotting._colors import style
+from sklearn_scan.plotting._fitted import (
+    classes_of,
+    even_embedding,
+    prototypes_of,
+    short_names,
+    source_of,
+)
+from sklearn_scan.plotting._map_labels import draw_images, draw_names
+from sklearn_scan.projection import project
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_THUMBNAIL = 64  # pixels
+_MOST_IN_COLUMN = 22  # of the legend
+_MOST_LETTERS, _MOST_BELOW = 16, 10
+
+
+def plot_embedding(
+    clusterer: Any,
+    images: Any = None,
+    *,
+    y: ArrayLike | None = None,
+    points: ArrayLike | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show the samples on a map, near to those that are like them.
+
+    Parameters
+    ----------
+    clusterer : fitted clusterer
+        Such as `SCANClusterer`.
+    images : images, default=None
+        Those it was fitted on, or whose features it was fitted on, in the same order:
+        each cluster's prototype is shown. None writes the clusters' names alone.
+    y : array-like of shape (n,), default=None
+        A class for each sample, which then gives the colours; None colours by cluster.
+    points : array-like of shape (n, 2), default=None
+        Where the samples lie, as `projection.project` places them, which can be used
+        for several pictures. None calls it, for t-SNE: for 2,000 samples some ten
+        seconds.
+    ax : matplotlib Axes, default=None
+        Where to draw; None makes a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+        Distances within a group of points tell more than those between groups, and
+        axes have no meaning of their own.
+
+    Raises
+    ------
+    ValueError
+        If there is not one image, class or point for each sample of the fit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_scan import SCANClusterer
+    >>> from sklearn_scan.plotting import plot_embedding
+    >>> from sklearn_scan.projection import project
+    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
+    >>> clusterer = clusterer.fit(load_digits().data[:300])
+    >>> points = project(clusterer.embedding_, method="pca")
+    >>> len(plot_embedding(clusterer, points=points).collections)
+    10
+    """
+    check_is_fitted(clusterer)
+    source = None if images is None else source_of(clusterer, images)
+    groups, names = clusterer.labels_, short_names(clusterer)
+    if y is not None:
+        classes, groups = np.unique(classes_of(clusterer, y), return_inverse=True)
+        names = [f"{name}" for name in classes]
+    points = _place(clusterer, points)
+    groups = np.where(clusterer.labels_ < 0, -1, groups)
+    ax = axes_or_new(ax, 8, 6.4)
+    _draw_groups(ax, points, groups, names)
+    if y is None:
+        title = "clusters"
+    else:
+        title = "classes"
+        _draw_legend(ax, len(names))
+    ax.set_title(title)
+    if source is not None:
+        _draw_prototypes(ax, clusterer, source, points)
+    elif y is None:
+        _draw_names(ax, points, groups, names)
+    return ax
+
+
+def _place(clusterer: Any, points: ArrayLike | None) -> NDArray[np.float64]:
+    """Return a place for each sample: the one given, or one found."""
+    n_samples = len(clusterer.labels_)
+    if points is None:
+        return project(even_embedding(clusterer), random_state=0).astype(np.float64)
+    places = np.asarray(points, dtype=np.float64)
+    if places.shape != (n_samples, 2):
+        raise ValueError(
+            f"points must have shape ({n_samples}, 2), a row for each sample of the "
+            f"fit; got {places.shape}."
+        )
+    return places
+
+
+def _draw_groups(
+    ax: Axes,
+    points: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    names: Sequence[str],
+) -> None:
+    """Draw the points of each group in its colour, and the frame around them."""
+    size = float(np.clip(12_000 / max(1, len(points)), 3, 24))
+    for group, name in enumerate(names):
+        color, marker = style(group)
+        rows = groups == group
+        ax.scatter(
+            points[rows, 0],
+            points[rows, 1],
+            s=size,
+            color=color,
+            marker=marker,
+            alpha=0.75,
+            linewidths=0,
+            label=f"{shorten(name, _MOST_LETTERS)}",
+            rasterized=len(points) > 5_000,  # or a PDF of it takes minutes to show
+        )
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_color("#cccccc")
+    ax.margins(0.06)
+
+
+def _draw_legend(ax: Axes, n_names: int) -> None:
+    columns = -(-n_names // _MOST_IN_COLUMN)
+    legend = ax.legend(
+        loc="center left", bbox_to_anchor=(1, 0.5), ncols=columns, frameon=False,
+        handletextpad=0.2, markerscale=2,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _draw_names(
+    ax: Axes,
+    points: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    names: Sequence[str],
+) -> None:
+    """Write the name of each cluster into the midst of its points."""
+    found = np.unique(groups[groups >= 0])
+    middles = np.array([np.median(points[groups == g], axis=0) for g in found])
+    draw_names(ax, [shorten(names[g], _MOST_LETTERS) for g in found], middles)
+
+
+def _draw_prototypes(
+    ax: Axes, clusterer: Any, source: ImageSource, points: NDArray[np.float64]
+) -> None:
+    """Put each cluster's prototype, with its name, where it lies."""
+    prototypes = prototypes_of(clusterer)
+    found = np.flatnonzero(prototypes >= 0)
+    names = short_names(clusterer)
+    tile = SquareCrop(_THUMBNAIL)
+    draw_images(
+        ax,
+        [source.read(int(i), tile) for i in prototypes[found]],
+        [shorten(names[cluster], _MOST_BELOW) for cluster in found],
+        [style(int(cluster))[0] for cluster in found],
+        points[prototypes[found]],
+    )

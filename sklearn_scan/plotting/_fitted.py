@@ -1,0 +1,88 @@
+"""What the pictures read off a fitted clusterer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sklearn_scan._gaps import readable_rows
+from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.prototypes import cluster_members, cluster_prototypes
+from sklearn_scan.space_heads import center_spaces
+
+
+def source_of(clusterer: Any, images: Any) -> ImageSource:
+    """Return the images of the fit, to be read one by one.
+
+    Raises
+    ------
+    NotFittedError
+        If the clusterer is not fitted.
+    ValueError
+        If there is not one image for each sample of the fit.
+    """
+    check_is_fitted(clusterer)
+    source = as_image_source(images)
+    if len(source) != len(clusterer.labels_):
+        raise ValueError(
+            f"images must be the {len(clusterer.labels_)} the clusterer was fitted on; "
+            f"got {len(source)}."
+        )
+    return source
+
+
+def classes_of(clusterer: Any, y: ArrayLike) -> NDArray[Any]:
+    """Return the class of each sample of the fit.
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each sample.
+    """
+    classes: NDArray[Any] = column_or_1d(y)
+    if len(classes) != len(clusterer.labels_):
+        raise ValueError(
+            f"y must have a class for each of the {len(clusterer.labels_)} samples of "
+            f"the fit; got {len(classes)}."
+        )
+    return classes
+
+
+def short_names(clusterer: Any) -> list[str]:
+    """Return what to call clusters where it is plain that they are: 0, or its name."""
+    return [
+        f"{cluster}" if name == f"cluster {cluster}" else name
+        for cluster, name in enumerate(clusterer.cluster_names_)
+    ]
+
+
+def members_of(clusterer: Any) -> list[NDArray[np.int64]]:
+    """Return the rows of each cluster's members, the most confident first."""
+    return cluster_members(clusterer.labels_, clusterer.probabilities_)
+
+
+def prototypes_of(clusterer: Any) -> NDArray[np.int64]:
+    """Return the row of each cluster's prototype; -1 where it has no member."""
+    labels = clusterer.labels_
+    # Members are those of `labels_`, which people may have corrected: in their rows
+    # no other cluster is to be more probable.
+    others = np.arange(clusterer.n_clusters_) != labels[:, None]
+    probabilities = np.where(others, -1.0, clusterer.probabilities_)
+    probabilities[labels < 0] = np.nan
+    return cluster_prototypes(even_embedding(clusterer), probabilities)
+
+
+def even_embedding(clusterer: Any) -> NDArray[np.float32]:
+    """Return the embedding, of several spaces with equal weight; NaN as it has."""
+    embedding: NDArray[np.float32] = clusterer.embedding_
+    if len(clusterer.space_dims_) == 1:
+        return embedding
+    rows = readable_rows(embedding)
+    readable = torch.from_numpy(embedding[rows])
+    even = np.full(embedding.shape, np.nan, dtype=np.float32)
+    even[rows] = center_spaces(readable, clusterer.space_dims_).numpy()
+    return even

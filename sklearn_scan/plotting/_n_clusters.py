@@ -1,0 +1,45 @@
+"""The curve that the number of clusters was read off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sklearn_scan.model_selection import ClusterNumberCurve
+from sklearn_scan.plotting._axes import axes_or_new
+from sklearn_scan.plotting._colors import DIM, MAIN
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_n_clusters(curve: ClusterNumberCurve, *, ax: Axes | None = None) -> Axes:
+    """Show how well each number of clusters fits the graph of neighbours.
+
+    Parameters
+    ----------
+    curve : ClusterNumberCurve
+        Of `estimate_n_clusters`, or a clusterer's `n_clusters_curve_`.
+    ax : matplotlib Axes, default=None
+        Where to draw; None makes a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+        The modularity by the number of clusters; the number chosen is marked.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_scan.model_selection import estimate_n_clusters
+    >>> from sklearn_scan.plotting import plot_n_clusters
+    >>> curve = estimate_n_clusters(load_digits().data[:500], random_state=0)
+    >>> plot_n_clusters(curve).get_xlabel()
+    'number of clusters'
+    """
+    ax = axes_or_new(ax, 6, 4)
+    ax.plot(curve.candidates, curve.scores, marker=".", color=MAIN)
+    ax.axvline(curve.n_clusters, color=DIM, linestyle="--")
+    ax.set_title(f"{curve.n_clusters} clusters")
+    ax.set_xlabel("number of clusters")
+    ax.set_ylabel("modularity")
+    return ax

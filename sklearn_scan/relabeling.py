@@ -1,0 +1,286 @@
+"""Clusters as people correct them: named, merged, and images moved between them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from sklearn_scan.heads import MergedClusters
+from sklearn_scan.label_table import LabelTable, read_labels
+
+__all__ = ["Edits", "read_edits", "relabel"]
+
+FORMAT, VERSION = "sklearn-scan-edits", 1
+
+Clusterer = TypeVar("Clusterer")
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What is to be changed of a clustering; all numbers are those of before.
+
+    Parameters
+    ----------
+    names : mapping of int to str
+        The new names of clusters.
+    merged : mapping of int to int
+        Clusters, and those that they become a part of.
+    moved : mapping of int to int
+        Rows of images, and the clusters that these belong to.
+    """
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)
+    moved: Mapping[int, int] = field(default_factory=dict)
+
+
+def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clusterer:
+    """Name clusters, merge them and move images between them.
+
+    Parameters
+    ----------
+    clusterer : fitted clusterer
+        Which stays as it is.
+    edits : Edits or path
+        What to change, or what a report has downloaded: its `edits.json`, or its
+        `labels.csv`, edited further or not (see `read_edits`).
+
+    Returns
+    -------
+    clusterer
+        A changed copy, which predicts merged clusters too: their probabilities are
+        summed. Clusters are renumbered without gaps, in their old order. Images that
+        were moved are so in `labels_` only, while `probabilities_` remain the model's.
+
+    Raises
+    ------
+    ValueError
+        If the edits are of another clustering, or name clusters or images that are not
+        there.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_scan import SCANClusterer, relabel
+    >>> from sklearn_scan.relabeling import Edits
+    >>> X = load_digits().data[:300]
+    >>> clusterer = SCANClusterer(n_clusters=10, random_state=0).fit(X)
+    >>> fewer = relabel(clusterer, Edits(names={0: "zeros"}, merged={9: 3}))
+    >>> fewer.n_clusters_, fewer.cluster_names_[0], fewer.predict_proba(X).shape
+    (9, 'zeros', (300, 9))
+    """
+    check_is_fitted(clusterer)
+    old: Any = clusterer
+    if not isinstance(edits, Edits):
+        edits = read_edits(edits, LabelTable.of(old))
+    names = list(old.cluster_names_)
+    groups = _number_groups(edits.merged, len(names))
+    for cluster, name in edits.names.items():
+        _check_cluster(cluster, len(names))
+        names[cluster] = _check_name(name)
+    survivors = [c for c in range(len(names)) if c not in edits.merged]
+    new = copy.copy(old)
+    new.module_ = _merge(old.module_, groups)
+    new.n_clusters_ = len(survivors)
+    new.classes_ = np.arange(len(survivors))
+    new.cluster_names_ = [names[cluster] for cluster in survivors]
+    new.probabilities_ = new._probabilities(old.embedding_)
+    new.confident_ = new.probabilities_.max(axis=1) > new.confidence_threshold
+    new.labels_ = _move(old.labels_, edits.moved, groups)
+    return new
+
+
+def _merge(module: nn.Sequential, groups: NDArray[np.int64]) -> nn.Sequential:
+    """Return the module with its clusters merged; of one merged before, once more."""
+    parts = list(copy.deepcopy(module))
+    if len(groups) == groups.max() + 1:
+        return nn.Sequential(*parts)
+    into = torch.from_numpy(groups)
+    if isinstance(last := parts[-1], MergedClusters):
+        into = into[last.groups]
+        parts.pop()
+    return nn.Sequential(*parts, MergedClusters(into)).eval()
+
+
+def _number_groups(merged: Mapping[int, int], n_clusters: int) -> NDArray[np.int64]:
+    """Return the new number of each cluster."""
+    roots = np.arange(n_clusters)
+    for cluster in merged:
+        _check_cluster(cluster, n_clusters)
+        root, seen = cluster, {cluster}
+        while root in merged:
+            root = merged[root]
+            if root in seen:
+                raise ValueError(f"Cluster {cluster} is merged into itself.")
+            seen.add(root)
+        _check_cluster(root, n_clusters)
+        roots[cluster] = root
+    return np.unique(roots, return_inverse=True)[1]
+
+
+def _move(
+    labels: NDArray[np.int64], moved: Mapping[int, int], groups: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the labels in the new numbers, with images moved."""
+    new = np.where(labels >= 0, groups[labels], -1)
+    for row, cluster in moved.items():
+        _check_cluster(cluster, len(groups))
+        if not 0 <= row < len(labels):
+            raise ValueError(f"There is no image {row}: there are {len(labels)}.")
+        if labels[row] < 0:
+            raise ValueError(f"Image {row} cannot be read, and is of no cluster.")
+        new[row] = groups[cluster]
+    return new
+
+
+def _check_cluster(cluster: int, n_clusters: int) -> None:
+    if not 0 <= cluster < n_clusters:
+        raise ValueError(
+            f"There is no cluster {cluster}: they are numbered 0 to {n_clusters - 1}."
+        )
+
+
+def _check_name(name: Any) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"The name of a cluster must be a text; got {name!r}.")
+    return name.strip()
+
+
+def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
+    """Read what a report has downloaded.
+
+    Parameters
+    ----------
+    path : path
+        `edits.json`; or a `labels.csv`, of which most images of each cluster say what
+        becomes of the cluster, and the others are moved.
+    table : LabelTable
+        Of the clustering that is to be changed.
+
+    Returns
+    -------
+    Edits
+
+    Raises
+    ------
+    ValueError
+        If the file is neither, or of another clustering.
+    """
+    if Path(path).suffix.lower() == ".json":
+        return _read_json(Path(path), table)
+    rows = read_labels(path)
+    own = zip(table.paths, table.confidence_texts, strict=True)
+    if [(row["path"], row["confidence"]) for row in rows] != list(own):
+        raise ValueError(_of_another_run(path))
+    return _compare(rows, table)
+
+
+def _of_another_run(path: str | os.PathLike[str]) -> str:
+    return (
+        f"{os.fspath(path)!r} is of another run: its images, or how sure it is of "
+        "them, are not those of this one. Correct the report of this run."
+    )
+
+
+def _read_json(path: Path, table: LabelTable) -> Edits:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}")
+        version, run = int(content["version"]), content["run"]
+        edits = Edits(
+            names={int(c): name for c, name in content["names"].items()},
+            merged={int(c): int(into) for c, into in content["merged"].items()},
+            moved={int(row): int(c) for row, c in content["moved"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} is not the edits.json of a report: {error!r}."
+        ) from error
+    if version > VERSION:
+        raise ValueError(f"{os.fspath(path)!r} is of a newer sklearn_scan: upgrade it.")
+    if run != table.run:
+        raise ValueError(_of_another_run(path))
+    return edits
+
+
+def _compare(rows: list[dict[str, str]], table: LabelTable) -> Edits:
+    """Return what turns the table into these rows."""
+    labels = np.array([_read_label(row["label"]) for row in rows])
+    n_clusters = len(table.cluster_names)
+    odd = np.flatnonzero((labels < 0) != (table.labels < 0))
+    if len(odd):
+        raise ValueError(
+            f"{rows[odd[0]]['path']!r} has the label {labels[odd[0]]}, and had "
+            f"{table.labels[odd[0]]}: -1 is for images that cannot be read."
+        )
+    into = _follow(table.labels, labels, n_clusters)
+    # a merged cluster is known by the first of those that it is made of
+    firsts: dict[int, int] = {}
+    for cluster, label in into.items():
+        firsts.setdefault(label, cluster)
+    unknown = sorted(set(labels[labels >= 0].tolist()) - set(firsts))
+    if unknown:
+        raise ValueError(
+            f"Label {unknown[0]} has most of no cluster's images: images may be moved "
+            "to clusters that there are, and clusters named or merged as a whole."
+        )
+    return Edits(
+        names=_read_names(rows, labels, firsts, table.cluster_names),
+        merged={c: firsts[label] for c, label in into.items() if firsts[label] != c},
+        moved={
+            row: firsts[int(label)]
+            for row, (old, label) in enumerate(zip(table.labels, labels, strict=True))
+            if old >= 0 and into[int(old)] != label
+        },
+    )
+
+
+def _read_label(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"A label must be a whole number; got {text!r}.") from None
+
+
+def _follow(
+    before: NDArray[np.int64], after: NDArray[np.int64], n_clusters: int
+) -> dict[int, int]:
+    """Return the label that most images of each cluster have afterwards."""
+    into = {}
+    for cluster in range(n_clusters):
+        now = after[before == cluster]
+        if len(now):
+            into[cluster] = int(np.bincount(now).argmax())
+    return into
+
+
+def _read_names(
+    rows: list[dict[str, str]],
+    labels: NDArray[np.int64],
+    firsts: Mapping[int, int],
+    old_names: Any,
+) -> dict[int, str]:
+    """Return the names that are new, by the number of before."""
+    names: dict[int, str] = {}
+    for row, label in zip(rows, labels.tolist(), strict=True):
+        if label < 0:
+            continue  # an image that cannot be read
+        cluster, name = firsts[label], row["name"]
+        if names.setdefault(cluster, name) != name:
+            raise ValueError(
+                f"Label {label} has two names, {names[cluster]!r} and {name!r}: give "
+                "all its images one name."
+            )
+    return {c: name for c, name in names.items() if name != old_names[c]}

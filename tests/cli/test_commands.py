@@ -1,0 +1,242 @@
+"""What can be done with a finished run."""
+
+import csv
+import io
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from cli_helpers import QUICK
+
+from sklearn_scan import load
+from sklearn_scan.cli import _export as export_module
+from sklearn_scan.label_table import LabelTable
+
+
+def read_rows(text):
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def photo_zero(photos):
+    return next(photos.rglob("photo 0.png"))
+
+
+def write_edits(path, run, **changes):
+    content = {
+        "format": "sklearn-scan-edits",
+        "version": 1,
+        "run": LabelTable.of(load(run / "model")).run,
+        "names": {},
+        "merged": {},
+        "moved": {},
+    }
+    path.write_text(json.dumps(content | changes), encoding="utf-8")
+    return path
+
+
+def test_predict_prints_csv(run, photos, call):
+    result = call("predict", run, photos)
+    rows = read_rows(result.stdout)
+    clusterer = load(run / "model")
+    assert [row["path"] for row in rows] == clusterer.image_names_
+    assert [int(row["label"]) for row in rows] == clusterer.labels_.tolist()
+    assert all(row["name"].startswith("cluster ") for row in rows if row["confidence"])
+
+
+def test_predict_of_a_model_folder_as_json(run, photos, call):
+    photo = photo_zero(photos)
+    result = call("predict", run / "model", photo, "--json")
+    (row,) = json.loads(result.stdout)
+    assert row["path"] == str(photo)
+    assert float(row["confidence"]) > 0
+
+
+def test_predict_to_a_file(run, photos, tmp_path, call):
+    result = call("predict", run, photos, "-o", tmp_path / "new.csv")
+    assert "40 photos labelled" in result.stdout
+    assert len(read_rows((tmp_path / "new.csv").read_text())) == 40
+
+
+def test_report_is_written_anew(run, call):
+    (run / "report.html").unlink()
+    call(
+        "report", run, "--truth", "folders", "--projection", "pca", "--title", "Shapes"
+    )
+    assert "Shapes" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_relabel_by_json_reaches_all_results(run, photos, tmp_path, call):
+    edits = write_edits(
+        tmp_path / "edits.json", run, names={"0": "round"}, merged={"2": 0},
+        moved={"5": 1},
+    )  # fmt: skip
+    result = call("relabel", run, edits)
+    assert "1 named, 1 merged, 1 photos moved: 2 clusters" in result.stdout
+    rows = read_rows((run / "labels.csv").read_text())
+    assert {row["name"] for row in rows} == {"", "round", "cluster 1"}
+    assert rows[5]["label"] == "1"
+    assert "round" in (run / "report.html").read_text(encoding="utf-8")
+    predicted = read_rows(call("predict", run, photos).stdout)
+    assert {row["label"] for row in predicted} <= {"-1", "0", "1"}
+
+
+def test_relabel_by_csv(run, tmp_path, call):
+    table = (run / "labels.csv").read_text().replace("cluster 1", "others")
+    (tmp_path / "labels.csv").write_text(table)
+    call("relabel", run, tmp_path / "labels.csv")
+    assert load(run / "model").cluster_names_ == ["cluster 0", "others", "cluster 2"]
+
+
+def test_relabel_by_a_table_of_another_run_changes_nothing(run, tmp_path, call):
+    before = (run / "labels.csv").read_text()
+    rows = before.splitlines()
+    (tmp_path / "labels.csv").write_text("\n".join(rows[:-1]) + "\n")
+    result = call("relabel", run, tmp_path / "labels.csv", expect=1)
+    assert "another run" in result.output
+    assert (run / "labels.csv").read_text() == before
+
+
+@pytest.mark.parametrize("command", [["report"], ["export", "x", "--copy"]])
+def test_a_folder_that_is_no_run(tmp_path, call, command):
+    name, *rest = command
+    result = call(name, tmp_path, *rest, expect=1)
+    assert "not a folder that" in result.output
+
+
+def test_a_model_of_a_newer_version(run, photos, call):
+    path = run / "model" / "model.json"
+    content = json.loads(path.read_text())
+    content["version"] = 999
+    path.write_text(json.dumps(content))
+    result = call("predict", run, photos, expect=1)
+    assert "Upgrade sklearn_scan" in result.output
+
+
+@pytest.mark.parametrize("way", ["--link", "--copy"])
+def test_export(run, photos, tmp_path, call, way):
+    result = call("export", run, tmp_path / "sorted", way)
+    assert "40 photos in 4 folders" in result.stdout
+    clusterer = load(run / "model")
+    for name in clusterer.cluster_names_:
+        n_files = len(list((tmp_path / "sorted" / name).iterdir()))
+        assert n_files == clusterer.labels_.tolist().count(int(name[-1]))
+    link = next((tmp_path / "sorted" / "unreadable").iterdir())
+    assert link.is_symlink() == (way == "--link")
+    assert link.read_bytes() == b"no image"
+
+
+def test_export_again(run, tmp_path, call):
+    call("export", run, tmp_path / "sorted", "--copy")
+    (tmp_path / "sorted" / "cluster 0" / "mine.txt").write_text("mine")
+    assert (
+        "--overwrite"
+        in call("export", run, tmp_path / "sorted", "--link", expect=1).output
+    )
+    call("export", run, tmp_path / "sorted", "--link", "--overwrite")
+    files = list((tmp_path / "sorted" / "cluster 0").iterdir())
+    assert [path.name for path in files if not path.is_symlink()] == ["mine.txt"]
+
+
+def test_export_keeps_photos_of_one_name_apart(run, photos, tmp_path, call):
+    rows = (run / "labels.csv").read_text()
+    twin = photos.parent / "twin" / "photo 0.png"
+    twin.parent.mkdir(exist_ok=True)
+    shutil.copy(photo_zero(photos), twin)
+    first = next(line for line in rows.splitlines() if "photo 0.png" in line)
+    again = first.replace(str(photo_zero(photos)), str(twin))
+    (run / "labels.csv").write_text(rows + again + "\n")
+    call("export", run, tmp_path / "sorted", "--copy")
+    names = {path.name for path in (tmp_path / "sorted").rglob("photo 0*")}
+    assert names == {"photo 0.png", "photo 0-2.png"}
+
+
+def test_export_where_there_are_no_links(run, tmp_path, call, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(export_module.Path, "symlink_to", refuse)
+    result = call("export", run, tmp_path / "sorted", "--link", expect=1)
+    assert "pass --copy" in result.output
+
+
+def test_export_of_photos_that_are_gone(run, photos, tmp_path, call):
+    table = (run / "labels.csv").read_text()
+    gone = table.replace("photo 7.png", "gone.png")
+    (run / "labels.csv").write_text(gone)
+    result = call("export", run, tmp_path / "sorted", "--link", expect=1)
+    assert "1 photos are no longer where they were" in result.output
+    assert "39 photos in" in result.output
+
+
+def test_neighbors_of_a_photo_of_the_run(run, photos, call):
+    photo = photo_zero(photos)
+    near = json.loads(call("neighbors", run, photo, "-n", 5, "--json").stdout)
+    assert len(near) == 5
+    similarities = [row["similarity"] for row in near]
+    assert similarities == sorted(similarities, reverse=True)
+    assert str(photo) not in {row["path"] for row in near}
+
+
+def test_the_nearest_of_a_copy_is_the_photo_itself(run, photos, tmp_path, call):
+    photo = photo_zero(photos)
+    shutil.copy(photo, tmp_path / "new.png")
+    line = call("neighbors", run, tmp_path / "new.png", "-n", 1).stdout
+    assert line.startswith(" 1.00  cluster ")
+    assert line.rstrip().endswith(str(photo))
+
+
+def test_neighbors_agree_with_those_mined(run, photos, call):
+    clusterer = load(run / "model")
+    near = json.loads(
+        call("neighbors", run, clusterer.image_names_[3], "-n", 4, "--json").stdout
+    )
+    mined = [clusterer.image_names_[i] for i in clusterer.neighbors_.indices[3][:4]]
+    assert [row["path"] for row in near] == mined
+
+
+def test_commands_work_from_elsewhere(photos, tmp_path, call, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    call("fit", "photos", "-k", 2, "-o", tmp_path / "out", *QUICK)
+    monkeypatch.chdir(tmp_path)
+    call("report", "out")
+    call("export", "out", "sorted", "--link")
+    assert all(path.exists() for path in (tmp_path / "sorted").rglob("*.png"))
+
+
+def test_embed(photos, tmp_path, call):
+    options = QUICK[:6]
+    result = call("embed", photos, "-o", tmp_path / "e.npy", "--json", *options)
+    summary = json.loads(result.stdout)
+    embedding = np.load(tmp_path / "e.npy")
+    assert embedding.shape == (40, summary["n_features"])
+    assert np.isnan(embedding).any(axis=1).sum() == summary["n_unreadable"] == 1
+    paths = [row["path"] for row in read_rows((tmp_path / "e.csv").read_text())]
+    assert sorted(os.path.basename(path) for path in paths)[0] == "broken.jpg"
+    again = call("embed", photos, "-o", tmp_path / "e.npy", *options, expect=1)
+    assert "--overwrite" in again.output
+
+
+def test_encoders(call):
+    assert "the default" in call("encoders").stdout
+    assert "SimCLR" in call("encoders").stdout
+    assert all("dinov2" in name for name in call("encoders", "*dinov2*").stdout.split())
+    assert "No pretrained model" in call("encoders", "*nothing*", expect=1).output
+
+
+def test_cache(photos, tmp_path, own_cache, call):
+    memory = ["--memory", tmp_path / "kept"]
+    call("fit", photos, "-k", 2, "-o", tmp_path / "out", *memory, *QUICK)
+    info = json.loads(call("cache", *memory, "--json").stdout)
+    assert sum(each["n_images"] for each in info["encoders"]) == 39
+    assert "Deleted" in call("cache", *memory, "--clear").stdout
+    assert json.loads(call("cache", *memory, "--json").stdout)["encoders"] == []
+
+
+def test_help_of_every_command(call):
+    for name in ["fit", "predict", "report", "relabel", "export", "neighbors",
+                 "embed", "encoders", "cache"]:  # fmt: skip
+        assert "Usage" in call(name, "--help").stdout
+    assert "0.1" in call("--version").stdout
+    assert call("clusterize", expect=2).exit_code == 2

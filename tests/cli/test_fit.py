@@ -1,0 +1,190 @@
+"""From photos to a folder of results."""
+
+import csv
+import json
+from importlib import import_module
+
+import numpy as np
+import pytest
+from cli_helpers import QUICK
+from PIL import Image
+
+from sklearn_scan import load
+
+fit_module = import_module("sklearn_scan.cli._fit")
+
+
+def read_csv(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_results(finished_run, photos):
+    out, _ = finished_run
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "labels.csv", "report.html", "model", "log.txt", ".sklearn-scan.json",
+    }  # fmt: skip
+    rows = read_csv(out / "labels.csv")
+    assert len(rows) == 40
+    assert list(rows[0]) == ["path", "label", "name", "confidence"]
+    assert {row["label"] for row in rows} <= {"-1", "0", "1", "2"}
+    (broken,) = [row for row in rows if row["label"] == "-1"]
+    assert broken["path"] == str(photos / "circle" / "broken.jpg")
+    assert (broken["name"], broken["confidence"]) == ("", "")
+    sure = [float(row["confidence"]) for row in rows if row["confidence"]]
+    assert min(sure) >= 1 / 3
+    clusterer = load(out / "model")
+    assert clusterer.labels_.tolist() == [int(row["label"]) for row in rows]
+    assert clusterer.random_state == 0
+
+
+def test_the_summary_is_short_and_says_where_to_look(finished_run):
+    out, result = finished_run
+    lines = result.stdout.splitlines()
+    assert len(lines) < 12
+    assert lines[0].startswith("39 photos in 3 clusters, by SCANClusterer on SimCLR")
+    assert sum(map(int, lines[1].removeprefix("Sizes: ").rstrip(".").split(","))) == 39
+    assert lines[2].startswith("Sure of ")
+    assert lines[3].startswith("Look first at 'cluster ")
+    assert "1 photos cannot be read" in result.stdout
+    assert str(out / "report.html") in result.stdout
+
+
+def test_the_log(finished_run):
+    log = (finished_run[0] / "log.txt").read_text()
+    assert "SCANClusterer(" in log
+    assert "broken.jpg: " in log
+    assert "39 photos in 3 clusters" in log
+
+
+def test_json(photos, tmp_path, call):
+    out = tmp_path / "out"
+    result = call(
+        "fit", photos / "circle", photos / "square", "-k", 2, "-o", out, "--json",
+        "--truth", "folders", *QUICK,
+    )  # fmt: skip
+    summary = json.loads(result.stdout)
+    assert summary["n_images"] == 27
+    assert summary["n_unreadable"] == 1
+    assert sum(summary["cluster_sizes"]) == 26
+    assert 0 <= summary["agreement"]["accuracy"] <= 1
+    assert summary["results"]["model"] == str(out / "model")
+
+
+def test_two_runs_are_equal(finished_run, photos, tmp_path, call):
+    call("fit", photos, "-k", 3, "-o", tmp_path / "out", *QUICK)
+    first, second = load(finished_run[0] / "model"), load(tmp_path / "out" / "model")
+    assert np.array_equal(first.probabilities_, second.probabilities_, equal_nan=True)
+
+
+def test_a_toml_file_and_an_automatic_number(photos, tmp_path, call):
+    config = tmp_path / "run.toml"
+    config.write_text(
+        "n_heads = 6\nmax_epochs = 5\nfinetune = false\nself_label_epochs = 0\n"
+        '[encoder]\npretext = "SimCLR"\nepochs = 1\nimage_size = 16\n'
+    )
+    call("fit", photos, "-k", "auto", "--config", config, "-o", tmp_path / "out")
+    clusterer = load(tmp_path / "out" / "model")
+    assert clusterer.n_clusters == "auto"
+    assert clusterer.max_epochs == 5
+    assert not clusterer.self_labeled_
+
+
+def test_a_folder_that_is_not_empty(photos, tmp_path, call):
+    (tmp_path / "diary.txt").write_text("mine")
+    result = call("fit", photos, "-k", 3, "-o", tmp_path, *QUICK, expect=1)
+    assert "--overwrite" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
+
+
+def test_overwrite(run, photos, call):
+    (run / "diary.txt").write_text("mine")
+    call("fit", photos, "-k", 2, "-o", run, *QUICK, expect=1)
+    assert load(run / "model").n_clusters_ == 3
+    call("fit", photos, "-k", 2, "-o", run, "--overwrite", *QUICK)
+    assert load(run / "model").n_clusters_ == 2
+    assert (run / "diary.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["-k", "0"], 1, "n_clusters == 0"),
+        (["-k", "many"], 1, "n_clusters must be 'auto' or a number"),
+        (["--n-heads", "-2"], 1, "n_heads"),
+        (["--encoder", "resnet19"], 1, "Did you mean"),
+        (["--truth", "none.csv"], 1, "none.csv"),
+        (["--no-such-option"], 2, "No such option"),
+        (["--config", "none.toml"], 2, "does not exist"),
+    ],
+)
+def test_wrong_settings_are_told_in_a_line(
+    photos, tmp_path, call, arguments, code, message
+):
+    result = call("fit", photos, "-o", tmp_path / "out", *arguments, expect=code)
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_folder_without_photos(tmp_path, call):
+    (tmp_path / "photos").mkdir()
+    result = call("fit", tmp_path / "photos", "-o", tmp_path / "out", expect=1)
+    assert "hold images" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_hub_out_of_reach_says_which_options_help(
+    photos, tmp_path, call, monkeypatch
+):
+    from sklearn_scan.exceptions import HubUnavailableError
+
+    def refuse(*args, **kwargs):
+        raise HubUnavailableError("The weights could not be fetched. Three ways on: x")
+
+    monkeypatch.setattr("sklearn_scan.encoders._image_encoder.build_backbone", refuse)
+    result = call("fit", photos, "-o", tmp_path / "out", expect=1)
+    assert "could not be fetched. Ways on" in result.output
+    assert "--encoder-checkpoint" in result.output
+
+
+def test_stopped_while_training(photos, tmp_path, call, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr("sklearn_scan._base.BaseImageClusterer._fit_heads", stop)
+        patched.setattr("sklearn_scan._scan_stage.ScanStageMixin._fit_heads", stop)
+        result = call("fit", photos, "-k", 3, "-o", out, *QUICK, expect=130)
+    assert "the same command goes on" in result.output
+    call("fit", photos, "-k", 3, "-o", out, *QUICK)
+    assert load(out / "model").n_clusters_ == 3
+
+
+def test_stopped_while_the_page_is_written(photos, tmp_path, call, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(fit_module, "write_report", stop)
+        result = call("fit", photos, "-k", 3, "-o", out, *QUICK, expect=130)
+    assert f"sklearn-scan report {out}" in result.output
+    assert (out / "labels.csv").exists()
+    call("report", out)
+    assert (out / "report.html").exists()
+
+
+def test_odd_file_names(tmp_path, call):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = ["a,b.png", 'q"uote.png', "emoji 🐱.png", "new\nline.png", "<script>.png"]
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        name = names[i] if i < len(names) else f"{i}.png"
+        pixels = rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    call("fit", folder, "-k", 2, "-o", tmp_path / "out", *QUICK)
+    found = {row["path"] for row in read_csv(tmp_path / "out" / "labels.csv")}
+    assert {str(folder / name) for name in names} <= found

@@ -1,0 +1,96 @@
+"""The folder of results: nothing is overwritten or deleted that is not its own."""
+
+import json
+
+import pytest
+
+from sklearn_scan.cli._run_folder import RunFolder
+
+
+def finished(path, names=("labels.csv",)):
+    folder = RunFolder(path)
+    folder.prepare(names, overwrite=False)
+    for name in names:
+        folder.place(name).parent.mkdir(exist_ok=True)
+        folder.place(name).write_text("ours")
+    folder.finish()
+    return folder
+
+
+def test_a_new_folder_is_made(tmp_path):
+    finished(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b" / "labels.csv").read_text() == "ours"
+
+
+def test_a_finished_run_asks_for_overwrite(tmp_path):
+    finished(tmp_path / "out")
+    with pytest.raises(ValueError, match="--overwrite"):
+        RunFolder(tmp_path / "out").prepare(["labels.csv"], overwrite=False)
+    RunFolder(tmp_path / "out").prepare(["labels.csv"], overwrite=True)
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.prepare(["labels.csv"], overwrite=False)
+    folder.place("labels.csv").write_text("half")
+    RunFolder(tmp_path).prepare(["labels.csv"], overwrite=False)
+
+
+def test_what_others_put_there_asks_for_overwrite_and_stays(tmp_path):
+    (tmp_path / "diary.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty"):
+        RunFolder(tmp_path).prepare(["labels.csv"], overwrite=False)
+    folder = RunFolder(tmp_path)
+    folder.prepare(["labels.csv"], overwrite=True)
+    folder.clear()
+    assert (tmp_path / "diary.txt").read_text() == "mine"
+
+
+def test_a_file_of_the_users_is_never_replaced(tmp_path):
+    (tmp_path / "labels.csv").write_text("mine")
+    with pytest.raises(ValueError, match="was not made by sklearn-scan"):
+        RunFolder(tmp_path).prepare(["labels.csv"], overwrite=True)
+    assert (tmp_path / "labels.csv").read_text() == "mine"
+
+
+def test_clear_deletes_what_was_made_only(tmp_path):
+    folder = finished(tmp_path, ["cats/1.jpg", "dogs/2.jpg"])
+    (tmp_path / "cats" / "mine.jpg").write_text("mine")
+    folder.clear()
+    assert [p.name for p in (tmp_path / "cats").iterdir()] == ["mine.jpg"]
+    assert not (tmp_path / "dogs").exists()
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ValueError, match="is a file"):
+        RunFolder(tmp_path / "out").prepare([], overwrite=True)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cannot be written to"):
+        RunFolder(tmp_path / "file" / "out").prepare([], overwrite=False)
+
+
+def test_a_folder_of_no_run(tmp_path):
+    with pytest.raises(ValueError, match="not a folder that"):
+        RunFolder(tmp_path).open()
+
+
+@pytest.mark.parametrize("made", [["../else"], ["/etc/else"]])
+def test_a_note_that_leads_elsewhere_is_refused(tmp_path, made):
+    finished(tmp_path / "out")
+    note = tmp_path / "out" / ".sklearn-scan.json"
+    content = json.loads(note.read_text()) | {"made": made}
+    note.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="is damaged"):
+        RunFolder(tmp_path / "out").prepare([], overwrite=True)
+
+
+def test_a_note_of_a_newer_version(tmp_path):
+    finished(tmp_path / "out")
+    note = tmp_path / "out" / ".sklearn-scan.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"version": 99}))
+    with pytest.raises(ValueError, match="newer sklearn-scan"):
+        RunFolder(tmp_path / "out").open()
