@@ -21,7 +21,7 @@ def chromium():
         pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is installed")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox"]
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
         )
         yield browser
         browser.close()
@@ -100,6 +100,7 @@ def open_report(chromium):
 
     @contextmanager
     def opening(path, *, may_complain=False, **settings):
+        settings = {"reduced_motion": "reduce"} | settings  # nothing to wait for
         contexts.append(chromium.new_context(**settings))
         opened = Opened(contexts[-1].new_page()).open(path)
         yield opened

@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 from report_helpers import members, reference_csv, reference_edits
+
+from sklearn_scan.relabeling import relabel
 
 
 def test_nothing_changed(opened, clusterer):
@@ -28,6 +31,20 @@ def test_edits_and_their_downloads(opened, clusterer):
     assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
     downloaded = json.loads(opened.download("edits.json"))
     assert downloaded == reference_edits(clusterer, **edits)
+
+
+@pytest.mark.parametrize("name", ["edits.json", "labels.csv"])
+def test_relabel_reads_what_is_downloaded(opened, clusterer, tmp_path, name):
+    row = int(members(clusterer, 0)[0])
+    opened.rename(2, "dogs 😀")
+    opened.merge(3, into=1)
+    opened.move(f"photo {row:02}", into=2)
+    (tmp_path / name).write_bytes(opened.download(name))
+    corrected = relabel(clusterer, tmp_path / name)
+    expected = np.choose(clusterer.labels_, [0, 1, 2, 1])
+    expected[row] = 2
+    np.testing.assert_array_equal(corrected.labels_, expected)
+    assert corrected.cluster_names_ == ["cluster 0", "cluster 1", "dogs 😀"]
 
 
 def test_merges_that_follow_one_another(opened, clusterer):
