@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_scan._gaps import cluster_sizes
-from sklearn_scan.encoders import EncoderList
+from sklearn_scan.encoders import name_encoder
 from sklearn_scan.metrics import ClusteringReport, clustering_report
 
 __all__ = ["describe", "summarize"]
@@ -44,14 +44,6 @@ def summarize(clusterer: Any, truth: Sequence[str] | None = None) -> dict[str, A
             clustering_report(truth, labels, probabilities)
         )
     return summary
-
-
-def name_encoder(encoder: Any) -> str:
-    """Return what an encoder is called: its network's name, or its class."""
-    if isinstance(encoder, EncoderList):
-        return " + ".join(name_encoder(each) for each in encoder.encoders)
-    model = getattr(encoder, "model", None)
-    return model if isinstance(model, str) else type(encoder).__name__
 
 
 def _agreement(report: ClusteringReport) -> dict[str, float | None]:

@@ -16,6 +16,7 @@ from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
 from sklearn_scan.encoders._checkpoints import describe_misfit
 from sklearn_scan.encoders._encoder_list import EncoderList
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
+from sklearn_scan.encoders._names import name_encoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders._recipes import (
     Recipe,
@@ -43,6 +44,7 @@ __all__ = [
     "check_settings",
     "describe_misfit",
     "embed",
+    "name_encoder",
     "note_recipe",
     "recipe_of",
     "resolve_encoder",

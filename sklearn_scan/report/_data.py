@@ -9,15 +9,13 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from sklearn_scan._gaps import readable_rows
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.label_table import LabelTable
 from sklearn_scan.prototypes import cluster_members, cluster_prototypes
 from sklearn_scan.report._thumbnails import COLUMNS, Sprites
-from sklearn_scan.space_heads import center_spaces
+from sklearn_scan.space_heads import center_embedding
 
 __all__ = ["ClusterView", "page_data"]
 
@@ -44,20 +42,12 @@ class ClusterView:
         self.probabilities: NDArray[np.float64] = estimator.probabilities_
         self.n_clusters = self.probabilities.shape[1]
         self.neighbors: NDArray[np.int64] = estimator.neighbors_.indices
-        self.readable = readable_rows(estimator.embedding_)
         # several encoders weigh the same, as where neighbours were looked for
-        centered = center_spaces(
-            torch.from_numpy(np.array(estimator.embedding_[self.readable])),
-            estimator.space_dims_,
-        )
-        self.embedding = np.full(estimator.embedding_.shape, np.nan, dtype=np.float32)
-        self.embedding[self.readable] = centered.numpy()
-        # Within its cluster an image ranks by that cluster's probability, and its own
-        # cluster is the one of the largest rank.
-        own = self.labels[:, None] == np.arange(self.n_clusters)
-        ranks = self.probabilities + own
+        self.embedding = center_embedding(estimator.embedding_, estimator.space_dims_)
         self.members = cluster_members(self.labels, self.probabilities)
-        self.prototypes = cluster_prototypes(self.embedding, ranks)
+        self.prototypes = cluster_prototypes(
+            self.embedding, self.probabilities, self.labels
+        )
 
     def seen_together(self) -> list[int]:
         """Return all images: first those on cards, then each cluster's."""

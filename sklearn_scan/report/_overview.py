@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_scan.encoders import Encoder, EncoderList, ImageEncoder
+from sklearn_scan.encoders import name_encoder
 from sklearn_scan.metrics import ClusteringReport
-from sklearn_scan.report._settings import describe_settings, describe_value
+from sklearn_scan.report._settings import describe_settings
 
 __all__ = ["describe_agreement", "describe_fit", "training_curves"]
 
@@ -57,15 +57,7 @@ def _name_encoder(estimator: Any) -> str:
     if encoder is None:
         dims = " + ".join(map(str, estimator.space_dims_))
         return f"features as given ({dims})"
-    if isinstance(encoder, EncoderList):
-        return " + ".join(map(_name_one, encoder.encoders))
-    return _name_one(encoder)
-
-
-def _name_one(encoder: Encoder) -> str:
-    if isinstance(encoder, ImageEncoder):
-        return describe_value(encoder.model)
-    return type(encoder).__name__
+    return name_encoder(encoder)
 
 
 def _duration(seconds: float) -> str:

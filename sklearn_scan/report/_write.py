@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan._validation import check_option
@@ -112,10 +112,11 @@ def write_report(
     page = Page()
     with written_aside(path) as file:
         view = ClusterView(estimator)
-        with ThreadPoolExecutor(
-            1
-        ) as background:  # the map is drawn while images are read
-            points = background.submit(_draw_flat, view, projection, random_state)
+        # the map is drawn while images are read
+        with ThreadPoolExecutor(1) as background:
+            points = background.submit(
+                project, view.embedding, method=projection, random_state=random_state
+            )
             sprites, failures = make_sprites(
                 source, view.seen_together(), n_jobs=estimator.n_jobs
             )
@@ -142,16 +143,6 @@ def write_report(
             n_unreadable=len(unreadable),
         )
         file.write(content)
-
-
-def _draw_flat(view: ClusterView, method: str, random_state: Any) -> NDArray[Any]:
-    """Return where each image is on the map (n, 2); NaN for unreadable ones."""
-    rows = view.embedding[view.readable]
-    if (rows == rows[0]).all():  # which no projection takes
-        points = np.full((len(view.embedding), 2), np.nan)
-        points[view.readable] = 0.0
-        return points
-    return project(view.embedding, method=method, random_state=random_state)
 
 
 def _check_images(source: ImageSource, estimator: Any) -> list[str]:
