@@ -16,7 +16,8 @@ def name_encoder(encoder: Encoder) -> str:
 
     Examples
     --------
-    >>> name_encoder(EncoderList([ImageEncoder("resnet18"), ImageEncoder(nn.Flatten())]))
+    >>> encoders = [ImageEncoder("resnet18"), ImageEncoder(nn.Flatten())]
+    >>> name_encoder(EncoderList(encoders))
     'resnet18 + Flatten'
     """
     if isinstance(encoder, EncoderList):
