@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.label_table import LabelTable
@@ -17,7 +17,7 @@ from sklearn_scan.prototypes import cluster_members, cluster_prototypes
 from sklearn_scan.report._thumbnails import COLUMNS, Sprites
 from sklearn_scan.space_heads import center_embedding
 
-__all__ = ["ClusterView", "page_data"]
+__all__ = ["ClusterView", "list_classes", "page_data", "split_paths"]
 
 _FRONT = 8  # of a cluster's most, and least, confident images: those on its card
 _LIKELY = 3  # clusters told of an image, with their probabilities
@@ -92,9 +92,6 @@ def page_data(
     points: NDArray[np.floating],
     sprites: Sprites,
     failures: Sequence[UnreadableImage],
-    *,
-    shown_names: Sequence[str],
-    classes: NDArray[Any] | None = None,
 ) -> dict[str, Any]:
     """Gather what the page shows and lets people correct.
 
@@ -106,11 +103,6 @@ def page_data(
     sprites : Sprites
     failures : sequence of UnreadableImage
         The images that cannot be read, in the fit or now.
-    shown_names : sequence of str
-        What each image is called on the page; the table's own paths are what is
-        downloaded.
-    classes : ndarray of shape (n,), optional
-        The true class of each image.
 
     Returns
     -------
@@ -118,11 +110,9 @@ def page_data(
         Of what JSON holds; long arrays are base64 of little-endian numbers.
     """
     table = view.table
-    paths, names = _split(table.paths), _split(shown_names)
     return {
         "run": table.run,
-        "paths": paths,
-        "names": None if names == paths else names,
+        "paths": split_paths(table.paths),
         "labels": _pack(view.labels, "<i4"),
         "confidence": _pack(_ten_thousandths(table.confidence_texts), "<i2"),
         "rank": _pack(view.rank(), "<i4"),
@@ -140,7 +130,6 @@ def page_data(
             "columns": COLUMNS,
         },
         "unreadable": [[bad.row, bad.reason] for bad in failures],
-        "classes": None if classes is None else _classes(classes),
     }
 
 
@@ -148,8 +137,8 @@ def _pack(array: NDArray[Any], dtype: str) -> str:
     return base64.b64encode(array.astype(dtype).tobytes()).decode()
 
 
-def _split(paths: Sequence[str]) -> dict[str, Any]:
-    """Return paths as the folder that all are in, and where in it they are."""
+def split_paths(paths: Sequence[str]) -> dict[str, Any]:
+    """Return paths as the folder that all are in, and where in it each is."""
     # by characters, with no regard to a system: a path stays what it was put in as
     start = os.path.commonprefix(list(paths))  # noqa: RUF071
     cut = max(start.rfind("/"), start.rfind("\\")) + 1
@@ -192,6 +181,7 @@ def _on_the_map(points: NDArray[np.floating]) -> NDArray[np.int64]:
     return places
 
 
-def _classes(classes: NDArray[Any]) -> dict[str, Any]:
-    names, numbers = np.unique(classes, return_inverse=True)
+def list_classes(y: ArrayLike) -> dict[str, Any]:
+    """Return the names of the classes, and the number of each image's among them."""
+    names, numbers = np.unique(np.asarray(y), return_inverse=True)
     return {"names": [str(name) for name in names], "of": _pack(numbers, "<i4")}

@@ -20,6 +20,7 @@ _STAGES = {
     "cluster": "Training the heads",
     "self_label": "Self-labelling",
 }
+_SECOND_STAGE = "self-labelling"  # in a clusterer's history
 _MOST_CLASSES = 40  # rows, and columns, of a confusion matrix that is still read
 
 
@@ -47,9 +48,17 @@ def describe_fit(estimator: Any) -> dict[str, Any]:
         "total_time": _duration(sum(times.values())),
         "threshold": estimator.confidence_threshold,
         "n_confident": int(estimator.confident_.sum()),
-        "self_labeled": estimator.self_labeled_,
+        "self_labeling": _second_stage(estimator),
         "embed_dim": int(estimator.embedding_.shape[1]),
     }
+
+
+def _second_stage(estimator: Any) -> str:
+    if estimator.self_labeled_:
+        return "was kept"
+    # what it noted stays where the heads of before were taken back
+    was_run = any(record["stage"] == _SECOND_STAGE for record in estimator.history_)
+    return "was undone, since neighbours agreed less" if was_run else "was left out"
 
 
 def _name_encoder(estimator: Any) -> str:

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,7 +16,7 @@ from sklearn_scan._validation import check_option
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.metrics import clustering_report
 from sklearn_scan.projection import PROJECTIONS, project
-from sklearn_scan.report._data import ClusterView, page_data
+from sklearn_scan.report._data import ClusterView, list_classes, page_data, split_paths
 from sklearn_scan.report._overview import (
     describe_agreement,
     describe_fit,
@@ -111,38 +110,41 @@ def write_report(
         agreement = clustering_report(y, estimator.labels_, estimator.probabilities_)
     page = Page()
     with written_aside(path) as file:
-        view = ClusterView(estimator)
-        # the map is drawn while images are read
-        with ThreadPoolExecutor(1) as background:
-            points = background.submit(
-                project, view.embedding, method=projection, random_state=random_state
-            )
-            sprites, failures = make_sprites(
-                source, view.seen_together(), n_jobs=estimator.n_jobs
-            )
-        unreadable = sorted([*estimator.bad_images_, *failures])
-        data = page_data(
-            view,
-            points.result(),
-            sprites,
-            unreadable,
-            shown_names=names,
-            classes=None if y is None else np.asarray(y),
-        )
-        data["curves"] = training_curves(estimator.history_)
+        data, sheets = _gather(estimator, source, projection, random_state)
+        data["names"] = split_paths(names)
+        data["classes"] = None if y is None else list_classes(y)
         content = page.render(
             data=data,
-            sheets=sprites.sheets,
+            sheets=sheets,
             title=title or _title(names),
             date=datetime.date.today().isoformat(),
             fit=describe_fit(estimator),
             agreement=None if agreement is None else describe_agreement(agreement),
             projection=projection,
             n_images=len(source),
-            n_clusters=view.n_clusters,
-            n_unreadable=len(unreadable),
+            n_clusters=len(estimator.cluster_names_),
+            n_unreadable=len(data["unreadable"]),
         )
         file.write(content)
+
+
+def _gather(
+    estimator: Any, source: ImageSource, projection: str, random_state: Any
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Return what the page is told of the images, and their thumbnails in sheets."""
+    view = ClusterView(estimator)
+    with ThreadPoolExecutor(1) as background:
+        # the map is drawn while images are read
+        points = background.submit(
+            project, view.embedding, method=projection, random_state=random_state
+        )
+        sprites, failures = make_sprites(
+            source, view.seen_together(), n_jobs=estimator.n_jobs
+        )
+    unreadable = sorted([*estimator.bad_images_, *failures])
+    data = page_data(view, points.result(), sprites, unreadable)
+    data["curves"] = training_curves(estimator.history_)
+    return data, sprites.sheets
 
 
 def _check_images(source: ImageSource, estimator: Any) -> list[str]:

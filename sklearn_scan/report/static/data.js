@@ -58,7 +58,7 @@ function visible(text) {
   });
 }
 
-const shownNames = (page.names ?? page.paths).rest.map(visible);
+const shownNames = page.names.rest.map(visible);
 
 /** What an image is called on the page: its path within the folder of all. */
 function nameOf(row) {
