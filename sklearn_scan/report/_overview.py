@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_scan.encoders import name_encoder
 from sklearn_scan.metrics import ClusteringReport
-from sklearn_scan.report._settings import describe_settings
+from sklearn_scan.report._settings import describe_settings, describe_value
 
 __all__ = ["describe_agreement", "describe_fit", "training_curves"]
 
@@ -66,7 +66,7 @@ def _name_encoder(estimator: Any) -> str:
     if encoder is None:
         dims = " + ".join(map(str, estimator.space_dims_))
         return f"features as given ({dims})"
-    return name_encoder(encoder)
+    return describe_value(name_encoder(encoder))  # the name may be a path
 
 
 def _duration(seconds: float) -> str:

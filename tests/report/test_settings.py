@@ -73,8 +73,10 @@ def test_none_of_it_is_in_the_report(tmp_path):
         checkpoint="/home/ada/weights.safetensors",
         model_kwargs={"api_key": "open-sesame"},
     )
+    clusterer.encoder_ = ImageEncoder("local-dir:/home/ada/model")
     write_report(tmp_path / "report.html", clusterer, make_images(8))
     text = (tmp_path / "report.html").read_text()
     assert "weights.safetensors" in text
+    assert "SCAN on local-dir:…/model" in text
     assert "home/ada" not in text
     assert "open-sesame" not in text
