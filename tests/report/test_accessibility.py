@@ -112,7 +112,7 @@ def test_contrast_and_theme(report, open_report, scheme):
         assert (sum(json.loads(f"[{colors[4:-1]}]")) < 120) == (scheme != "dark")
 
 
-@pytest.mark.parametrize("width", [360, 800])
-def test_narrow_windows(report, open_report, width):
-    with open_report(report, viewport={"width": width, "height": 700}) as opened:
+def test_narrow_windows(opened):
+    for width in (360, 800):
+        opened.page.set_viewport_size({"width": width, "height": 700})
         assert opened.page.evaluate("document.body.scrollWidth") <= width
