@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -240,3 +242,29 @@ def test_help_of_every_command(call):
         assert "Usage" in call(name, "--help").stdout
     assert "0.1" in call("--version").stdout
     assert call("clusterize", expect=2).exit_code == 2
+
+
+def test_a_run_remembers_what_it_is_compared_with(photos, tmp_path, call):
+    out = tmp_path / "out"
+    call("fit", photos, "-k", 3, "-o", out, "--truth", "folders", *QUICK)
+    relabeled = write_edits(tmp_path / "edits.json", out, names={"0": "round"})
+    call("relabel", out, relabeled)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "round" in page
+    assert "against the labels given" in page
+    call("report", out)
+    assert "against the labels given" in (out / "report.html").read_text("utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there file names are texts")
+def test_file_names_in_no_known_script(photos, run, tmp_path):
+    folder = os.fsencode(tmp_path / "photos")
+    os.mkdir(folder)
+    odd = os.path.join(folder, b"photo \xff.png")
+    try:
+        shutil.copy(os.fsencode(photo_zero(photos)), odd)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    command = [sys.executable, "-m", "sklearn_scan.cli", "predict", run, folder]
+    printed = subprocess.run(command, capture_output=True, check=True).stdout
+    assert odd in printed

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
 from importlib import import_module
 
 import numpy as np
@@ -188,3 +192,23 @@ def test_odd_file_names(tmp_path, call):
     call("fit", folder, "-k", 2, "-o", tmp_path / "out", *QUICK)
     found = {row["path"] for row in read_csv(tmp_path / "out" / "labels.csv")}
     assert {str(folder / name) for name in names} <= found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_ctrl_c(photos, tmp_path, call):
+    out = tmp_path / "out"
+    endless = ["--encoder", "SimCLR", "--encoder-epochs", "100000"]
+    command = [sys.executable, "-m", "sklearn_scan.cli", "fit", photos, "-o", out]
+    process = subprocess.Popen(
+        [*command, *endless], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:  # the progress bar
+        if "epoch" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped." in errors
+    assert "Traceback" not in errors
+    call("fit", photos, "-k", 3, "-o", out, *QUICK)
