@@ -94,13 +94,13 @@ class LabelTable:
 
     @property
     def run(self) -> str:
-        """What tells this clustering from others: a digest of paths and confidences.
+        """What tells this state of a clustering from all others: a digest of it.
 
-        Labels and names have no part in it: they are what people correct.
+        Edits are by its numbers, and applied edits change it: none is applied twice.
         """
-        digest = hashlib.sha256()
-        for path, confidence in zip(self.paths, self.confidence_texts, strict=True):
-            digest.update(f"{path}\0{confidence}\0".encode(errors="surrogatepass"))
+        digest = hashlib.sha256(repr(list(self.cluster_names)).encode())
+        for row in self.rows():
+            digest.update(repr(tuple(row)).encode())
         return digest.hexdigest()[:16]
 
     def rows(self) -> Iterator[Row]:
@@ -110,11 +110,16 @@ class LabelTable:
         yield from map(Row._make, zip(*columns, strict=True))
 
     def write_csv(self, path: str | Path) -> None:
-        """Write the table, with a header, as UTF-8."""
-        with open(
-            path, "w", newline="", encoding="utf-8", errors="surrogateescape"
-        ) as file:
-            self.write_to(file)
+        """Write the table, with a header, as UTF-8; aside first, and then renamed."""
+        aside = Path(f"{path}.part")
+        try:
+            with aside.open(
+                "w", newline="", encoding="utf-8", errors="surrogateescape"
+            ) as file:
+                self.write_to(file)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
     def write_to(self, file: TextIO) -> None:
         """Write the table as CSV to a file that is open."""
@@ -143,7 +148,10 @@ def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     """
     # utf-8-sig: spreadsheets put a mark before what they save
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        reader = csv.DictReader(file)
+        # and some of them semicolons, where numbers have commas
+        delimiter = max(",;\t", key=file.readline().count)
+        file.seek(0)
+        reader = csv.DictReader(file, delimiter=delimiter)
         missing = set(COLUMNS) - set(reader.fieldnames or ())
         if missing:
             raise ValueError(

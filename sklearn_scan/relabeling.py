@@ -23,6 +23,8 @@ __all__ = ["Edits", "read_edits", "relabel"]
 
 FORMAT, VERSION = "sklearn-scan-edits", 1
 
+_LAST_DIGIT = 1e-4  # of confidences as they are written
+
 Clusterer = TypeVar("Clusterer")
 
 
@@ -163,8 +165,11 @@ def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
     Parameters
     ----------
     path : path
-        `edits.json`; or a `labels.csv`, of which most images of each cluster say what
-        becomes of the cluster, and the others are moved.
+        `edits.json`; or a `labels.csv`, in any order of rows. A label there is the
+        cluster whose name it bears, or else the one that most of its images were in;
+        a cluster that no label is any more is merged into what most of its images
+        are. So all images of a cluster moved, or an empty one named or merged, is
+        known from `edits.json` alone.
     table : LabelTable
         Of the clustering that is to be changed.
 
@@ -179,17 +184,42 @@ def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
     """
     if Path(path).suffix.lower() == ".json":
         return _read_json(Path(path), table)
-    rows = read_labels(path)
-    own = zip(table.paths, table.confidence_texts, strict=True)
-    if [(row["path"], row["confidence"]) for row in rows] != list(own):
+    return _compare(_match_rows(read_labels(path), table, path), table)
+
+
+def _match_rows(
+    rows: list[dict[str, str]], table: LabelTable, path: str | os.PathLike[str]
+) -> list[dict[str, str]]:
+    """Return the rows in the order of the table, if they are of its images.
+
+    Spreadsheets sort rows, and write numbers in ways of their own.
+    """
+    paths = list(table.paths)
+    if [row["path"] for row in rows] != paths:
+        by_path = {row["path"]: row for row in rows}
+        if len(rows) != len(paths) or set(by_path) != set(paths):
+            raise ValueError(_of_another_run(path))
+        rows = [by_path[name] for name in paths]
+    theirs = np.array([_read_confidence(row["confidence"]) for row in rows])
+    own = np.array([_read_confidence(text) for text in table.confidence_texts])
+    if not np.allclose(theirs, own, rtol=0, atol=_LAST_DIGIT / 2, equal_nan=True):
         raise ValueError(_of_another_run(path))
-    return _compare(rows, table)
+    return rows
+
+
+def _read_confidence(text: str) -> float:
+    """Return the number; NaN for what is none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return float("nan")
 
 
 def _of_another_run(path: str | os.PathLike[str]) -> str:
     return (
-        f"{os.fspath(path)!r} is of another run: its images, or how sure it is of "
-        "them, are not those of this one. Correct the report of this run."
+        f"{os.fspath(path)!r} is of another run, or of this one before it was changed: "
+        "its images, or how sure it is of them, are not those that are here. Correct "
+        "the report as it is now."
     )
 
 
@@ -225,24 +255,22 @@ def _compare(rows: list[dict[str, str]], table: LabelTable) -> Edits:
             f"{rows[odd[0]]['path']!r} has the label {labels[odd[0]]}, and had "
             f"{table.labels[odd[0]]}: -1 is for images that cannot be read."
         )
-    into = _follow(table.labels, labels, n_clusters)
-    # a merged cluster is known by the first of those that it is made of
-    firsts: dict[int, int] = {}
-    for cluster, label in into.items():
-        firsts.setdefault(label, cluster)
-    unknown = sorted(set(labels[labels >= 0].tolist()) - set(firsts))
-    if unknown:
-        raise ValueError(
-            f"Label {unknown[0]} has most of no cluster's images: images may be moved "
-            "to clusters that there are, and clusters named or merged as a whole."
-        )
+    names = _read_names(rows, labels)
+    roots = _find_roots(table, labels, names)
+    merged = _find_merged(table.labels, labels, roots, n_clusters)
     return Edits(
-        names=_read_names(rows, labels, firsts, table.cluster_names),
-        merged={c: firsts[label] for c, label in into.items() if firsts[label] != c},
+        names={
+            roots[label]: name
+            for label, name in names.items()
+            if name != table.cluster_names[roots[label]]
+        },
+        merged=merged,
         moved={
-            row: firsts[int(label)]
-            for row, (old, label) in enumerate(zip(table.labels, labels, strict=True))
-            if old >= 0 and into[int(old)] != label
+            row: roots[label]
+            for row, (old, label) in enumerate(
+                zip(table.labels.tolist(), labels.tolist(), strict=True)
+            )
+            if old >= 0 and merged.get(old, old) != roots[label]
         },
     )
 
@@ -254,33 +282,63 @@ def _read_label(text: str) -> int:
         raise ValueError(f"A label must be a whole number; got {text!r}.") from None
 
 
-def _follow(
-    before: NDArray[np.int64], after: NDArray[np.int64], n_clusters: int
-) -> dict[int, int]:
-    """Return the label that most images of each cluster have afterwards."""
-    into = {}
-    for cluster in range(n_clusters):
-        now = after[before == cluster]
-        if len(now):
-            into[cluster] = int(np.bincount(now).argmax())
-    return into
-
-
 def _read_names(
-    rows: list[dict[str, str]],
-    labels: NDArray[np.int64],
-    firsts: Mapping[int, int],
-    old_names: Any,
+    rows: list[dict[str, str]], labels: NDArray[np.int64]
 ) -> dict[int, str]:
-    """Return the names that are new, by the number of before."""
+    """Return the name of each label."""
     names: dict[int, str] = {}
     for row, label in zip(rows, labels.tolist(), strict=True):
         if label < 0:
             continue  # an image that cannot be read
-        cluster, name = firsts[label], row["name"]
-        if names.setdefault(cluster, name) != name:
+        if names.setdefault(label, row["name"]) != row["name"]:
             raise ValueError(
-                f"Label {label} has two names, {names[cluster]!r} and {name!r}: give "
-                "all its images one name."
+                f"Label {label} has two names, {names[label]!r} and {row['name']!r}: "
+                "give all its images one name."
             )
-    return {c: name for c, name in names.items() if name != old_names[c]}
+    return dict(sorted(names.items()))
+
+
+def _find_roots(
+    table: LabelTable, labels: NDArray[np.int64], names: Mapping[int, str]
+) -> dict[int, int]:
+    """Return which cluster of before each label is."""
+    old_names = list(table.cluster_names)
+    roots = {
+        label: old_names.index(name)
+        for label, name in names.items()
+        if old_names.count(name) == 1 and list(names.values()).count(name) == 1
+    }
+    for label in names:
+        if label in roots:
+            continue
+        sizes = np.bincount(table.labels[labels == label], minlength=len(old_names))
+        sizes[list(roots.values())] = 0
+        if not sizes.any():
+            raise ValueError(
+                f"Label {label} is none of the clusters: images may be moved to "
+                "clusters that there are, and clusters named or merged as a whole."
+            )
+        # clusters keep their order: of several that were merged, the one between
+        low = max((r for known, r in roots.items() if known < label), default=-1)
+        high = min(
+            (r for known, r in roots.items() if known > label), default=len(sizes)
+        )
+        between = np.zeros_like(sizes)
+        between[low + 1 : high] = sizes[low + 1 : high]
+        roots[label] = int((between if between.any() else sizes).argmax())
+    return roots
+
+
+def _find_merged(
+    before: NDArray[np.int64],
+    after: NDArray[np.int64],
+    roots: Mapping[int, int],
+    n_clusters: int,
+) -> dict[int, int]:
+    """Return the clusters that no label is any more, and what they are a part of."""
+    merged = {}
+    for cluster in set(range(n_clusters)) - set(roots.values()):
+        now = after[before == cluster]
+        if len(now):  # an empty one stays
+            merged[cluster] = roots[int(np.bincount(now).argmax())]
+    return merged

@@ -175,7 +175,7 @@ def test_a_table_edited_by_hand(fitted, tmp_path):
         (lambda i, row: row.update(label="two"), "whole number"),
         (lambda i, row: row.update(name=f"name {i}"), "two names"),
         (lambda i, row: row.update(label="-1" if i == 3 else row["label"]), "-1 is"),
-        (lambda i, row: row.update(label="77" if i == 3 else row["label"]), "77 has"),
+        (lambda i, row: row.update(label="77", name="x") if i == 3 else None, "77 is"),
     ],
 )
 def test_a_table_that_does_not_fit(fitted, tmp_path, change, message):
@@ -188,3 +188,69 @@ def test_a_file_that_is_no_table(fitted, tmp_path):
     path.write_text("photo,cluster\na.jpg,1\n")
     with pytest.raises(ValueError, match="no column 'confidence'"):
         relabel(fitted, path)
+
+
+def test_edits_are_not_applied_twice(fitted, tmp_path):
+    path = write_json(tmp_path / "edits.json", fitted, names={"0": "noughts"})
+    once = relabel(fitted, path)
+    with pytest.raises(ValueError, match="before it was changed"):
+        relabel(once, path)
+
+
+def as_downloaded(table, edits):
+    """Return the rows of the labels.csv that a report offers, from its definition."""
+    survivors = [c for c in range(len(table.cluster_names)) if c not in edits.merged]
+    rows = []
+    for i, row in enumerate(table.rows()):
+        cluster = edits.moved.get(i, row.label)
+        cluster = edits.merged.get(cluster, cluster)
+        name = edits.names.get(cluster, table.cluster_names[cluster])
+        label = survivors.index(cluster)
+        rows.append(row._replace(label=label, name=name))
+    return rows
+
+
+def draw_edits(rng, n_clusters, n_images):
+    merged, names = {}, {}
+    order = rng.permutation(n_clusters).tolist()
+    for cluster in order[: rng.integers(3)]:
+        merged[cluster] = order[-1 - rng.integers(2)]
+    for cluster in order[3:]:
+        if rng.random() < 0.3:
+            names[cluster] = f"named {cluster}"
+    moved = rng.choice(n_images, rng.integers(15), replace=False).tolist()
+    return Edits(names, merged, {i: int(rng.integers(n_clusters)) for i in moved})
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_table_of_a_report_says_what_its_json_says(fitted, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    edits = draw_edits(rng, fitted.n_clusters_, len(X))
+    rows = as_downloaded(LabelTable.of(fitted), edits)
+    if seed % 2:  # a spreadsheet sorts them, and writes numbers in its own way
+        rows = [rows[i] for i in rng.permutation(len(rows))]
+    with open(tmp_path / "labels.csv", "w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file, delimiter=",;"[seed % 2])
+        writer.writerow(["path", "label", "name", "confidence"])
+        for row in rows:
+            confidence = f"{float(row.confidence):g}"
+            if seed % 2:
+                confidence = confidence.replace(".", ",")
+            writer.writerow([row.path, row.label, row.name, confidence])
+    by_table, by_json = relabel(fitted, tmp_path / "labels.csv"), relabel(fitted, edits)
+    assert by_table.cluster_names_ == by_json.cluster_names_
+    assert np.array_equal(by_table.labels_, by_json.labels_)
+    assert np.array_equal(by_table.probabilities_, by_json.probabilities_)
+
+
+def test_most_images_of_a_cluster_moved(fitted, tmp_path):
+    rows = np.flatnonzero(fitted.labels_ == 5)
+    edits = Edits(moved=dict.fromkeys(rows[: len(rows) * 2 // 3].tolist(), 2))
+
+    def change(i, cells):
+        if i in edits.moved:
+            cells.update(label="2", name="cluster 2")
+
+    by_table = relabel(fitted, edit_csv(tmp_path / "labels.csv", fitted, change))
+    assert np.array_equal(by_table.labels_, relabel(fitted, edits).labels_)
+    assert by_table.n_clusters_ == 6
