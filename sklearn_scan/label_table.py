@@ -109,6 +109,14 @@ class LabelTable:
         columns = (self.paths, labels, self.names, self.confidence_texts)
         yield from map(Row._make, zip(*columns, strict=True))
 
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as JSON has them: numbers are numbers, and None is none."""
+        confidences = [float(v) if np.isfinite(v) else None for v in self.confidence]
+        return [
+            row._asdict() | {"name": row.name or None, "confidence": confidence}
+            for row, confidence in zip(self.rows(), confidences, strict=True)
+        ]
+
     def write_csv(self, path: str | Path) -> None:
         """Write the table, with a header, as UTF-8; aside first, and then renamed."""
         aside = Path(f"{path}.part")

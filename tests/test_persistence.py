@@ -314,7 +314,7 @@ def test_parameters_of_many_kinds(tmp_path):
     clusterer.fit(X)
     loaded = there_and_back(clusterer, tmp_path)
     assert loaded.strong_views == views
-    assert str(loaded.memory) == str(tmp_path / "kept")
+    assert loaded.memory is None  # which is of the machine, and not of the model
     assert loaded.random_state.randint(99) == state.randint(99)
 
 
@@ -492,8 +492,7 @@ def test_what_may_be_replaced(fitted, saved, tmp_path):
         save(fitted, saved)
     save(fitted, saved, overwrite=True)
     (saved / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"'notes\.txt'"):
-        save(fitted, saved, overwrite=True)
+    save(fitted, saved, overwrite=True)  # other things in the folder stay
     assert (saved / "notes.txt").read_text() == "mine"
     load(saved)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 import warnings
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import click
 
-__all__ = ["Console"]
+__all__ = ["Console", "on_ctrl_c"]
 
 
 class Console(AbstractContextManager["Console"]):
@@ -49,8 +51,12 @@ class Console(AbstractContextManager["Console"]):
         trace: TracebackType | None,
     ) -> None:
         self._catcher.__exit__(kind, error, trace)
-        if kind is not None:
-            self.log(f"ended by {kind.__name__}: {error}")
+        if error is None:
+            return
+        if isinstance(error, Exception):
+            self.log("".join(traceback.format_exception(error)))
+        else:
+            self.log(f"ended by {type(error).__name__}")
 
     def say(self, line: str) -> None:
         """Print a line of the result."""
@@ -73,3 +79,13 @@ class Console(AbstractContextManager["Console"]):
         if not self._quiet:
             print(f"Warning: {message}", file=sys.stderr)
         self.log(f"warning: {message}")
+
+
+@contextmanager
+def on_ctrl_c(note: str) -> Iterator[None]:
+    """Add to Ctrl-C in the block how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(note)
+        raise

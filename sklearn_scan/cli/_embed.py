@@ -9,14 +9,17 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
+from sklearn_scan._validation import did_you_mean
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._options import (
+    AS_TOML,
+    SHARED,
     EstimatorCommand,
     default_cache,
     make_encoder,
     merge_settings,
-    read_value,
 )
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.encoders import resolve_encoder
@@ -31,9 +34,7 @@ from sklearn_scan.encoders import resolve_encoder
     type=click.Path(dir_okay=False, path_type=Path),
     help="A .npy file; the paths of its rows go to a .csv beside it.",
 )
-@click.option(
-    "--encoder", type=read_value, metavar="NAME", help="As in `sklearn-scan fit`."
-)
+@click.option("--encoder", **AS_TOML, metavar="NAME", help="As in `sklearn-scan fit`.")
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -53,27 +54,25 @@ def command(
 
     Rows of photos that cannot be read are NaN.
     """
-    output = output.with_suffix(".npy")
+    if output.suffix != ".npy":
+        output = output.with_name(f"{output.name}.npy")
     table = output.with_suffix(".csv")
     for file in (output, table):
         if file.exists() and not overwrite:
             raise ValueError(f"{str(file)!r} is there already: pass --overwrite.")
-    settings = merge_settings(config, given)
-    encoder = resolve_encoder(
-        make_encoder(settings.get("encoder", "auto")),
-        memory=default_cache(),
-        bad_images="skip",
-        random_state=0,
-        verbose=0 if as_json else 1,
-    )
+    usual = {"memory": default_cache(), "bad_images": "skip", "random_state": 0}
+    usual["verbose"] = 0 if as_json else 1
+    settings = usual | merge_settings(config, given)
+    spec = settings.pop("encoder", "auto")
+    for name in settings:
+        if name not in SHARED:
+            near = did_you_mean(name, SHARED)
+            raise ValueError(f"embed has no setting {name!r}.{near}")
+    encoder = resolve_encoder(make_encoder(spec), **settings)
     paths = list_photos(photos)
     with Console(quiet=as_json) as console:
         embedding = encoder.fit(paths).transform(paths)
-        np.save(output, embedding)
-        with table.open("w", newline="", encoding="utf-8") as opened:
-            writer = csv.writer(opened)
-            writer.writerow(["path"])
-            writer.writerows([path] for path in paths)
+        _write(output, table, embedding, paths)
         n_images, n_features = embedding.shape
         result = {
             "n_images": n_images,
@@ -88,3 +87,22 @@ def command(
                 f"{n_images:,} photos as {n_features:,} numbers each: {output}, and "
                 f"their paths: {table}"
             )
+
+
+def _write(
+    output: Path, table: Path, embedding: NDArray[np.float32], paths: Sequence[str]
+) -> None:
+    """Write both files aside, and rename them when they are complete."""
+    asides = [file.with_name(f"{file.name}.part") for file in (output, table)]
+    try:
+        with asides[0].open("wb") as file:
+            np.save(file, embedding)
+        with asides[1].open(
+            "w", newline="", encoding="utf-8", errors="surrogateescape"
+        ) as rows:
+            csv.writer(rows).writerows([["path"], *([path] for path in paths)])
+        for aside, place in zip(asides, (output, table), strict=True):
+            aside.replace(place)
+    finally:
+        for aside in asides:
+            aside.unlink(missing_ok=True)

@@ -6,18 +6,22 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._console import Console, on_ctrl_c
 from sklearn_scan.cli._photos import find_files
-from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan.cli._results import LABELS
+from sklearn_scan.cli._run_folder import EXPORT, RunFolder
 from sklearn_scan.label_table import read_labels
 
-_UNREADABLE = "unreadable"
-_NOTED_AT_ONCE = 500
+# Names that Windows keeps for devices.
+_RESERVED = {"CON", "PRN", "AUX", "NUL"} | {
+    f"{device}{i}" for device in ("COM", "LPT") for i in range(1, 10)
+}
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -32,60 +36,80 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
     help="Symbolic links to the photos, which take no space; or copies of them.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
-def command(run: str, destination: str, link: bool, overwrite: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+def command(
+    run: str, destination: str, link: bool, overwrite: bool, as_json: bool
+) -> None:
     """Make DESTINATION, with a folder of photos for each cluster of a RUN.
 
     It goes by the run's labels.csv. The photos themselves stay where they are.
     """
     folder = RunFolder(run).open()
-    rows = read_labels(folder.path / "labels.csv")
+    rows = read_labels(folder.path / LABELS)
     files = find_files([row["path"] for row in rows], folder.working_folder)
-    groups = [row["name"] or _UNREADABLE for row in rows]
-    target = RunFolder(destination)
+    target = RunFolder(destination, EXPORT)
     target.prepare([], overwrite=overwrite)
-    target.clear()
-    with Console() as console:
-        n_missing = _export(target, files, groups, link=link)
+    missing = [file for file in files if not os.path.exists(file)]
+    _check_sources(files, missing, target)
+    folders = _name_folders(rows)
+    with Console(quiet=as_json) as console:
+        with on_ctrl_c("The same command makes the rest."):
+            target.clear()
+            _export(target, files, [folders[row["label"]] for row in rows], link=link)
         target.finish()
-        console.say(
-            f"{len(files) - n_missing:,} photos in {len(set(groups))} folders: "
-            f"{destination}"
-        )
-        if n_missing:
-            raise FileNotFoundError(
-                f"{n_missing} photos are no longer where they were, such as "
-                f"{next(file for file in files if not os.path.exists(file))!r}."
+        counts = Counter(folders[row["label"]] for row in rows)
+        if as_json:
+            console.say_json({"folders": counts, "missing": missing})
+        else:
+            n_exported = len(files) - len(missing)
+            console.say(
+                f"{n_exported:,} photos in {len(counts)} folders: {destination}"
             )
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} photos are no longer where they were, such as "
+            f"{missing[0]!r}."
+        )
+
+
+def _check_sources(
+    files: Sequence[str], missing: Sequence[str], target: RunFolder
+) -> None:
+    """Raise if an earlier export, to be replaced, may hold the only copies left."""
+    inside = [file for file in files if _is_within(file, target.path)]
+    if inside or (missing and target.made):
+        lost = inside or missing
+        raise ValueError(
+            f"{str(target.path)!r} may hold the only copies of photos that are gone or "
+            f"never were elsewhere, such as {lost[0]!r}: choose another folder."
+        )
+
+
+def _is_within(file: str, folder: Path) -> bool:
+    return Path(os.path.abspath(file)).is_relative_to(os.path.abspath(folder))
 
 
 def _export(
-    target: RunFolder, files: Sequence[str], groups: Sequence[str], *, link: bool
-) -> int:
-    """Place the photos; return how many are not there any more."""
-    made: list[str] = []
-    n_missing = 0
+    target: RunFolder, files: Sequence[str], folders: Sequence[str], *, link: bool
+) -> None:
+    """Place the photos that are there."""
     taken: set[str] = set()
-    try:
-        for file, group in zip(files, groups, strict=True):
-            if not os.path.exists(file):
-                n_missing += 1
-                continue
-            name = _free_name(f"{_folder_name(group)}/{Path(file).name}", taken)
+    names = [
+        _free_name(f"{folder}/{Path(file).name}", taken)
+        for file, folder in zip(files, folders, strict=True)
+    ]
+    for name in names:
+        place = target.path / name
+        if place.exists() or place.is_symlink():
+            raise ValueError(
+                f"{str(place)!r} was not made by sklearn-scan: choose another folder."
+            )
+    target.note(names)  # beforehand: what is made by half is ours too
+    for file, name in zip(files, names, strict=True):
+        if os.path.exists(file):
             place = target.path / name
-            if place.exists() or place.is_symlink():
-                raise ValueError(
-                    f"{str(place)!r} was not made by sklearn-scan: choose another "
-                    "folder."
-                )
             place.parent.mkdir(exist_ok=True)
             _put(file, place, link=link)
-            made.append(name)
-            if len(made) == _NOTED_AT_ONCE:
-                target.note(made)
-                made = []
-    finally:
-        target.note(made)
-    return n_missing
 
 
 def _put(file: str, place: Path, *, link: bool) -> None:
@@ -102,10 +126,16 @@ def _put(file: str, place: Path, *, link: bool) -> None:
         ) from error
 
 
-def _folder_name(group: str) -> str:
-    """Return the name of a cluster as a folder may have it, on any system."""
-    safe = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", group).strip(". ")
-    return safe[:100] or "_"
+def _name_folders(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the folder of each label: its name, as any system may have it."""
+    names = {row["label"]: row["name"] or "unreadable" for row in rows}
+    taken: set[str] = set()
+    return {label: _free_name(_safe_name(name), taken) for label, name in names.items()}
+
+
+def _safe_name(name: str) -> str:
+    safe = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name)[:100].strip(". ")
+    return f"_{safe}" if not safe or safe.upper() in _RESERVED else safe
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -10,14 +10,13 @@ from typing import Any
 
 import click
 
-from sklearn_scan import save
-from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._console import Console, on_ctrl_c
 from sklearn_scan.cli._options import (
+    AS_TOML,
     EstimatorCommand,
     default_cache,
     make_estimator,
     merge_settings,
-    read_value,
 )
 from sklearn_scan.cli._photos import (
     list_photos,
@@ -25,28 +24,27 @@ from sklearn_scan.cli._photos import (
     resolve_truth,
     truth_option,
 )
+from sklearn_scan.cli._results import LABELS, LOG, MODEL, PAGE, RESULTS, keep_results
 from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.cli._summary import describe, summarize
-from sklearn_scan.label_table import LabelTable
+from sklearn_scan.encoders import Encoder
 from sklearn_scan.report import write_report
 
-__all__ = ["command", "write_results"]
-
-RESULTS = ("labels.csv", "model", "report.html", "log.txt")
+__all__ = ["command"]
 
 
 @click.command("fit", cls=EstimatorCommand)
 @click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option(
-    "-k", "--n-clusters", type=read_value, metavar="N|auto", help="How many clusters."
+    "-k", "--n-clusters", **AS_TOML, metavar="N|auto", help="How many clusters."
 )
 @click.option(
     "-o", "--output", required=True, type=click.Path(), help="The folder of results."
 )
-@click.option("--method", type=click.Choice(["scan", "temi"]), help="[default: scan]")
+@click.option("--method", **AS_TOML, metavar="scan|temi", help="[default: scan]")
 @click.option(
     "--encoder",
-    type=read_value,
+    **AS_TOML,
     metavar="NAME",
     help="A timm model, or a pretext that learns from the photos: SimCLR, MoCo, "
     "InstanceDiscrimination, RotNet.  [default: a small DINOv2]",
@@ -75,7 +73,8 @@ def command(
 
     Embeddings are kept for later runs (--memory; see `sklearn-scan cache`). Photos that
     cannot be read are left out, or with --bad-images raise an error. Two runs with one
-    --random-state, 0 unless given, are equal. Values are written as in TOML.
+    --random-state, 0 unless given, are equal. Values are written as in TOML, and none
+    is Python's None: --memory none keeps no embeddings.
     """
     usual = {
         "memory": default_cache(),
@@ -87,44 +86,35 @@ def command(
     paths = list_photos(photos)
     classes = read_truth(truth, paths)
     folder = RunFolder(output)
-    folder.prepare(RESULTS, overwrite=overwrite, truth=resolve_truth(truth))
-    with Console(folder.place("log.txt"), quiet=as_json) as console:
+    folder.prepare(RESULTS, overwrite=overwrite)
+    with Console(folder.place(LOG), quiet=as_json) as console:
         console.log(f"sklearn-scan {shlex.join(sys.argv[1:])}")
-        try:
+        with on_ctrl_c(_how_to_go_on(clusterer)):
             clusterer.fit(paths)
-        except KeyboardInterrupt as error:
-            error.add_note(
-                "What was embedded is kept, and the same command goes on from there."
-            )
-            raise
-        try:
-            write_results(folder, clusterer, paths, classes)
-        except KeyboardInterrupt as error:
-            error.add_note(
-                f"The clusters are found: `sklearn-scan report {shlex.quote(output)}` "
-                "writes the page."
-            )
-            raise
+            keep_results(folder, clusterer, resolve_truth(truth))
+        with on_ctrl_c(
+            f"The clusters are kept: `sklearn-scan report {shlex.quote(output)}` "
+            "writes the page."
+        ):
+            write_report(folder.place(PAGE), clusterer, paths, y=classes)
         console.log(repr(clusterer))
         for bad in clusterer.bad_images_:
             console.log(f"unreadable: {bad.path}: {bad.reason}")
-        _finish(console, folder, summarize(clusterer, classes), as_json=as_json)
+        _tell(console, folder, summarize(clusterer, classes), as_json=as_json)
 
 
-def write_results(
-    folder: RunFolder,
-    clusterer: Any,
-    files: Sequence[str],
-    classes: Sequence[str] | None = None,
-) -> None:
-    """Write the labels, the model and the page, what is quickest first."""
-    LabelTable.of(clusterer).write_csv(folder.place("labels.csv"))
-    save(clusterer, folder.place("model"), overwrite=True)
-    write_report(folder.place("report.html"), clusterer, files, y=classes)
-    folder.finish()
+def _how_to_go_on(clusterer: Any) -> str:
+    """Say what a fit that is stopped leaves behind."""
+    encoder = clusterer.encoder
+    several = encoder if isinstance(encoder, list) else [encoder]
+    if any(isinstance(e, Encoder) and e.learns_from_images for e in several):
+        return "The same command begins anew: what an encoder has learnt is not kept."
+    if clusterer.memory is None:
+        return "The same command begins anew: without --memory nothing is kept."
+    return "What was embedded is kept, and the same command goes on from there."
 
 
-def _finish(
+def _tell(
     console: Console, folder: RunFolder, summary: dict[str, Any], *, as_json: bool
 ) -> None:
     results = {name: str(folder.path / name) for name in RESULTS}
@@ -134,7 +124,7 @@ def _finish(
     for line in describe(summary):
         console.say(line)
     width = max(map(len, results.values()))
-    console.say(f"  {results['report.html']:<{width}}  to look at, name, merge, move")
-    console.say(f"  {results['labels.csv']:<{width}}  path, label, name, confidence")
-    model = results["model"]
+    console.say(f"  {results[PAGE]:<{width}}  to look at, name, merge, move")
+    console.say(f"  {results[LABELS]:<{width}}  path, label, name, confidence")
+    model = results[MODEL]
     console.say(f"  {model:<{width}}  for sklearn-scan predict {folder.path} PHOTOS")

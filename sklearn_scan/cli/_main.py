@@ -28,6 +28,9 @@ _COMMANDS = {
 _EXPECTED = (ValueError, TypeError, OSError, ImportError, RuntimeError)
 
 
+_AGAIN = "The same command may be given again."
+
+
 class _Interruption(click.ClickException):
     """Ctrl-C, and how to go on."""
 
@@ -60,7 +63,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            notes = getattr(error, "__notes__", [])
+            notes = getattr(error, "__notes__", [_AGAIN])
             raise _Interruption("\n".join(["Stopped.", *notes])) from error
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
@@ -93,7 +96,7 @@ def main() -> None:
 
     Begin with:  sklearn-scan fit PHOTOS -k 10 -o out
     """
-    # file names in no known script go out byte for byte, as they came
+    # file names of any script, and bytes of none, go out as they came
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")

@@ -41,7 +41,10 @@ def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
     with Console(quiet=as_json) as console:
         clusterer = load(find_model(run))
         files = find_files(clusterer.image_names_, folder.working_folder)
-        similarity = _similarities(clusterer, clusterer.transform([photo]))
+        query = clusterer.transform([photo])
+        if np.isnan(query).any():
+            raise ValueError(f"{photo!r} cannot be read.")
+        similarity = _similarities(clusterer, query)
         similarity[[i for i, file in enumerate(files) if _is_same(file, photo)]] = -2
         rows = list(LabelTable.of(clusterer).rows())
         nearest = [

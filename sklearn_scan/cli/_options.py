@@ -6,7 +6,8 @@ import inspect
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import click
 from sklearn_scan._validation import did_you_mean
 
 __all__ = [
+    "AS_TOML",
+    "SHARED",
     "EstimatorCommand",
     "default_cache",
     "encoder_kinds",
@@ -27,13 +30,13 @@ __all__ = [
 
 Settings = dict[str, Any]
 
-# Parameters that the command has in another way.
-_NAMED_OTHERWISE = {"n_clusters", "encoder", "verbose", "strong_views"}
-# What an encoder takes over from the clusterer, and what --encoder gives.
-_OF_CLUSTERER = {
+# Parameters that the command has in another way, or that are code.
+_NAMED_OTHERWISE = {"n_clusters", "encoder", "strong_views"}
+# What an encoder takes over from the clusterer, or from `embed`.
+SHARED = (
     "device", "precision", "memory", "bad_images", "n_jobs", "random_state", "verbose",
-    "model",
-}  # fmt: skip
+)  # fmt: skip
+_SAID_BY_NAME = {*SHARED, "model"}
 
 
 def _methods() -> dict[str, type]:
@@ -65,18 +68,39 @@ def default_cache() -> str:
     return os.environ.get("SKLEARN_SCAN_CACHE") or str(Path.home() / ".cache")
 
 
-def read_value(text: str) -> Any:
-    """Read a value as TOML writes it; what is no TOML is a text.
+class _Unsaid:
+    """The value of an option that is not given: None is a value, too."""
+
+
+UNSAID = _Unsaid()
+
+
+def read_value(text: str | _Unsaid) -> Any:
+    """Read a value as TOML writes it; what is no TOML is a text, and none is None.
 
     Examples
     --------
-    >>> read_value("3"), read_value("[0.7, 0.3]"), read_value("auto")
-    (3, [0.7, 0.3], 'auto')
+    >>> read_value("[0.7, 0.3]"), read_value("auto"), read_value("none")
+    ([0.7, 0.3], 'auto', None)
     """
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    if isinstance(text, _Unsaid):
         return text
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    return _null(text if isinstance(value, date | time) else value)
+
+
+def _null(value: Any) -> Any:
+    """Return None for its name: TOML has no word for it."""
+    return None if isinstance(value, str) and value == "none" else value
+
+
+# How an option is declared whose value is read so.
+AS_TOML: dict[str, Any] = {
+    "type": read_value, "default": UNSAID, "show_default": False,
+}  # fmt: skip
 
 
 class EstimatorCommand(click.Command):
@@ -95,27 +119,34 @@ class EstimatorCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options; they are made here, since they take an import."""
         made: list[click.Parameter] = []
+        encoders = _encoder_classes()
         if self._with_clusterer:
             made += _options(_methods().values(), _NAMED_OTHERWISE)
-        made += _options(_encoder_classes(), _OF_CLUSTERER, "encoder_")
+        else:
+            made += _options(encoders, set(_parameters(encoders)) - {*SHARED})
+        made += _options(encoders, _SAID_BY_NAME, "encoder_")
         return [*super().get_params(ctx), *made]
 
 
 def _options(
-    classes: Any, left_out: set[str], prefix: str = ""
+    classes: Collection[type], left_out: set[str], prefix: str = ""
 ) -> Iterator[click.Option]:
     """Return an option for each parameter that one of the classes has."""
+    for name, text in _parameters(classes).items():
+        if name not in left_out:
+            flag = f"--{prefix}{name}".replace("_", "-")
+            names = [flag, f"{prefix}{name}"]
+            yield click.Option(names, **AS_TOML, metavar="VALUE", help=text)
+
+
+def _parameters(classes: Collection[type]) -> dict[str, str]:
+    """Return the parameters of some classes, with what the first says of each."""
     docs: dict[str, str] = {}
     for each in classes:
         known = parameter_docs(each)
         for name in inspect.signature(each).parameters:
-            if name not in left_out:
-                docs.setdefault(name, known.get(name, ""))
-    for name, text in docs.items():
-        flag = f"--{prefix}{name}".replace("_", "-")
-        yield click.Option(
-            [flag, f"{prefix}{name}"], type=read_value, metavar="VALUE", help=text
-        )
+            docs.setdefault(name, known.get(name, ""))
+    return docs
 
 
 def parameter_docs(documented: Callable[..., Any]) -> dict[str, str]:
@@ -155,7 +186,8 @@ def merge_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
             settings = tomllib.loads(config.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{str(config)!r} is not TOML: {error}.") from error
-    said = {name: value for name, value in given.items() if value is not None}
+    settings = {name: _null(value) for name, value in settings.items()}
+    said = {name: value for name, value in given.items() if value is not UNSAID}
     own = {n: v for n, v in said.items() if not n.startswith("encoder")}
     of_encoder = {
         name.removeprefix("encoder_"): value

@@ -31,11 +31,11 @@ def list_photos(places: Sequence[str]) -> list[str]:
     ValueError
         If a folder holds no image.
     """
-    photos: dict[str, None] = {}
+    photos: dict[str, str] = {}
     for place in places:
-        found = list_images(place) if os.path.isdir(place) else [place]
-        photos |= dict.fromkeys(found)
-    return list(photos)
+        for photo in list_images(place) if os.path.isdir(place) else [place]:
+            photos.setdefault(os.path.abspath(photo), photo)
+    return list(photos.values())
 
 
 def find_files(names: Sequence[str] | None, working_folder: Path) -> list[str]:
@@ -55,10 +55,10 @@ def find_files(names: Sequence[str] | None, working_folder: Path) -> list[str]:
     """
     if names is None:
         raise ValueError("This model was fitted on features, not on photos.")
-    return [
-        name if os.path.exists(name) else os.path.join(working_folder, name)
-        for name in names
-    ]
+    # first where the run was started: elsewhere, other photos may have these names
+    if not any(os.path.exists(working_folder / name) for name in names):
+        return list(names)
+    return [os.fspath(working_folder / name) for name in names]
 
 
 def resolve_truth(truth: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,15 +21,22 @@ from sklearn_scan.label_table import LabelTable
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="A CSV file to write."
 )
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of CSV.")
 def command(
-    model: str, photos: Sequence[str], output: str | None, as_json: bool
+    model: str,
+    photos: Sequence[str],
+    output: str | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Label PHOTOS by a MODEL: a folder that `fit` made, or the model in it.
 
     Prints path, label, name and confidence of each, as CSV. What cannot be read has the
     label -1, or is an error where the model was fitted so.
     """
+    if output is not None and os.path.exists(output) and not overwrite:
+        raise ValueError(f"{output!r} is there already: pass --overwrite.")
     paths = list_photos(photos)
     with Console(quiet=as_json) as console:
         clusterer = load(find_model(model))
@@ -36,7 +44,7 @@ def command(
         if output is not None:
             table.write_csv(output)
         if as_json:
-            console.say_json([row._asdict() for row in table.rows()])
+            console.say_json(table.records())
         elif output is None:
             table.write_to(sys.stdout)
         else:

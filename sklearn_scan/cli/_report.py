@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from sklearn_scan import load
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._photos import find_files, read_truth, truth_option
+from sklearn_scan.cli._results import PAGE
 from sklearn_scan.cli._run_folder import RunFolder, find_model
+from sklearn_scan.cli._summary import summarize
 from sklearn_scan.projection import PROJECTIONS
 from sklearn_scan.report import write_report
 
@@ -25,15 +25,22 @@ from sklearn_scan.report import write_report
     help="How the map is drawn.",
 )
 @click.option("--title", help="What stands at the top of the page.")
-def command(run: str, truth: str | None, projection: str, title: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def command(
+    run: str, truth: str | None, projection: str, title: str | None, as_json: bool
+) -> None:
     """Write the report.html of a RUN, the folder that `fit` made, anew."""
     folder = RunFolder(run).open()
-    with Console() as console:
+    with Console(quiet=as_json) as console:
         clusterer = load(find_model(run))
         files = find_files(clusterer.image_names_, folder.working_folder)
         classes = read_truth(truth or folder.truth, clusterer.image_names_)
-        page = folder.place("report.html")
+        page = folder.place(PAGE)
         write_report(
             page, clusterer, files, y=classes, projection=projection, title=title
         )
-        console.say(f"{len(files):,} photos: {Path(page)}")
+        if as_json:
+            summary = summarize(clusterer, classes)
+            console.say_json(summary | {"results": {PAGE: str(page)}})
+        else:
+            console.say(f"{len(files):,} photos: {page}")

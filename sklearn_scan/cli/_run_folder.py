@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-__all__ = ["RunFolder", "find_model"]
+__all__ = ["EXPORT", "FIT", "RunFolder", "find_model"]
+
+FIT, EXPORT = "fit", "export"  # the commands that fill folders
 
 _MANIFEST = ".sklearn-scan.json"
 _FORMAT, _VERSION = "sklearn-scan-run", 1
@@ -21,13 +23,21 @@ class RunFolder:
     ----------
     path : path
         Where.
+    kind : {"fit", "export"}, default="fit"
+        The command that fills it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], kind: str = FIT) -> None:
         self.path = Path(path)
         self._manifest: dict[str, Any] = {
-            "format": _FORMAT, "version": _VERSION, "made": [], "finished": False,
-        }  # fmt: skip
+            "format": _FORMAT,
+            "version": _VERSION,
+            "kind": kind,
+            "made": [],
+            "finished": False,
+            "working_folder": os.getcwd(),
+            "truth": None,
+        }
 
     @property
     def made(self) -> list[str]:
@@ -37,12 +47,13 @@ class RunFolder:
     @property
     def working_folder(self) -> Path:
         """Where the run was started: what its relative paths are relative to."""
-        return Path(self._manifest.get("working_folder", "."))
+        return Path(self._manifest["working_folder"])
 
     @property
     def truth(self) -> str | None:
         """What the run was compared with: "folders", a CSV file or nothing."""
-        return self._manifest.get("truth")
+        truth: str | None = self._manifest["truth"]
+        return truth
 
     def open(self) -> RunFolder:
         """Read the note of a folder that is there.
@@ -50,18 +61,19 @@ class RunFolder:
         Raises
         ------
         ValueError
-            If it is not one of a run.
+            If it is not one of this kind.
         """
         if not self._read():
             raise ValueError(
-                f"{str(self.path)!r} is not a folder that `sklearn-scan fit` made."
+                f"{str(self.path)!r} is not a folder that `sklearn-scan "
+                f"{self._manifest['kind']}` made."
             )
         return self
 
-    def prepare(
-        self, names: Sequence[str], *, overwrite: bool, truth: str | None = None
-    ) -> None:
+    def prepare(self, names: Sequence[str], *, overwrite: bool) -> None:
         """Make the folder, or make sure that it may be written to.
+
+        Results that are there stay as they are, until others take their place.
 
         Parameters
         ----------
@@ -69,8 +81,6 @@ class RunFolder:
             What will be made in it.
         overwrite : bool
             Whether an earlier run's results may be replaced.
-        truth : str, optional
-            What the run is compared with, to be known to commands that come after it.
 
         Raises
         ------
@@ -82,8 +92,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{str(self.path)!r} is a file, not a folder.")
-        is_own = self._read()
-        unfinished = is_own and not self._manifest["finished"]
+        unfinished = self._read() and not self._manifest["finished"]
         if not (overwrite or unfinished or self._is_empty()):
             raise ValueError(
                 f"{str(self.path)!r} is not empty. Choose another folder, or pass "
@@ -96,9 +105,6 @@ class RunFolder:
                     f"{str(self.path / name)!r} was not made by sklearn-scan: move it "
                     "away, or choose another folder."
                 )
-        self._manifest |= {
-            "finished": False, "working_folder": os.getcwd(), "truth": truth,
-        }  # fmt: skip
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._write()
@@ -120,37 +126,51 @@ class RunFolder:
 
     def clear(self) -> None:
         """Delete the files that were made, and folders that this empties."""
-        for name in self.made:
-            (self.path / name).unlink(missing_ok=True)
-        for folder in {(self.path / name).parent for name in self.made} - {self.path}:
+        places = [self.path / name for name in self.made]
+        for place in places:
+            if not place.parent.is_symlink():  # which leads to what is not ours
+                place.unlink(missing_ok=True)
+        for folder in {place.parent for place in places} - {self.path}:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-        self._manifest["made"] = []
+        self._manifest |= {"made": [], "finished": False}
         self._write()
 
-    def finish(self) -> None:
-        """Note that the run is complete."""
-        self._manifest["finished"] = True
+    def finish(self, truth: str | None = None) -> None:
+        """Note that the results are complete, and what they were compared with."""
+        self._manifest |= {
+            "finished": True, "working_folder": os.getcwd(), "truth": truth,
+        }  # fmt: skip
         self._write()
 
     def _is_empty(self) -> bool:
         return not self.path.exists() or not any(self.path.iterdir())
 
     def _read(self) -> bool:
-        """Read the note; return whether there is one."""
+        """Read the note; return whether there is one.
+
+        Raises
+        ------
+        ValueError
+            If it is damaged, of a newer version or of another kind.
+        """
         try:
             content = json.loads((self.path / _MANIFEST).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         except (OSError, ValueError):
-            return False
-        if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            return False
+            content = None
+        if not _is_note(content):
+            raise ValueError(f"{str(self.path / _MANIFEST)!r} is damaged.")
         if content["version"] > _VERSION:
             raise ValueError(
                 f"{str(self.path)!r} was made by a newer sklearn-scan: upgrade it."
             )
-        for name in content["made"]:
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise ValueError(f"{str(self.path / _MANIFEST)!r} is damaged.")
+        if content["kind"] != self._manifest["kind"]:
+            raise ValueError(
+                f"{str(self.path)!r} was made by `sklearn-scan {content['kind']}`, and "
+                f"is no folder for `sklearn-scan {self._manifest['kind']}`."
+            )
         self._manifest = content
         return True
 
@@ -158,6 +178,26 @@ class RunFolder:
         aside = self.path / f"{_MANIFEST}.part"
         aside.write_text(json.dumps(self._manifest, indent=1), encoding="utf-8")
         aside.replace(self.path / _MANIFEST)
+
+
+def _is_note(content: Any) -> bool:
+    """Tell a note from what is damaged, or leads elsewhere."""
+    return (
+        isinstance(content, dict)
+        and content.get("format") == _FORMAT
+        and isinstance(content.get("version"), int)
+        and isinstance(content.get("finished"), bool)
+        and isinstance(content.get("kind"), str)
+        and isinstance(content.get("working_folder"), str)
+        and isinstance(content.get("truth"), str | None)
+        and isinstance(content.get("made"), list)
+        and all(isinstance(name, str) and _is_inside(name) for name in content["made"])
+    )
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def find_model(path: str | os.PathLike[str]) -> Path:

@@ -88,11 +88,6 @@ def _check_free(path: Path, *, overwrite: bool) -> None:
             f"{str(path)!r} holds other things than a saved model ({names[0]!r}): pass "
             "a folder that is not there yet."
         )
-    if others := [name for name in names if name not in _FILES]:
-        raise FileExistsError(
-            f"{str(path)!r} holds more than a saved model ({others[0]!r}), which would "
-            "be lost: move that away, or pass another folder."
-        )
     if not overwrite:
         raise FileExistsError(
             f"{str(path)!r} holds a saved model already: pass overwrite=True to "
@@ -160,6 +155,9 @@ def _put_in_place(new: Path, path: Path, before: Path) -> None:
     except BaseException:
         before.rename(path)
         raise
+    for other in before.iterdir():  # what others put there is theirs
+        if other.name not in _FILES:
+            other.rename(path / other.name)
     shutil.rmtree(before)
 
 

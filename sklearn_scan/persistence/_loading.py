@@ -26,8 +26,10 @@ __all__ = ["load"]
 # What putting a model together from wrong values may raise.
 _DAMAGE = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     LookupError,
+    MemoryError,
     RuntimeError,
     TypeError,
     ValueError,

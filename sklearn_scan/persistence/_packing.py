@@ -141,11 +141,13 @@ class Packer:
         if ESTIMATORS.get(name) is not type(estimator):
             return self._own(estimator, place)
         parameters = estimator.get_params(deep=False)
+        # a cache is of this machine: who loads a model has not asked to use a folder
+        stored = {k: v for k, v in parameters.items() if k != "memory"}
         fitted = {k: v for k, v in vars(estimator).items() if k not in parameters}
         return {
             "is": name,
             "parameters": self._those_storable(
-                parameters, place, "is not stored: what is loaded has the default"
+                stored, place, "is not stored: what is loaded has the default"
             ),
             "fitted": self._those_storable(fitted, place, "is not stored"),
         }

@@ -34,7 +34,8 @@ def save(
     path : path
         A folder, which is made, with those above it.
     overwrite : bool, default=False
-        Whether a saved model that is there may be replaced. Nothing else ever is.
+        Whether a saved model that is there may be replaced. Nothing else ever is, and
+        other files in its folder stay.
 
     Raises
     ------
@@ -49,7 +50,8 @@ def save(
     -----
     UserWarning
         If a parameter cannot be stored, such as a function: it will have its default
-        in the model that is loaded, which matters if it is fitted again.
+        in the model that is loaded, which matters if it is fitted again. (So does
+        `memory`, without a warning: a cache is of the machine, and not of the model.)
 
     See Also
     --------

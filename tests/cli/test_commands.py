@@ -52,13 +52,16 @@ def test_predict_of_a_model_folder_as_json(run, photos, call):
     result = call("predict", run / "model", photo, "--json")
     (row,) = json.loads(result.stdout)
     assert row["path"] == str(photo)
-    assert float(row["confidence"]) > 0
+    assert row["confidence"] > 0
 
 
 def test_predict_to_a_file(run, photos, tmp_path, call):
     result = call("predict", run, photos, "-o", tmp_path / "new.csv")
     assert "40 photos labelled" in result.stdout
     assert len(read_rows((tmp_path / "new.csv").read_text())) == 40
+    again = ["predict", run, photos, "-o", tmp_path / "new.csv"]
+    assert "--overwrite" in call(*again, expect=1).output
+    call(*again, "--overwrite")
 
 
 def test_report_is_written_anew(run, call):
@@ -268,3 +271,95 @@ def test_file_names_in_no_known_script(photos, run, tmp_path):
     command = [sys.executable, "-m", "sklearn_scan.cli", "predict", run, folder]
     printed = subprocess.run(command, capture_output=True, check=True).stdout
     assert odd in printed
+
+
+def test_export_does_not_delete_the_only_copies(run, photos, tmp_path, call):
+    mine = shutil.copytree(photos, tmp_path / "mine")
+    table = (run / "labels.csv").read_text().replace(str(photos), str(mine))
+    (run / "labels.csv").write_text(table)
+    call("export", run, tmp_path / "sorted", "--copy")
+    (mine / "circle" / "broken.jpg").unlink()
+    again = ["export", run, tmp_path / "sorted", "--copy", "--overwrite"]
+    assert "only copies" in call(*again, expect=1).output
+    assert (tmp_path / "sorted" / "unreadable" / "broken.jpg").exists()
+    assert "is no folder for" in call("export", run, run, "--link", expect=1).output
+    inside = ["export", run, mine, "--copy", "--overwrite"]
+    assert "only copies" in call(*inside, expect=1).output
+    assert len(list(mine.rglob("*.png"))) == 39
+
+
+def test_export_that_was_stopped_begins_again(run, tmp_path, call, monkeypatch):
+    def stop(*args, **kwargs):
+        (tmp_path / "sorted" / "cluster 1").mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(export_module, "_put", stop)
+        stopped = call("export", run, tmp_path / "sorted", "--copy", expect=130)
+    assert "The same command makes the rest" in stopped.output
+    call("export", run, tmp_path / "sorted", "--copy")
+
+
+def test_export_of_names_that_are_no_folders(run, tmp_path, call):
+    names = {"0": "a/b", "1": "A?B", "2": "CON"}
+    call("relabel", run, write_edits(tmp_path / "edits.json", run, names=names))
+    summary = json.loads(
+        call("export", run, tmp_path / "sorted", "--link", "--json").stdout
+    )
+    assert set(summary["folders"]) == {"a_b", "A_B-2", "_CON", "unreadable"}
+    assert sum(summary["folders"].values()) == 40
+
+
+def test_relabel_leaves_all_as_it_was_where_it_cannot_write_the_page(
+    run, tmp_path, call, monkeypatch
+):
+    def fail(*args, **kwargs):
+        raise OSError("no space left")
+
+    edits = write_edits(tmp_path / "edits.json", run, names={"0": "round"})
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with monkeypatch.context() as patched:
+        patched.setattr("sklearn_scan.cli._results.write_report", fail)
+        call("relabel", run, edits, expect=1)
+    changed = {p.name for p in run.rglob("*") if before.get(p) != _content(p)}
+    assert changed <= {"log.txt"}
+    summary = json.loads(call("relabel", run, edits, "--json").stdout)
+    assert summary == {"n_named": 1, "n_merged": 0, "n_moved": 0, "n_clusters": 3}
+    assert "before it was changed" in call("relabel", run, edits, expect=1).output
+
+
+def _content(path):
+    return path.read_bytes() if path.is_file() else None
+
+
+def test_photos_are_those_of_the_run_wherever_it_is_called(
+    photos, tmp_path, call, monkeypatch
+):
+    shutil.copytree(photos, tmp_path / "here" / "photos")
+    monkeypatch.chdir(tmp_path / "here")
+    call("fit", "photos", "-k", 2, "-o", tmp_path / "out", *QUICK)
+    shutil.copytree(photos, tmp_path / "elsewhere" / "photos")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    call("export", tmp_path / "out", tmp_path / "sorted", "--link")
+    targets = {path.resolve() for path in (tmp_path / "sorted").rglob("*.png")}
+    assert all(path.is_relative_to(tmp_path / "here") for path in targets)
+
+
+def test_neighbors_of_what_cannot_be_read(run, photos, call):
+    result = call("neighbors", run, photos / "circle" / "broken.jpg", expect=1)
+    assert "cannot be read" in result.output
+
+
+def test_embed_knows_its_settings(photos, tmp_path, call):
+    config = tmp_path / "run.toml"
+    config.write_text('memmory = "x"\n')
+    command = ["embed", photos, "-o", tmp_path / "e.v1", "--config", config]
+    assert "Did you mean 'memory'" in call(*command, *QUICK[:6], expect=1).output
+    call("embed", photos, "-o", tmp_path / "e.v1", "--memory", "none", *QUICK[:6])
+    assert (tmp_path / "e.v1.npy").exists()
+
+
+def test_report_as_json(run, call):
+    summary = json.loads(call("report", run, "--projection", "pca", "--json").stdout)
+    assert summary["n_clusters"] == 3
+    assert summary["results"] == {"report.html": str(run / "report.html")}

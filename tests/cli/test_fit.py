@@ -10,10 +10,13 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+import timm
 from cli_helpers import QUICK
 from PIL import Image
+from safetensors.torch import save_file
 
 from sklearn_scan import load
+from sklearn_scan._device import isolated_rng
 
 fit_module = import_module("sklearn_scan.cli._fit")
 
@@ -152,24 +155,46 @@ def test_the_hub_out_of_reach_says_which_options_help(
     assert "--encoder-checkpoint" in result.output
 
 
-def test_stopped_while_training(photos, tmp_path, call, monkeypatch):
-    def stop(*args, **kwargs):
-        raise KeyboardInterrupt
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Weights on the disk of a small network of timm."""
+    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
+    with isolated_rng(0):
+        save_file(timm.create_model("test_resnet", num_classes=0).state_dict(), path)
+    return path
 
+
+def stop(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_stopped_while_training(photos, weights, tmp_path, call, monkeypatch):
+    pretrained = [
+        "--encoder", "test_resnet", "--encoder-checkpoint", weights,
+        "--encoder-input-size", 32, *QUICK[6:],
+    ]  # fmt: skip
     out = tmp_path / "out"
     with monkeypatch.context() as patched:
-        patched.setattr("sklearn_scan._base.BaseImageClusterer._fit_heads", stop)
         patched.setattr("sklearn_scan._scan_stage.ScanStageMixin._fit_heads", stop)
+        result = call("fit", photos, "-k", 3, "-o", out, *pretrained, expect=130)
+        assert "the same command goes on from there" in result.output
         result = call("fit", photos, "-k", 3, "-o", out, *QUICK, expect=130)
-    assert "the same command goes on" in result.output
-    call("fit", photos, "-k", 3, "-o", out, *QUICK)
+        assert "what an encoder has learnt is not kept" in result.output
+    call("fit", photos, "-k", 3, "-o", out, *pretrained)
     assert load(out / "model").n_clusters_ == 3
 
 
-def test_stopped_while_the_page_is_written(photos, tmp_path, call, monkeypatch):
-    def stop(*args, **kwargs):
-        raise KeyboardInterrupt
+def test_stopped_while_another_run_is_replaced(photos, run, call, monkeypatch):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    monkeypatch.setattr("sklearn_scan.cli._results.save", stop)
+    again = ["fit", photos, "-k", 2, "-o", run, "--overwrite", *QUICK]
+    call(*again, expect=130)
+    changed = {p.name for p in before if p.read_bytes() != before[p]}
+    assert changed <= {"log.txt", ".sklearn-scan.json"}
+    assert "--overwrite" in call(*again[: -1 - len(QUICK)], *QUICK, expect=1).output
 
+
+def test_stopped_while_the_page_is_written(photos, tmp_path, call, monkeypatch):
     out = tmp_path / "out"
     with monkeypatch.context() as patched:
         patched.setattr(fit_module, "write_report", stop)
@@ -212,3 +237,29 @@ def test_ctrl_c(photos, tmp_path, call):
     assert "Stopped." in errors
     assert "Traceback" not in errors
     call("fit", photos, "-k", 3, "-o", out, *QUICK)
+
+
+def test_a_users_file_in_the_models_folder_stays(photos, run, call):
+    (run / "model" / ".DS_Store").write_text("Finder's")
+    call("fit", photos, "-k", 2, "-o", run, "--overwrite", *QUICK)
+    assert load(run / "model").n_clusters_ == 2
+    assert (run / "model" / ".DS_Store").read_text() == "Finder's"
+
+
+def test_none_keeps_no_embeddings(photos, tmp_path, call, own_cache, monkeypatch):
+    monkeypatch.setenv("SKLEARN_SCAN_CACHE", str(tmp_path / "unused"))
+    options = ["--memory", "none", "--n-jobs", "none", "--verbose", 0]
+    call("fit", photos, "-k", 2, "-o", tmp_path / "out", *options, *QUICK)
+    assert not (tmp_path / "unused").exists()
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_error_leaves_its_trace_in_the_log(photos, tmp_path, call, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr("sklearn_scan._scan_stage.ScanStageMixin._fit_heads", fail)
+    result = call("fit", photos, "-o", tmp_path / "out", "-k", 3, *QUICK, expect=1)
+    assert "Error: out of luck" in result.output
+    assert "Traceback" not in result.output
+    assert "Traceback" in (tmp_path / "out" / "log.txt").read_text()

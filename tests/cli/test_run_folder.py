@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan.cli._run_folder import EXPORT, RunFolder
 
 
 def finished(path, names=("labels.csv",)):
@@ -78,14 +78,38 @@ def test_a_folder_of_no_run(tmp_path):
         RunFolder(tmp_path).open()
 
 
-@pytest.mark.parametrize("made", [["../else"], ["/etc/else"]])
-def test_a_note_that_leads_elsewhere_is_refused(tmp_path, made):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"made": ["../else"]},
+        {"made": ["/etc/else"]},
+        {"made": [3]},
+        {"version": "1"},
+        {"finished": None},
+        {"format": "other"},
+    ],
+)
+def test_a_note_that_is_damaged_or_leads_elsewhere(tmp_path, change):
     finished(tmp_path / "out")
     note = tmp_path / "out" / ".sklearn-scan.json"
-    content = json.loads(note.read_text()) | {"made": made}
-    note.write_text(json.dumps(content))
+    note.write_text(json.dumps(json.loads(note.read_text()) | change))
     with pytest.raises(ValueError, match="is damaged"):
         RunFolder(tmp_path / "out").prepare([], overwrite=True)
+
+
+def test_links_to_other_folders_are_not_followed(tmp_path):
+    folder = finished(tmp_path / "out", ["cats/1.jpg"])
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "out" / "cats").rename(elsewhere)
+    (tmp_path / "out" / "cats").symlink_to(elsewhere)
+    folder.clear()
+    assert (elsewhere / "1.jpg").exists()
+
+
+def test_a_folder_of_another_command(tmp_path):
+    finished(tmp_path / "out")
+    with pytest.raises(ValueError, match="was made by `sklearn-scan fit`"):
+        RunFolder(tmp_path / "out", EXPORT).prepare([], overwrite=True)
 
 
 def test_a_note_of_a_newer_version(tmp_path):

@@ -1,0 +1,53 @@
+"""The results of a run: all of one clustering, whenever the command is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn_scan import save
+from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan.label_table import LabelTable
+from sklearn_scan.report import write_report
+
+__all__ = [
+    "LABELS",
+    "LOG",
+    "MODEL",
+    "PAGE",
+    "RESULTS",
+    "keep_results",
+    "replace_results",
+]
+
+LABELS, MODEL, PAGE, LOG = "labels.csv", "model", "report.html", "log.txt"
+RESULTS = (LABELS, MODEL, PAGE, LOG)
+
+
+def keep_results(folder: RunFolder, clusterer: Any, truth: str | None) -> None:
+    """Write the model and the labels; the page of what was there before goes."""
+    save(clusterer, folder.place(MODEL), overwrite=True)
+    LabelTable.of(clusterer).write_csv(folder.place(LABELS))
+    if PAGE in folder.made:
+        (folder.path / PAGE).unlink(missing_ok=True)
+    folder.finish(truth)
+
+
+def replace_results(
+    folder: RunFolder,
+    clusterer: Any,
+    files: Sequence[str],
+    classes: Sequence[str] | None,
+) -> None:
+    """Put a changed clustering in the place of the one that was there.
+
+    The page comes first, aside: if it cannot be made, all stays as it was.
+    """
+    aside = folder.path / f".{PAGE}.new"
+    try:
+        write_report(aside, clusterer, files, y=classes)
+        save(clusterer, folder.place(MODEL), overwrite=True)
+        LabelTable.of(clusterer).write_csv(folder.place(LABELS))
+        aside.replace(folder.place(PAGE))
+    finally:
+        aside.unlink(missing_ok=True)
