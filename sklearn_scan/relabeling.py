@@ -200,15 +200,15 @@ def _match_rows(
         if len(rows) != len(paths) or set(by_path) != set(paths):
             raise ValueError(_of_another_run(path))
         rows = [by_path[name] for name in paths]
-    theirs = np.array([_read_confidence(row["confidence"]) for row in rows])
-    own = np.array([_read_confidence(text) for text in table.confidence_texts])
+    theirs = np.array([_read_number(row["confidence"]) for row in rows])
+    own = np.array([_read_number(text) for text in table.confidence_texts])
     if not np.allclose(theirs, own, rtol=0, atol=_LAST_DIGIT / 2, equal_nan=True):
         raise ValueError(_of_another_run(path))
     return rows
 
 
-def _read_confidence(text: str) -> float:
-    """Return the number; NaN for what is none."""
+def _read_number(text: str) -> float:
+    """Return the number, in any country's writing; NaN for what is none."""
     try:
         return float(text.replace(",", "."))
     except ValueError:
@@ -227,7 +227,7 @@ def _read_json(path: Path, table: LabelTable) -> Edits:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
-            raise ValueError(f"its format is {content['format']!r}")
+            raise ValueError
         version, run = int(content["version"]), content["run"]
         edits = Edits(
             names={int(c): name for c, name in content["names"].items()},
@@ -236,7 +236,7 @@ def _read_json(path: Path, table: LabelTable) -> Edits:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{os.fspath(path)!r} is not the edits.json of a report: {error!r}."
+            f"{os.fspath(path)!r} is not the edits.json of a report, or is damaged."
         ) from error
     if version > VERSION:
         raise ValueError(f"{os.fspath(path)!r} is of a newer sklearn_scan: upgrade it.")
@@ -255,7 +255,7 @@ def _compare(rows: list[dict[str, str]], table: LabelTable) -> Edits:
             f"{rows[odd[0]]['path']!r} has the label {labels[odd[0]]}, and had "
             f"{table.labels[odd[0]]}: -1 is for images that cannot be read."
         )
-    names = _read_names(rows, labels)
+    names = _read_names(rows, labels, table)
     roots = _find_roots(table, labels, names)
     merged = _find_merged(table.labels, labels, roots, n_clusters)
     return Edits(
@@ -276,26 +276,35 @@ def _compare(rows: list[dict[str, str]], table: LabelTable) -> Edits:
 
 
 def _read_label(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"A label must be a whole number; got {text!r}.") from None
+    number = _read_number(text)
+    if not number.is_integer():
+        raise ValueError(f"A label must be a whole number; got {text!r}.")
+    return int(number)
 
 
 def _read_names(
-    rows: list[dict[str, str]], labels: NDArray[np.int64]
+    rows: list[dict[str, str]], labels: NDArray[np.int64], table: LabelTable
 ) -> dict[int, str]:
     """Return the name of each label."""
-    names: dict[int, str] = {}
-    for row, label in zip(rows, labels.tolist(), strict=True):
-        if label < 0:
-            continue  # an image that cannot be read
-        if names.setdefault(label, row["name"]) != row["name"]:
-            raise ValueError(
-                f"Label {label} has two names, {names[label]!r} and {row['name']!r}: "
-                "give all its images one name."
-            )
-    return dict(sorted(names.items()))
+    found: dict[int, dict[str, bool]] = {}  # whether a name is more than left standing
+    before = zip(table.labels.tolist(), table.names, strict=True)
+    for row, label, old in zip(rows, labels.tolist(), before, strict=True):
+        if label >= 0:  # others cannot be read
+            of_label = found.setdefault(label, {})
+            # who moves an image by its label may leave the name as it was
+            counts = label == old[0] or row["name"] != old[1]
+            of_label[row["name"]] = of_label.get(row["name"], False) or counts
+    return {label: _choose_name(label, names) for label, names in sorted(found.items())}
+
+
+def _choose_name(label: int, names: Mapping[str, bool]) -> str:
+    chosen = [name for name, counts in names.items() if counts] or list(names)
+    if len(chosen) > 1:
+        raise ValueError(
+            f"Label {label} has two names, {chosen[0]!r} and {chosen[1]!r}: give all "
+            "its images one name."
+        )
+    return chosen[0]
 
 
 def _find_roots(

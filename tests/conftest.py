@@ -14,4 +14,4 @@ torch.set_num_threads(1)
 
 # Folders of tests have files of this name too, and pytest takes one for another where
 # it looks for doctests.
-collect_ignore = ["conftest.py"]
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]

@@ -254,3 +254,14 @@ def test_most_images_of_a_cluster_moved(fitted, tmp_path):
     by_table = relabel(fitted, edit_csv(tmp_path / "labels.csv", fitted, change))
     assert np.array_equal(by_table.labels_, relabel(fitted, edits).labels_)
     assert by_table.n_clusters_ == 6
+
+
+def test_a_label_alone_moves_an_image(fitted, tmp_path):
+    row = int(np.flatnonzero(fitted.labels_ == 0)[0])
+
+    def change(i, cells):
+        cells["label"] = "3.0" if i == row else f"{cells['label']}.0"
+
+    moved = relabel(fitted, edit_csv(tmp_path / "labels.csv", fitted, change))
+    assert np.array_equal(moved.labels_, relabel(fitted, Edits(moved={row: 3})).labels_)
+    assert moved.cluster_names_ == fitted.cluster_names_

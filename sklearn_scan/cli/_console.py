@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import click
 
-__all__ = ["Console", "on_ctrl_c"]
+__all__ = ["Console", "count", "on_ctrl_c"]
 
 
 class Console(AbstractContextManager["Console"]):
@@ -89,3 +89,14 @@ def on_ctrl_c(note: str) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         stop.add_note(note)
         raise
+
+
+def count(number: int, what: str) -> str:
+    """Return how many there are of something.
+
+    Examples
+    --------
+    >>> count(1, "photo"), count(1200, "photo")
+    ('1 photo', '1,200 photos')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sklearn_scan.cli._options import (
     merge_settings,
 )
 from sklearn_scan.cli._photos import list_photos
+from sklearn_scan.cli._results import check_place
 from sklearn_scan.encoders import resolve_encoder
 
 
@@ -58,10 +60,9 @@ def command(
         output = output.with_name(f"{output.name}.npy")
     table = output.with_suffix(".csv")
     for file in (output, table):
-        if file.exists() and not overwrite:
-            raise ValueError(f"{str(file)!r} is there already: pass --overwrite.")
+        check_place(file, overwrite=overwrite)
     usual = {"memory": default_cache(), "bad_images": "skip", "random_state": 0}
-    usual["verbose"] = 0 if as_json else 1
+    usual["verbose"] = int(sys.stderr.isatty() and not as_json)
     settings = usual | merge_settings(config, given)
     spec = settings.pop("encoder", "auto")
     for name in settings:

@@ -52,7 +52,7 @@ def command(
     missing = [file for file in files if not os.path.exists(file)]
     _check_sources(files, missing, target)
     folders = _name_folders(rows)
-    with Console(quiet=as_json) as console:
+    with target.alone(), Console(quiet=as_json) as console:
         with on_ctrl_c("The same command makes the rest."):
             target.clear()
             _export(target, files, [folders[row["label"]] for row in rows], link=link)

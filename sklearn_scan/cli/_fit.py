@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,11 @@ __all__ = ["command"]
 @click.command("fit", cls=EstimatorCommand)
 @click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option(
-    "-k", "--n-clusters", **AS_TOML, metavar="N|auto", help="How many clusters."
+    "-k",
+    "--n-clusters",
+    **AS_TOML,
+    metavar="N|auto",
+    help="How many clusters.  [default: 10]",
 )
 @click.option(
     "-o", "--output", required=True, type=click.Path(), help="The folder of results."
@@ -76,18 +81,21 @@ def command(
     --random-state, 0 unless given, are equal. Values are written as in TOML, and none
     is Python's None: --memory none keeps no embeddings.
     """
+    start = time.perf_counter()
     usual = {
         "memory": default_cache(),
         "bad_images": "skip",
         "random_state": 0,
-        "verbose": 0 if as_json else 1,
+        "verbose": int(sys.stderr.isatty() and not as_json),
     }
     clusterer = make_estimator(usual | merge_settings(config, given))
     paths = list_photos(photos)
+    if len(paths) < 2:
+        raise ValueError("There is one photo, where at least two are needed.")
     classes = read_truth(truth, paths)
     folder = RunFolder(output)
     folder.prepare(RESULTS, overwrite=overwrite)
-    with Console(folder.place(LOG), quiet=as_json) as console:
+    with folder.alone(), Console(folder.place(LOG), quiet=as_json) as console:
         console.log(f"sklearn-scan {shlex.join(sys.argv[1:])}")
         with on_ctrl_c(_how_to_go_on(clusterer)):
             clusterer.fit(paths)
@@ -100,7 +108,9 @@ def command(
         console.log(repr(clusterer))
         for bad in clusterer.bad_images_:
             console.log(f"unreadable: {bad.path}: {bad.reason}")
-        _tell(console, folder, summarize(clusterer, classes), as_json=as_json)
+        summary = summarize(clusterer, classes)
+        summary["seconds"]["in all"] = round(time.perf_counter() - start, 2)
+        _tell(console, folder, summary, as_json=as_json)
 
 
 def _how_to_go_on(clusterer: Any) -> str:

@@ -35,7 +35,8 @@ from sklearn_scan.space_heads import center_spaces
 def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
     """List the photos of a RUN most like a PHOTO, which may be one of them or new.
 
-    Prints their similarity (1 is the same, 0 unlike), cluster and path.
+    Prints their similarity, cluster and path. Similarity is the cosine of two
+    embeddings about the mean of the run: 1 is the same, and 0 or less unlike.
     """
     folder = RunFolder(run).open()
     with Console(quiet=as_json) as console:

@@ -145,18 +145,20 @@ def _parameters(classes: Collection[type]) -> dict[str, str]:
     for each in classes:
         known = parameter_docs(each)
         for name in inspect.signature(each).parameters:
-            docs.setdefault(name, known.get(name, ""))
+            docs[name] = docs.get(name) or known.get(name, "")
     return docs
 
 
 def parameter_docs(documented: Callable[..., Any]) -> dict[str, str]:
     """Return the first sentence that a numpydoc docstring has on each parameter.
 
+    Its type, with choices and default, follows.
+
     Examples
     --------
     >>> from sklearn_scan import SCANClusterer
     >>> parameter_docs(SCANClusterer)["n_jobs"]
-    'Workers that read images; None takes one per core.'
+    'Workers that read images; None takes one per core.  [int, default=None]'
     """
     text = inspect.getdoc(documented) or ""
     section = re.search(
@@ -164,11 +166,13 @@ def parameter_docs(documented: Callable[..., Any]) -> dict[str, str]:
     )
     if section is None:
         return {}
-    entries = re.split(r"^(\w[\w, ]*) : .*\n", section[1], flags=re.M)[1:]
+    entries = re.split(r"^(\w[\w, ]*) : (.*)\n", section[1], flags=re.M)[1:]
     docs: dict[str, str] = {}
-    for names, body in zip(entries[::2], entries[1::2], strict=True):
+    triples = zip(entries[::3], entries[1::3], entries[2::3], strict=True)
+    for names, kind, body in triples:
         sentence = re.split(r"(?<=\.)\s", " ".join(body.split()), maxsplit=1)[0]
-        docs |= dict.fromkeys(names.split(", "), sentence.replace("`", ""))
+        text = f"{sentence}  [{kind}]".replace("`", "")
+        docs |= dict.fromkeys(names.split(", "), text)
     return docs
 
 

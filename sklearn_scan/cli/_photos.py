@@ -51,14 +51,19 @@ def find_files(names: Sequence[str] | None, working_folder: Path) -> list[str]:
     Raises
     ------
     ValueError
-        If a model was not fitted on files.
+        If a model was not fitted on files, or none of them is there.
     """
     if names is None:
         raise ValueError("This model was fitted on features, not on photos.")
     # first where the run was started: elsewhere, other photos may have these names
-    if not any(os.path.exists(working_folder / name) for name in names):
-        return list(names)
-    return [os.fspath(working_folder / name) for name in names]
+    for folder in (working_folder, Path()):
+        files = [os.fspath(folder / name) for name in names]
+        if any(map(os.path.exists, files)):
+            return files
+    raise ValueError(
+        f"The photos are no longer where they were, such as {names[0]!r}. Put them "
+        "back, or fit again: what is embedded is kept by content, and takes no time."
+    )
 
 
 def resolve_truth(truth: str | None) -> str | None:

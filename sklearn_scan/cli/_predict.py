@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from sklearn_scan import load
-from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._console import Console, count
 from sklearn_scan.cli._photos import list_photos
+from sklearn_scan.cli._results import check_place
 from sklearn_scan.cli._run_folder import find_model
 from sklearn_scan.label_table import LabelTable
 
@@ -19,14 +20,17 @@ from sklearn_scan.label_table import LabelTable
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), help="A CSV file to write."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A CSV file to write.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of CSV.")
 def command(
     model: str,
     photos: Sequence[str],
-    output: str | None,
+    output: Path | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -35,8 +39,8 @@ def command(
     Prints path, label, name and confidence of each, as CSV. What cannot be read has the
     label -1, or is an error where the model was fitted so.
     """
-    if output is not None and os.path.exists(output) and not overwrite:
-        raise ValueError(f"{output!r} is there already: pass --overwrite.")
+    if output is not None:
+        check_place(output, overwrite=overwrite)
     paths = list_photos(photos)
     with Console(quiet=as_json) as console:
         clusterer = load(find_model(model))
@@ -48,4 +52,4 @@ def command(
         elif output is None:
             table.write_to(sys.stdout)
         else:
-            console.say(f"{len(paths):,} photos labelled: {output}")
+            console.say(f"{count(len(paths), 'photo')} labelled: {output}")

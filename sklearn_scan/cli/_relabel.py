@@ -25,7 +25,7 @@ def command(run: str, edits: str, as_json: bool) -> None:
     labels.csv.
     """
     folder = RunFolder(run).open()
-    with Console(folder.place(LOG), quiet=as_json) as console:
+    with folder.alone(), Console(folder.place(LOG), quiet=as_json) as console:
         clusterer = load(find_model(run))
         changes = read_edits(edits, LabelTable.of(clusterer))
         changed = relabel(clusterer, changes)

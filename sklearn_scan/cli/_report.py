@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sklearn_scan import load
-from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._console import Console, count
 from sklearn_scan.cli._photos import find_files, read_truth, truth_option
 from sklearn_scan.cli._results import PAGE
 from sklearn_scan.cli._run_folder import RunFolder, find_model
@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Write the report.html of a RUN, the folder that `fit` made, anew."""
     folder = RunFolder(run).open()
-    with Console(quiet=as_json) as console:
+    with folder.alone(), Console(quiet=as_json) as console:
         clusterer = load(find_model(run))
         files = find_files(clusterer.image_names_, folder.working_folder)
         classes = read_truth(truth or folder.truth, clusterer.image_names_)
@@ -43,4 +43,4 @@ def command(
             summary = summarize(clusterer, classes)
             console.say_json(summary | {"results": {PAGE: str(page)}})
         else:
-            console.say(f"{len(files):,} photos: {page}")
+            console.say(f"{count(len(files), 'photo')}: {page}")

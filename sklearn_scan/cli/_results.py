@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sklearn_scan import save
@@ -16,6 +18,7 @@ __all__ = [
     "MODEL",
     "PAGE",
     "RESULTS",
+    "check_place",
     "keep_results",
     "replace_results",
 ]
@@ -51,3 +54,17 @@ def replace_results(
         aside.replace(folder.place(PAGE))
     finally:
         aside.unlink(missing_ok=True)
+
+
+def check_place(file: Path, *, overwrite: bool) -> None:
+    """Raise if a file cannot be written, or is there and may not be replaced.
+
+    Raises
+    ------
+    ValueError
+        Before the long work.
+    """
+    if file.exists() and not overwrite:
+        raise ValueError(f"{str(file)!r} is there already: pass --overwrite.")
+    if not os.access(file.parent, os.W_OK):
+        raise ValueError(f"{str(file.parent)!r} is no folder that can be written to.")

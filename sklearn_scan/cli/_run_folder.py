@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["EXPORT", "FIT", "RunFolder", "find_model"]
 
 FIT, EXPORT = "fit", "export"  # the commands that fill folders
 
-_MANIFEST = ".sklearn-scan.json"
+_MANIFEST, _LOCK = ".sklearn-scan.json", ".sklearn-scan.lock"
 _FORMAT, _VERSION = "sklearn-scan-run", 1
 
 
@@ -28,6 +34,8 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str], kind: str = FIT) -> None:
+        if not os.fspath(path):
+            raise ValueError("The folder of results has an empty name.")
         self.path = Path(path)
         self._manifest: dict[str, Any] = {
             "format": _FORMAT,
@@ -112,6 +120,29 @@ class RunFolder:
             raise OSError(
                 f"{str(self.path)!r} cannot be written to: {error.strerror}."
             ) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other commands out of the folder in the block, where the system can.
+
+        Raises
+        ------
+        ValueError
+            If another one is at work there.
+        """
+        lock = self.path / _LOCK
+        with lock.open("w") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError as error:
+                    raise ValueError(
+                        f"Another sklearn-scan is at work in {str(self.path)!r}."
+                    ) from error
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
 
     def place(self, name: str) -> Path:
         """Return where to make something, and note that it is the run's own."""

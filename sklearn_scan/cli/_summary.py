@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_scan._gaps import cluster_sizes
+from sklearn_scan.cli._console import count
 from sklearn_scan.encoders import name_encoder
 from sklearn_scan.metrics import ClusteringReport, clustering_report
 
@@ -17,6 +18,8 @@ __all__ = ["describe", "summarize"]
 
 _WIDTH = 88
 _SHOWN_SIZES = 20
+_SURE = 0.99  # on average: no cluster that is surer is worth a word
+_LEAST_SHARED = 0.001  # of two clusters' probabilities, on average
 
 
 def summarize(clusterer: Any, truth: Sequence[str] | None = None) -> dict[str, Any]:
@@ -30,6 +33,7 @@ def summarize(clusterer: Any, truth: Sequence[str] | None = None) -> dict[str, A
         "n_images": len(labels),
         "n_unreadable": int((~readable).sum()),
         "n_clusters": clusterer.n_clusters_,
+        "is_estimated": clusterer.n_clusters_curve_ is not None,
         "cluster_names": list(clusterer.cluster_names_),
         "cluster_sizes": cluster_sizes(labels, clusterer.n_clusters_).tolist(),
         "cluster_confidence": _by_cluster(clusterer),
@@ -56,30 +60,32 @@ def _agreement(report: ClusteringReport) -> dict[str, float | None]:
 
 
 def _by_cluster(clusterer: Any) -> list[float | None]:
-    """Return the median confidence in each cluster; None where it is empty."""
+    """Return the mean confidence in each cluster; None where it is empty."""
     confidence = clusterer.probabilities_.max(axis=1)
-    medians: list[float | None] = []
+    means: list[float | None] = []
     for cluster in clusterer.classes_:
         own = confidence[clusterer.labels_ == cluster]
-        medians.append(float(statistics.median(own)) if len(own) else None)
-    return medians
+        means.append(float(own.mean()) if len(own) else None)
+    return means
 
 
-def _most_confused(probabilities: np.ndarray[Any, Any]) -> list[int] | None:
+def _most_confused(probabilities: NDArray[np.float64]) -> list[int] | None:
     """Return the two clusters that most probability is shared between."""
-    shared = np.triu(probabilities.T @ probabilities, k=1)
-    if not shared.any():
+    shared = np.triu(probabilities.T @ probabilities, k=1) / len(probabilities)
+    if shared.max() < _LEAST_SHARED:
         return None
     return [int(i) for i in np.unravel_index(shared.argmax(), shared.shape)]
 
 
 def describe(summary: dict[str, Any]) -> list[str]:
     """Return the summary in plain words, a few lines of it."""
-    seconds = sum(summary["seconds"].values())
+    n_readable = summary["n_images"] - summary["n_unreadable"]
+    n_clusters = count(summary["n_clusters"], "cluster")
+    estimated = " (estimated)" if summary["is_estimated"] else ""
     lines = [
-        f"{summary['n_images'] - summary['n_unreadable']:,} photos in "
-        f"{summary['n_clusters']} clusters, by {summary['method']} on "
-        f"{summary['encoder']}, in {seconds:.0f} s."
+        f"{count(n_readable, 'photo')} in {n_clusters}{estimated}, by "
+        f"{summary['method']} on {summary['encoder']}, in "
+        f"{summary['seconds']['in all']:.0f} s."
     ]
     sizes = summary["cluster_sizes"]
     shown = ", ".join(map(str, sizes[:_SHOWN_SIZES]))
@@ -91,7 +97,7 @@ def describe(summary: dict[str, Any]) -> list[str]:
         f"{summary['confidence_threshold']:g}); median confidence "
         f"{summary['median_confidence']:.2f}."
     )
-    lines.append(_where_to_look(summary))
+    lines += _where_to_look(summary)
     if "agreement" in summary:
         scores = summary["agreement"]
         lines.append(
@@ -99,17 +105,24 @@ def describe(summary: dict[str, Any]) -> list[str]:
             f"{scores['nmi']:.3f}, ARI {scores['ari']:.3f}."
         )
     if summary["n_unreadable"]:
-        lines.append(f"{summary['n_unreadable']} photos cannot be read: see log.txt.")
+        lines.append(
+            f"{count(summary['n_unreadable'], 'photo')} cannot be read: see log.txt."
+        )
     return lines
 
 
-def _where_to_look(summary: dict[str, Any]) -> str:
-    """Name the cluster that is least sure, and the two most alike."""
+def _where_to_look(summary: dict[str, Any]) -> list[str]:
+    """Name the cluster that is least sure, and the two most alike, if there are any."""
     names = summary["cluster_names"]
-    medians = [(m, c) for c, m in enumerate(summary["cluster_confidence"]) if m]
-    least, cluster = min(medians)
-    text = f"Look first at {names[cluster]!r}, the least sure (median {least:.2f})"
-    if summary["most_confused"] is None:
-        return text + "."
-    first, second = (names[c] for c in summary["most_confused"])
-    return f"{text}; most often confused: {first!r} and {second!r}."
+    means = [(m, c) for c, m in enumerate(summary["cluster_confidence"]) if m]
+    least, cluster = min(means)
+    lines = []
+    if len(means) > 1 and least < _SURE:
+        lines.append(
+            f"Look first at {names[cluster]!r}, the least sure ({least:.0%} confident "
+            "on average)."
+        )
+    if summary["most_confused"] is not None:
+        first, second = (names[c] for c in summary["most_confused"])
+        lines.append(f"Most often confused: {first!r} and {second!r}.")
+    return lines

@@ -27,6 +27,11 @@ def plot_n_clusters(curve: ClusterNumberCurve, *, ax: Axes | None = None) -> Axe
     matplotlib Axes
         The modularity by the number of clusters; the number chosen is marked.
 
+    Raises
+    ------
+    TypeError
+        If `curve` is something else, such as the clusterer itself.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -36,6 +41,11 @@ def plot_n_clusters(curve: ClusterNumberCurve, *, ax: Axes | None = None) -> Axe
     >>> plot_n_clusters(curve).get_xlabel()
     'number of clusters'
     """
+    if not isinstance(curve, ClusterNumberCurve):
+        raise TypeError(
+            "curve must be a ClusterNumberCurve, such as a clusterer's "
+            f"n_clusters_curve_; got {type(curve).__name__}."
+        )
     ax = axes_or_new(ax, 6, 4)
     ax.plot(curve.candidates, curve.scores, marker=".", color=MAIN)
     ax.axvline(curve.n_clusters, color=DIM, linestyle="--")

@@ -363,3 +363,17 @@ def test_report_as_json(run, call):
     summary = json.loads(call("report", run, "--projection", "pca", "--json").stdout)
     assert summary["n_clusters"] == 3
     assert summary["results"] == {"report.html": str(run / "report.html")}
+
+
+def test_photos_that_are_all_gone(run, tmp_path, call):
+    table = (run / "labels.csv").read_text().replace("photo", "gone")
+    (run / "labels.csv").write_text(table.replace("broken", "gone"))
+    result = call("export", run, tmp_path / "sorted", "--link", expect=1)
+    assert "Put them back, or fit again" in result.output
+
+
+def test_places_are_looked_at_before_the_work(run, photos, tmp_path, call):
+    nowhere = tmp_path / "nowhere" / "new.csv"
+    for command in (["predict", run], ["embed", *QUICK[:6]]):
+        result = call(*command, photos, "-o", nowhere, expect=1)
+        assert "no folder that can be written to" in result.output

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from importlib import import_module
 
 import numpy as np
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 
 from sklearn_scan import load
 from sklearn_scan._device import isolated_rng
+from sklearn_scan.cli._run_folder import RunFolder
 
 fit_module = import_module("sklearn_scan.cli._fit")
 
@@ -54,7 +56,7 @@ def test_the_summary_is_short_and_says_where_to_look(finished_run):
     assert sum(map(int, lines[1].removeprefix("Sizes: ").rstrip(".").split(","))) == 39
     assert lines[2].startswith("Sure of ")
     assert lines[3].startswith("Look first at 'cluster ")
-    assert "1 photos cannot be read" in result.stdout
+    assert "1 photo cannot be read" in result.stdout
     assert str(out / "report.html") in result.stdout
 
 
@@ -223,14 +225,17 @@ def test_odd_file_names(tmp_path, call):
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c(photos, tmp_path, call):
     out = tmp_path / "out"
-    endless = ["--encoder", "SimCLR", "--encoder-epochs", "100000"]
+    endless = ["--encoder", "SimCLR", "--encoder-epochs", "100000", "--verbose", "1"]
     command = [sys.executable, "-m", "sklearn_scan.cli", "fit", photos, "-o", out]
     process = subprocess.Popen(
         [*command, *endless], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    limit = threading.Timer(60, process.kill)  # lest the bar never comes
+    limit.start()
     for line in process.stderr:  # the progress bar
         if "epoch" in line:
             break
+    limit.cancel()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -263,3 +268,20 @@ def test_an_error_leaves_its_trace_in_the_log(photos, tmp_path, call, monkeypatc
     assert "Error: out of luck" in result.output
     assert "Traceback" not in result.output
     assert "Traceback" in (tmp_path / "out" / "log.txt").read_text()
+
+
+def test_one_photo(photos, tmp_path, call):
+    result = call(
+        "fit", photos / "circle" / "broken.jpg", "-o", tmp_path / "x", expect=1
+    )
+    assert "at least two are needed" in result.output
+    assert not (tmp_path / "x").exists()
+
+
+def test_another_command_at_work(run, photos, call):
+    with RunFolder(run).open().alone():
+        again = ["fit", photos, "-k", 2, "-o", run, "--overwrite", *QUICK]
+        assert "Another sklearn-scan is at work" in call(*again, expect=1).output
+        assert "is at work" in call("report", run, expect=1).output
+    call(*again)
+    assert ".sklearn-scan.lock" not in {path.name for path in run.iterdir()}

@@ -10,6 +10,7 @@ from sklearn_scan import SCANClusterer, SimCLR
 from sklearn_scan.plotting import (
     plot_confidence,
     plot_confusion,
+    plot_n_clusters,
     plot_sizes,
     plot_training,
 )
@@ -163,3 +164,8 @@ def test_not_fitted(plot):
     with pytest.raises(NotFittedError):
         plot(SCANClusterer())
     assert plt.get_fignums() == []
+
+
+def test_the_curve_and_not_the_clusterer():
+    with pytest.raises(TypeError, match="n_clusters_curve_"):
+        plot_n_clusters(SCANClusterer())
