@@ -4,7 +4,7 @@ Needs the photos and weights of SKLEARN_SCAN_DATA (default: ../shared/data from 
 project's root, with ../shared/weights beside it), and for "many" playwright and a
 Chromium.
 
-    python examples/benchmarks/report.py [photos|many ...]
+    python examples/benchmarks/report.py [photos|many ...] [--json FILE]
 
 "photos" reports on trashnet, with a fit by MobileNetV2; "many" on 10,000 photos of
 imagenette, some of them several times, and opens the page.
@@ -12,6 +12,7 @@ imagenette, some of them several times, and opens the page.
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -91,24 +92,36 @@ def open_in_browser(report):
         page.locator("[data-action=all]").first.click()
         page.locator("#gallery .tile[style*='blob:']").first.wait_for()
         usable = time.perf_counter() - start
+        version = browser.version
         browser.close()
-    return {"painted after, s": round(painted, 2), "usable after, s": round(usable, 2)}
+    return {
+        "chromium": version,
+        "painted after, s": round(painted, 2),
+        "usable after, s": round(usable, 2),
+    }
 
 
 def main():
     benchmarks = {benchmark.__name__: benchmark for benchmark in (photos, many)}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("benchmarks", nargs="*", metavar="benchmark", default=[])
-    chosen = parser.parse_args().benchmarks or list(benchmarks)
+    parser.add_argument("--json", type=Path, help="where to write the results")
+    arguments = parser.parse_args()
+    chosen = arguments.benchmarks or list(benchmarks)
     if unknown := set(chosen) - set(benchmarks):
         parser.error(f"unknown: {sorted(unknown)}; known: {list(benchmarks)}")
     if not DATA.is_dir():
         parser.error(f"no images at {DATA}: set SKLEARN_SCAN_DATA to their folder")
-    print(json.dumps(describe_machine()))
+    load = round(os.getloadavg()[0], 2)
+    content = {"machine": describe_machine(), "load at start": load, "results": {}}
+    print(json.dumps(content, indent=1))
     for name in chosen:
         with tempfile.TemporaryDirectory() as folder:
             results = benchmarks[name](Path(folder))
-            print(name, json.dumps(results, indent=1), flush=True)
+        print(name, json.dumps(results, indent=1), flush=True)
+        content["results"][name] = results
+    if arguments.json:
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

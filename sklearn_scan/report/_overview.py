@@ -47,7 +47,7 @@ def describe_fit(estimator: Any) -> dict[str, Any]:
         ],
         "total_time": _duration(sum(times.values())),
         "threshold": estimator.confidence_threshold,
-        "n_confident": int(estimator.confident_.sum()),
+        "share_confident": float(estimator.confident_[estimator.labels_ >= 0].mean()),
         "self_labeling": _second_stage(estimator),
         "embed_dim": int(estimator.embedding_.shape[1]),
     }

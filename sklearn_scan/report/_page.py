@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["Page"]
 
 _SCRIPTS = (
-    "data", "dom", "edits", "downloads", "clusters", "tiles", "dialogs", "detail",
-    "gallery", "cards", "charts", "map", "map-input", "search", "main",
+    "data", "dom", "edits", "downloads", "loading", "clusters", "tiles", "dialogs",
+    "detail", "gallery", "cards", "charts", "map", "map-input", "search", "main",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ class Page:
     def __init__(self) -> None:
         self._template = _load_template()
         self._style = _read("static/report.css")
+        self._dark_style = _read("static/dark.css")
         body = "\n".join(_read(f"static/{name}.js") for name in _SCRIPTS)
         self._script = f'"use strict";\n(() => {{\n{body}\n}})();\n'
 
@@ -53,6 +54,7 @@ class Page:
         html = self._template.render(
             policy=self._policy(),
             style=self._style,
+            dark_style=self._dark_style,
             script=self._script,
             data=_embed_json(data),
             percent=_percent,
@@ -68,7 +70,7 @@ class Page:
             [
                 "default-src 'none'",
                 f"script-src '{_digest(self._script)}'",
-                f"style-src '{_digest(self._style)}'",
+                f"style-src '{_digest(self._style)}' '{_digest(self._dark_style)}'",
                 "img-src data: blob:",
                 "base-uri 'none'",
                 "form-action 'none'",

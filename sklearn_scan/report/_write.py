@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import PurePath
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
@@ -27,6 +28,8 @@ from sklearn_scan.report._target import written_aside
 from sklearn_scan.report._thumbnails import make_sprites
 
 __all__ = ["write_report"]
+
+_Result = TypeVar("_Result")
 
 _UNNAMED = "X[{}]"  # what an image that is in no file is called
 
@@ -133,18 +136,34 @@ def _gather(
 ) -> tuple[dict[str, Any], list[bytes]]:
     """Return what the page is told of the images, and their thumbnails in sheets."""
     view = ClusterView(estimator)
-    with ThreadPoolExecutor(1) as background:
-        # the map is drawn while images are read
-        points = background.submit(
-            project, view.embedding, method=projection, random_state=random_state
-        )
-        sprites, failures = make_sprites(
-            source, view.seen_together(), n_jobs=estimator.n_jobs
-        )
+    # the map is drawn while images are read
+    points = _begin(
+        lambda: project(view.embedding, method=projection, random_state=random_state)
+    )
+    sprites, failures = make_sprites(
+        source, view.seen_together(), n_jobs=estimator.n_jobs
+    )
     unreadable = sorted([*estimator.bad_images_, *failures])
     data = page_data(view, points.result(), sprites, unreadable)
     data["curves"] = training_curves(estimator.history_)
     return data, sprites.sheets
+
+
+def _begin(compute: Callable[[], _Result]) -> Future[_Result]:
+    """Compute in a thread that nothing waits for, if what is written is interrupted.
+
+    (An executor is waited for, at the latest when Python ends.)
+    """
+    future: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(compute())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
 
 
 def _check_images(source: ImageSource, estimator: Any) -> list[str]:

@@ -79,6 +79,16 @@ class Opened:
     def act(self, cluster, action):
         self.card(cluster).locator(f"[data-action={action}]").click()
 
+    def load(self, path):
+        """Load edits, and return what the report says of them."""
+        self.page.evaluate("document.getElementById('status').textContent = ''")
+        self.page.locator("#downloads > summary").click()
+        with self.page.expect_file_chooser() as info:
+            self.page.get_by_role("button", name="Load edits").click()
+        info.value.set_files(path)
+        said = self.page.locator("#status:not(:empty)")
+        return said.text_content()
+
     def download(self, name):
         """Return the bytes of a file that the report offers."""
         self.page.locator("#downloads > summary").click()

@@ -55,12 +55,16 @@ def test_the_search_and_the_filter(opened):
     page.locator("#search").fill("PHOTO 1")
     assert page.locator("#results-title").text_content() == "10 images found"
     assert page.locator("#results .tile").count() == 10
+    said = page.get_by_role("status").filter(has_text="10 images found")
+    assert said.count() == 1
     page.locator("#search").fill("nowhere")
     assert page.locator("#results .tile").count() == 0
     page.keyboard.press("Escape")
     assert page.locator("#results").is_hidden()
+    assert page.get_by_role("status").filter(has_text="found").count() == 0
     page.locator("#cluster-filter").fill("cluster 2")
     assert page.locator(".card").count() == 1
+    assert page.get_by_role("status").filter(has_text="1 cluster").count() == 1
     page.locator("#cluster-filter").fill("dog")
     assert page.locator("#no-cards").is_visible()
 

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from report_helpers import members, reference_csv, reference_edits
+from report_helpers import make_images, members, reference_csv, reference_edits
 
-from sklearn_scan.relabeling import relabel
+from sklearn_scan.prototypes import cluster_members
+from sklearn_scan.relabeling import Edits, relabel
+from sklearn_scan.report import write_report
 
 
 def test_nothing_changed(opened, clusterer):
@@ -129,3 +131,107 @@ def test_several_images_are_moved_at_once(opened, clusterer):
     assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
     page.locator("#undo").click()
     assert opened.download("labels.csv") == reference_csv(clusterer)
+
+
+def test_images_moved_by_hand(opened, clusterer):
+    """They are not what the model is sure of, and stand where a new report has them."""
+    page, row = opened.page, int(members(clusterer, 0)[0])
+    opened.rename(0, "cats")
+    opened.move(f"photo {row:02}", into=2)
+    page.locator("#search").fill(f"photo {row:02}")
+    assert page.locator("#results .tile").text_content() == "by hand"
+    opened.page.locator("#undo").click()
+    assert "99.9" in page.locator("#results .tile").text_content()
+    page.locator("#search").fill("")
+    opened.move(f"photo {row:02}", into=2)
+    opened.act(2, "all")
+    gallery = page.locator("dialog#gallery")
+    tiles = gallery.locator(".tile")
+    corrected = relabel(clusterer, Edits(moved={row: 2}))
+    sorted_anew = cluster_members(corrected.labels_, corrected.probabilities_)[2]
+    shown = tiles.evaluate_all("ts => ts.map(t => Number(t.dataset.row))")
+    assert shown[-1] == row == sorted_anew[-1]
+    assert shown == sorted_anew.tolist()
+    tile = gallery.locator(f".tile[data-row='{row}']")
+    assert tile.text_content() == "by hand"
+    said = "oved by hand; the model says cats, 99.9\N{NO-BREAK SPACE}%"
+    assert clusterer.probabilities_[row, 0] > 0.999
+    assert tile.get_attribute("aria-label").endswith(f"in cluster 2, m{said}")
+    tile.click()
+    detail = page.locator("dialog#detail")
+    assert f"M{said}" in detail.text_content()
+    detail.get_by_label("Move to").select_option("0")
+    detail.get_by_role("button", name="Move", exact=True).click()
+    assert "by hand" not in detail.text_content()
+
+
+def test_edits_without_effect_are_not_counted(opened, clusterer):
+    """Of what is stored, too."""
+    undo, row = opened.page.locator("#undo"), int(members(clusterer, 1)[0])
+    opened.rename(1, " ")
+    opened.rename(1, "cluster 1")
+    assert undo.text_content() == "Undo"
+    steps = [
+        {"kind": "move", "rows": [row], "into": 1},
+        {"kind": "merge", "cluster": 3, "into": 3},
+        {"kind": "rename", "cluster": 2, "name": "birds"},
+        {"kind": "rename", "cluster": 2, "name": "birds"},
+    ]
+    opened.page.evaluate(
+        """steps => localStorage.setItem(
+          'sklearn-scan ' + JSON.parse(data.textContent).run, JSON.stringify(steps))""",
+        steps,
+    )
+    opened.page.reload()
+    opened.page.wait_for_selector("html[data-ready]")
+    assert undo.text_content() == "Undo (1)"
+    undo.click()
+    assert opened.download("labels.csv") == reference_csv(clusterer)
+
+
+def test_a_relabelled_run_starts_without_edits(open_report, clusterer, tmp_path):
+    path = tmp_path / "report.html"
+    write_report(path, clusterer, make_images(), projection="pca")
+    with open_report(path) as opened:
+        opened.rename(0, "cats")
+        corrected = relabel(clusterer, Edits(names={0: "cats"}))
+        write_report(path, corrected, make_images(), projection="pca")
+        opened.page.reload()
+        opened.page.wait_for_selector("html[data-ready]")
+        assert "cats" in opened.card(0).text_content()
+        assert opened.page.locator("#undo").is_disabled()
+
+
+def test_edits_are_loaded(opened, clusterer, tmp_path):
+    """They replace those made so far, which undoing brings back."""
+    row = int(members(clusterer, 0)[0])
+    edits = {"names": {2: "dogs 😀"}, "merged": {3: 0, 1: 0}, "moved": {row: 2}}
+    path = tmp_path / "edits.json"
+    path.write_text(json.dumps(reference_edits(clusterer, **edits)))
+    opened.rename(0, "cats")
+    assert "Loaded" in opened.load(path)
+    assert opened.page.locator("#undo").text_content() == "Undo (2)"
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+    opened.page.reload()
+    opened.page.wait_for_selector("html[data-ready]")
+    downloaded = json.loads(opened.download("edits.json"))
+    assert downloaded == reference_edits(clusterer, **edits)
+    opened.page.locator("#undo").click()
+    edits = {"names": {0: "cats"}}
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+
+
+def test_edits_that_cannot_be_loaded(opened, clusterer, tmp_path):
+    path = tmp_path / "edits.json"
+    for changes, message in [
+        ({"run": "0123"}, "of another run"),
+        ({"format": "csv"}, "not the edits.json"),
+        ({"version": 2}, "not as a report writes them"),
+        ({"names": {"0": 3}}, "not as a report writes them"),
+        ({"merged": {"length": 0}}, "not as a report writes them"),
+        ({"moved": {"99": 0}}, "not as a report writes them"),
+        ({"moved": None}, "not as a report writes them"),
+    ]:
+        path.write_text(json.dumps(reference_edits(clusterer) | changes))
+        assert message in opened.load(path)
+        assert opened.page.locator("#undo").is_disabled()

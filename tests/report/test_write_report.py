@@ -4,7 +4,9 @@ import base64
 import json
 import os
 import re
+import signal
 import sys
+import threading
 from html.parser import HTMLParser
 
 import numpy as np
@@ -190,6 +192,56 @@ def test_labels_that_people_have_corrected(path):
     clusterer.labels_[members[1:]] = 1
     write_report(path, clusterer, make_images(24))
     assert read_data(path)["clusters"]["prototypes"][0] == members[0]
+
+
+def test_how_many_it_is_sure_of(path):
+    """The share is of the images that could be read."""
+    clusterer = make_clusterer(12, 2)
+    clusterer.labels_[:4] = -1
+    clusterer.probabilities_[:4] = np.nan
+    clusterer.embedding_[:4] = np.nan
+    clusterer.confident_[:] = [False] * 10 + [True] * 2
+    write_report(path, clusterer, make_images(12), projection="pca")
+    assert "<dt>Sure</dt><dd>25\N{NO-BREAK SPACE}%</dd>" in path.read_text()
+
+
+def test_ctrl_c_waits_for_no_map(clusterer, path, monkeypatch):
+    """While the map is drawn, in a thread that does not keep Python from ending."""
+    threads, is_over = [], threading.Event()
+
+    def project(embedding, **_):
+        threads.append(threading.current_thread())
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        is_over.wait(30)
+        return np.zeros((len(embedding), 2))
+
+    monkeypatch.setattr("sklearn_scan.report._write.project", project)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(path, clusterer, make_images())
+    assert threads[0].daemon
+    assert threads[0].is_alive()
+    assert list(path.parent.iterdir()) == []
+    is_over.set()
+    threads[0].join()
+
+
+NEWER_THAN_2022 = re.compile(
+    r"light-dark\(|oklch\(|oklab|color-mix\(|@container|@layer|:has\(|[ ;]translate:|"
+    r"[ ;]rotate:|\.to(?:Reversed|Sorted|Spliced)\(|\.findLast|\.groupBy\(|"
+    r"\.(?:symmetricDifference|difference|intersection|union|isSubsetOf)\(|"
+    r"structuredClone|withResolvers|\.hasOwn\(|/v;"
+)
+
+
+def test_older_browsers(clusterer, path):
+    """Where the page would stay dead, or without colours."""
+    write_report(path, clusterer, make_images(), projection="pca")
+    text = path.read_text()
+    code = read_parts(path).scripts["code"]
+    style = "".join(re.findall(r"<style[^>]*>(.*?)</style>", text, re.DOTALL))
+    assert "--accent" in style
+    code = re.sub(r"/\*.*?\*/", "", code, flags=re.DOTALL)
+    assert NEWER_THAN_2022.findall(code + style) == []
 
 
 def test_many_small_images_are_a_small_file(path):

@@ -51,7 +51,8 @@ const cards = {
     // Cards stay where they are, unless some have come or gone.
     const shown = Array.from(this.box.children, (each) => Number(each.dataset.cluster));
     const wanted = new Set(this.wanted());
-    if (wanted.symmetricDifference(new Set(shown)).size) this.layOut();
+    const isSame = shown.length === wanted.size && shown.every((c) => wanted.has(c));
+    if (!isSame) this.layOut();
     if (action) card?.querySelector(`[data-action="${action}"]`)?.focus();
   },
 
@@ -79,10 +80,10 @@ const unfilled = new IntersectionObserver(
 
 const nReadable = run.labels.filter((label) => label >= 0).length;
 
-/** The mean confidence of a cluster, in ten-thousandths. */
+/** The model's mean probability of a cluster for its images, in ten-thousandths. */
 function meanConfidence(cluster) {
   const members = edits.members(cluster);
-  const sum = members.reduce((total, row) => total + run.confidence[row], 0);
+  const sum = members.reduce((total, row) => total + edits.certainty(row), 0);
   return sum / Math.max(members.length, 1);
 }
 
@@ -130,7 +131,7 @@ function makeCardBody(cluster, members) {
   const prototype = standsFor(cluster);
   const tile = makeTile(prototype, () => detail.open(prototype, members));
   tile.tabIndex = 0;
-  const leastFirst = members.toReversed();
+  const leastFirst = [...members].reverse();
   return make(
     "div",
     { className: "card-body" },
@@ -200,4 +201,8 @@ function startRename(cluster) {
 }
 
 cards.order.onchange = () => cards.layOut();
-cards.filter.oninput = () => cards.layOut();
+cards.filter.oninput = () => {
+  cards.layOut();
+  const n = cards.box.childElementCount;
+  byId("cards-status").textContent = `${count(n)} cluster${n === 1 ? "" : "s"}`;
+};

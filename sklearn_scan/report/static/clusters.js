@@ -8,10 +8,33 @@ function clusterName(cluster) {
 /** A colour for each cluster: hues far apart, legible on light and on dark. */
 function colorOf(cluster) {
   const hue = (255 + cluster * 137.508) % 360;
-  const isDark = document.documentElement.style.colorScheme === "dark";
+  const isDark = byId("dark").media === "all";
   const ring = Math.floor(cluster / 9) % 3; // beyond nine hues, lightness helps
   const lightness = (isDark ? 0.74 : 0.6) + [0, 0.09, -0.1][ring];
-  return `oklch(${lightness} 0.145 ${hue.toFixed(0)})`;
+  return fromOklch(lightness, 0.145, (hue * Math.PI) / 180);
+}
+
+/** CSS has oklch() itself, but browsers have it only since 2023. */
+function fromOklch(lightness, chroma, hue) {
+  const [a, b] = [chroma * Math.cos(hue), chroma * Math.sin(hue)];
+  const [l, m, s] = [
+    lightness + 0.3963377774 * a + 0.2158037573 * b,
+    lightness - 0.1055613458 * a - 0.0638541728 * b,
+    lightness - 0.0894841775 * a - 1.291485548 * b,
+  ].map((cone) => cone ** 3);
+  const linear = [
+    4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s,
+    -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
+    -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
+  ];
+  return `rgb(${linear.map(fromLinear).join(", ")})`;
+}
+
+/** A share of light as a number of sRGB, 0 to 255. */
+function fromLinear(light) {
+  const share = Math.min(Math.max(light, 0), 1);
+  const bent = share <= 0.0031308 ? 12.92 * share : 1.055 * share ** (1 / 2.4) - 0.055;
+  return Math.round(255 * bent);
 }
 
 function makeSwatch(cluster) {

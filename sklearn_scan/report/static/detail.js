@@ -84,6 +84,11 @@ function makeFacts(row) {
     parts.push(make("p", { className: "notice" }, text));
   }
   if (label >= 0) parts.push(make("p", {}, "In ", makeChip(label)));
+  if (edits.isByHand(row)) {
+    const text = trustIn(row);
+    const sentence = `${text[0].toUpperCase()}${text.slice(1)}.`;
+    parts.push(make("p", { className: "hint" }, sentence));
+  }
   if (run.classes) {
     const name = visible(run.classes.names[run.classes.of[row]]);
     parts.push(make("p", {}, `Labelled ${name}`));
@@ -94,19 +99,8 @@ function makeFacts(row) {
   return parts;
 }
 
-/** An image's most probable clusters that are left, with their probabilities. */
-function likelyClusters(row) {
-  const { each, clusters, probabilities } = run.likely;
-  const likely = new Map();
-  for (let i = row * each; i < (row + 1) * each; i++) {
-    const cluster = edits.survivor(clusters[i]);
-    likely.set(cluster, (likely.get(cluster) ?? 0) + probabilities[i]);
-  }
-  return likely;
-}
-
 function makeLikely(row) {
-  const bars = Array.from(likelyClusters(row), ([cluster, probability]) => {
+  const bars = Array.from(edits.likely(row), ([cluster, probability]) => {
     const bar = makeBar(probability / 10000, cluster);
     return make(
       "div",
@@ -127,7 +121,7 @@ function makeLikely(row) {
 /** A choice of clusters to move an image to, the likeliest first; if there are any. */
 function makeMove(row) {
   const label = edits.label(row);
-  const clusters = new Set([...likelyClusters(row).keys(), ...edits.clusters]);
+  const clusters = new Set([...edits.likely(row).keys(), ...edits.clusters]);
   clusters.delete(label);
   if (!clusters.size) return [];
   const select = makeClusterSelect([...clusters], "Move to");

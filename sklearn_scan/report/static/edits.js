@@ -35,6 +35,14 @@ class Edits extends EventTarget {
     this.#add({ kind: "move", rows, into });
   }
 
+  /** Take edits that were downloaded in place of those made so far. */
+  load({ names, merged, moved }) {
+    const step = { kind: "load", names, merged, moved };
+    if (!isStep(step)) return false;
+    this.#add(step);
+    return true;
+  }
+
   undo() {
     if (!this.#steps.length) return null;
     const undone = this.#steps.pop();
@@ -60,6 +68,42 @@ class Edits extends EventTarget {
   label(row) {
     const label = this.#moved.get(row) ?? run.labels[row];
     return label < 0 ? -1 : this.#into[label];
+  }
+
+  /** The surviving cluster that the model chose for an image. */
+  chosen(row) {
+    return this.#into[run.likely.clusters[row * run.likely.each]];
+  }
+
+  /** Whether an image is where people have put it, and the model would not. */
+  isByHand(row) {
+    const label = this.label(row);
+    return label >= 0 && label !== this.chosen(row);
+  }
+
+  /** An image's most probable clusters that are left, with their probabilities. */
+  likely(row) {
+    const { each, clusters, probabilities } = run.likely;
+    const likely = new Map();
+    for (let i = row * each; i < (row + 1) * each; i++) {
+      const cluster = this.#into[clusters[i]];
+      likely.set(cluster, (likely.get(cluster) ?? 0) + probabilities[i]);
+    }
+    return likely;
+  }
+
+  /** How sure the model is of the cluster that an image is in, in ten-thousandths. */
+  certainty(row) {
+    if (!this.isByHand(row)) return run.confidence[row];
+    return this.likely(row).get(this.label(row)) ?? 0; // too small to be listed
+  }
+
+  /** Sort images, the surest of their cluster first. */
+  sortSure(rows) {
+    const certainty = new Map(rows.map((row) => [row, this.certainty(row)]));
+    return rows.sort(
+      (a, b) => certainty.get(b) - certainty.get(a) || run.rank[a] - run.rank[b],
+    );
   }
 
   /** The images of a cluster, the most confident first. */
@@ -102,22 +146,53 @@ class Edits extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** Take all steps; those without an effect are not kept, nor counted. */
   #replay() {
+    this.#reset();
+    this.#steps = this.#steps.filter((step) => this.#take(step));
+    this.#members = null;
+  }
+
+  #reset() {
     this.#names = [...run.names];
     this.#into = [...allClusters];
     this.#moved = new Map();
-    this.#members = null;
-    for (const step of this.#steps) this.#take(step);
   }
 
+  /** Take a step; return whether it has changed anything. */
   #take(step) {
-    if (step.kind === "rename") this.#names[step.cluster] = step.name;
-    if (step.kind === "move") {
-      for (const row of step.rows) this.#moved.set(row, step.into);
-    }
-    if (step.kind === "merge") {
-      this.#into = this.#into.map((c) => (c === step.cluster ? step.into : c));
-    }
+    if (step.kind === "rename") return this.#rename(step.cluster, step.name);
+    if (step.kind === "merge") return this.#merge(step.cluster, step.into);
+    if (step.kind === "move") return this.#move(step.rows, step.into);
+    return this.#load(step);
+  }
+
+  #rename(cluster, name) {
+    if (this.#names[cluster] === name) return false;
+    this.#names[cluster] = name;
+    return true;
+  }
+
+  #merge(cluster, into) {
+    const [from, to] = [this.#into[cluster], this.#into[into]];
+    if (from === to) return false;
+    this.#into = this.#into.map((c) => (c === from ? to : c));
+    return true;
+  }
+
+  #move(rows, into) {
+    const movable = rows.filter((row) => this.label(row) !== this.#into[into]);
+    for (const row of movable) this.#moved.set(row, into);
+    return movable.length > 0;
+  }
+
+  #load({ names, merged, moved }) {
+    const before = JSON.stringify(this);
+    this.#reset();
+    for (const [cluster, name] of numbered(names)) this.#rename(cluster, name.trim());
+    for (const [cluster, into] of numbered(merged)) this.#merge(cluster, into);
+    for (const [row, into] of numbered(moved)) this.#move([row], into);
+    return JSON.stringify(this) !== before;
   }
 
   #sortMembers() {
@@ -126,8 +201,7 @@ class Edits extends EventTarget {
       const label = this.label(row);
       if (label >= 0) members[label].push(row);
     }
-    for (const rows of members) rows.sort((a, b) => run.rank[a] - run.rank[b]);
-    return members;
+    return members.map((rows) => this.sortSure(rows));
   }
 }
 
@@ -150,17 +224,32 @@ function readStored() {
   }
 }
 
+const isCluster = (value) => Number.isInteger(value) && value in run.names;
+const isText = (value) => typeof value === "string";
+const isReadable = (row) => run.labels[row] >= 0;
+
+const STEP_CHECKS = {
+  rename: ({ cluster, name }) => isCluster(cluster) && isText(name),
+  merge: ({ cluster, into }) => isCluster(cluster) && isCluster(into),
+  move: ({ rows, into }) => rows.every(isReadable) && isCluster(into),
+  load: ({ names, merged, moved }) =>
+    hasOnly(names, isCluster, (name) => isText(name) && name.trim()) &&
+    hasOnly(merged, isCluster, isCluster) &&
+    hasOnly(moved, isReadable, isCluster),
+};
+
+/** The entries of an object of JSON whose keys are numbers. */
+function numbered(object) {
+  return Object.entries(object).map(([key, value]) => [Number(key), value]);
+}
+
+function hasOnly(object, isKey, isValue) {
+  if (!(object instanceof Object)) return false;
+  return numbered(object).every(([key, value]) => isKey(key) && isValue(value));
+}
+
 function isStep(step) {
-  const isCluster = (value) => Number.isInteger(value) && value in run.names;
-  if (step.kind === "rename") {
-    return isCluster(step.cluster) && typeof step.name === "string";
-  }
-  if (step.kind === "merge") return isCluster(step.cluster) && isCluster(step.into);
-  return (
-    step.kind === "move" &&
-    isCluster(step.into) &&
-    step.rows.every((row) => run.labels[row] >= 0)
-  );
+  return STEP_CHECKS[step.kind](step);
 }
 
 const edits = new Edits();

@@ -34,6 +34,14 @@ class Grid {
     this.#grow();
   }
 
+  /** Say anew what is known of the images that are shown. */
+  refresh() {
+    for (const tile of this.element.querySelectorAll(".tile")) {
+      const badge = labelTile(tile).querySelector(".badge");
+      if (badge) badge.textContent = badgeOf(Number(tile.dataset.row));
+    }
+  }
+
   #grow() {
     const shown = this.element.childElementCount - 1;
     const more = this.#rows.slice(shown, shown + CHUNK);
@@ -47,7 +55,7 @@ class Grid {
   #makeTile(row) {
     const tile = makeTile(row, () => this.#press(tile, row));
     if (run.confidence[row] >= 0) {
-      tile.append(make("span", { className: "badge" }, percent(run.confidence[row])));
+      tile.append(make("span", { className: "badge" }, badgeOf(row)));
     }
     if (this.chosen) tile.setAttribute("aria-pressed", String(this.chosen.has(row)));
     return tile;
@@ -65,12 +73,20 @@ class Grid {
   }
 }
 
+function badgeOf(row) {
+  return edits.isByHand(row) ? "by hand" : percent(run.confidence[row]);
+}
+
 const compareNames = new Intl.Collator("en", { numeric: true }).compare;
 
+/** How the images of a cluster, which come surest first, may be put in order. */
 const IMAGE_ORDERS = {
-  sure: ["Most confident first", (a, b) => run.rank[a] - run.rank[b]],
-  unsure: ["Least confident first", (a, b) => run.rank[b] - run.rank[a]],
-  name: ["By file name", (a, b) => compareNames(nameOf(a), nameOf(b))],
+  sure: ["Most confident first", (rows) => rows],
+  unsure: ["Least confident first", (rows) => rows.reverse()],
+  name: [
+    "By file name",
+    (rows) => rows.sort((a, b) => compareNames(nameOf(a), nameOf(b))),
+  ],
 };
 
 const gallery = {
@@ -116,8 +132,8 @@ const gallery = {
   fill() {
     const wanted = this.filter.value.toLowerCase();
     const members = edits.members(this.cluster);
-    const rows = members.filter((row) => nameOf(row).toLowerCase().includes(wanted));
-    rows.sort(IMAGE_ORDERS[this.order.value][1]);
+    const found = members.filter((row) => nameOf(row).toLowerCase().includes(wanted));
+    const rows = IMAGE_ORDERS[this.order.value][1](found);
     this.shown.textContent = wanted
       ? `${count(rows.length)} of ${images(members.length)}`
       : images(members.length);

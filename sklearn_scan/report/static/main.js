@@ -31,6 +31,7 @@ const UNDONE = {
   rename: () => "Took the name back.",
   merge: () => "Took the merge back.",
   move: (step) => `Moved ${images(step.rows.length)} back.`,
+  load: () => "Took the loaded edits back.",
 };
 
 function undo() {
@@ -42,7 +43,7 @@ const THEME = "sklearn-scan theme";
 
 /** Use a theme, "light" or "dark". */
 function useTheme(theme) {
-  document.documentElement.style.colorScheme = theme;
+  byId("dark").media = theme === "dark" ? "all" : "not all";
   byId("theme").setAttribute("aria-pressed", String(theme === "dark"));
   refresh(); // colours of clusters go with it
   shadeConfusion();

@@ -158,7 +158,7 @@ const map = {
       showThumbnail(make("div", { className: "preview-picture" }), row),
       make("b", {}, splitName(nameOf(row))[1]),
       make("span", {}, makeSwatch(label), clusterName(label)),
-      make("span", { className: "hint" }, `${percent(run.confidence[row])} confident`),
+      make("span", { className: "hint" }, trustIn(row)),
     );
     this.placePreview(...this.view()(row));
   },
@@ -169,7 +169,7 @@ const map = {
     const { offsetWidth, offsetHeight } = this.preview;
     const left = x + 16 + offsetWidth > width ? x - 16 - offsetWidth : x + 16;
     const top = Math.min(y - offsetHeight / 2, height - offsetHeight - 4);
-    this.preview.style.translate = `${Math.max(left, 4)}px ${Math.max(top, 4)}px`;
+    this.preview.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 4)}px)`;
   },
 
   /** The image at a place on the canvas: its thumbnail, or the nearest within reach. */

@@ -3,6 +3,7 @@
 const search = {
   field: byId("search"),
   section: byId("results"),
+  status: byId("search-status"), // outside of it: what was hidden is not read out
   grid: new Grid("Images found"),
 
   find() {
@@ -10,12 +11,15 @@ const search = {
     const isNew = wanted && this.section.hidden;
     this.section.hidden = !wanted;
     if (!wanted) {
+      this.status.textContent = "";
       map.found = null;
       map.draw();
       return;
     }
     const rows = allRows.filter((row) => nameOf(row).toLowerCase().includes(wanted));
-    byId("results-title").textContent = `${images(rows.length)} found`;
+    const text = `${images(rows.length)} found`;
+    byId("results-title").textContent = text;
+    this.status.textContent = text;
     this.grid.show(rows);
     if (isNew) this.section.scrollIntoView();
     map.found = new Set(rows);
@@ -35,3 +39,4 @@ search.field.onkeydown = (event) => {
   if (event.key === "Escape") search.clear();
 };
 byId("results-close").onclick = () => search.clear();
+edits.addEventListener("change", () => search.grid.refresh());

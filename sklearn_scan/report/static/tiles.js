@@ -100,21 +100,29 @@ function describe(row) {
   const reason = run.unreadable.get(row);
   if (reason !== undefined) return `${nameOf(row)}: cannot be read`;
   const name = clusterName(edits.label(row));
-  return `${nameOf(row)}, in ${name}, ${percent(run.confidence[row])} confident`;
+  return `${nameOf(row)}, in ${name}, ${trustIn(row)}`;
+}
+
+/** How sure the model is of an image's cluster; or that people chose it, and it not. */
+function trustIn(row) {
+  const sure = percent(run.confidence[row]);
+  if (!edits.isByHand(row)) return `${sure} confident`;
+  return `moved by hand; the model says ${clusterName(edits.chosen(row))}, ${sure}`;
 }
 
 /** A thumbnail to press, which opens the image. */
 function makeTile(row, onclick) {
-  const text = describe(row);
-  const button = make("button", {
-    type: "button",
-    className: "tile",
-    title: text,
-    "aria-label": text,
-    tabIndex: -1,
-    onclick,
-  });
-  return showThumbnail(button, row);
+  const button = makeButton("", onclick, { className: "tile", tabIndex: -1 });
+  showThumbnail(button, row);
+  return labelTile(button);
+}
+
+/** Say on a thumbnail what is known of its image. */
+function labelTile(tile) {
+  const text = describe(Number(tile.dataset.row));
+  tile.title = text;
+  tile.setAttribute("aria-label", text);
+  return tile;
 }
 
 /** A strip of thumbnails, each of which opens as one among more of its kind. */
