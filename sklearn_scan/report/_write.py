@@ -106,7 +106,7 @@ def write_report(
     """
     check_is_fitted(estimator)
     check_option("projection", projection, PROJECTIONS)
-    source = as_image_source(images)
+    source = _read(images, estimator)
     names = _check_images(source, estimator)
     agreement = None
     if y is not None:
@@ -164,6 +164,17 @@ def _begin(compute: Callable[[], _Result]) -> Future[_Result]:
 
     Thread(target=run, daemon=True).start()
     return future
+
+
+def _read(images: Any, estimator: Any) -> ImageSource:
+    try:
+        return as_image_source(images)
+    except (TypeError, ValueError) as error:
+        if estimator.encoder_ is None:
+            error.add_note(
+                "The clusterer was fitted on features: pass the images they are of."
+            )
+        raise
 
 
 def _check_images(source: ImageSource, estimator: Any) -> list[str]:

@@ -318,3 +318,10 @@ def test_jinja2_that_is_not_there(clusterer, path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ImportError, match="write_report needs jinja2"):
         write_report(path, clusterer, make_images())
+
+
+def test_features_in_the_place_of_images(clusterer, path):
+    features = np.zeros((len(clusterer.labels_), 4))
+    with pytest.raises(ValueError, match="not images") as caught:
+        write_report(path, clusterer, features)
+    assert "pass the images they are of" in caught.value.__notes__[0]
