@@ -191,6 +191,7 @@ def test_simclr_keeps_its_embedding(images, folder):
     assert Counting.n_images == len(images)
 
 
+@pytest.mark.slow
 def test_two_processes_write_at_once(folder):
     images = np.random.default_rng(1).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
     # Without Counting, which the workers would have to import.
@@ -395,6 +396,7 @@ def test_an_interrupted_pass_is_not_lost(folder):
     assert cache_info(folder).n_images == 20
 
 
+@pytest.mark.slow
 def test_images_pass_once_in_a_grid_search(folder):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (1000, 4, 4, 3), dtype=np.uint8)

@@ -57,6 +57,7 @@ def assert_equal(clusterer, folder, data, *inputs):
     return session
 
 
+@pytest.mark.slow
 def test_mobilenet(tmp_path):
     file = tmp_path / "weights.safetensors"
     settings = {"pad_type": "same"}
@@ -83,6 +84,7 @@ def test_mobilenet(tmp_path):
     assert settings["input_size"] == 32
 
 
+@pytest.mark.slow
 def test_a_network_from_nothing_among_several(tmp_path):
     encoders = [
         SimCLR(epochs=1, image_size=32),

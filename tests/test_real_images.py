@@ -102,6 +102,7 @@ def test_a_pretrained_model_can_be_trained_further(encoder, photos):
     np.testing.assert_array_equal(clusterer.predict(paths), clusterer.labels_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["auto", "fp16"])
 def test_reduced_precision_agrees_with_fp32(encoder, photos, precision):
     paths, _, _ = photos

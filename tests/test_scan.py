@@ -360,6 +360,7 @@ def test_grid_search_with_labels_on_images(colored):
     assert search.best_score_ > 0.95
 
 
+@pytest.mark.slow
 def test_grid_search_without_labels_in_two_processes(blobs):
     search = GridSearchCV(
         fast(max_epochs=30),

@@ -18,6 +18,7 @@ def shapes():
     return make_shapes(40, 3, image_size=16, random_state=0).images
 
 
+@pytest.mark.slow
 def test_neighbors_are_purer_than_those_of_an_untrained_network():
     data = load_digits_images()
     images, target = data.images[:600], data.target[:600]
