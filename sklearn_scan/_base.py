@@ -25,6 +25,7 @@ from sklearn_scan._stages import StagesMixin
 from sklearn_scan._validation import check_count, check_option, is_auto
 from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import Heads, Standardize
+from sklearn_scan.label_table import name_cluster
 from sklearn_scan.model_selection import ClusterNumberCurve, estimate_n_clusters
 from sklearn_scan.neighbors import METHODS, NeighborGraph
 from sklearn_scan.space_heads import make_scaler
@@ -180,7 +181,7 @@ class BaseImageClusterer(
     def _finish(self) -> None:
         """Set what users read off a fitted clusterer; warn of empty clusters."""
         self.classes_ = np.arange(self.n_clusters_)
-        self.cluster_names_ = [f"cluster {cluster}" for cluster in self.classes_]
+        self.cluster_names_ = [name_cluster(c) for c in range(self.n_clusters_)]
         self.probabilities_ = self._probabilities(self.embedding_)
         self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
         self.labels_ = most_probable(self.probabilities_)

@@ -238,7 +238,7 @@ class PredictionMixin(
         if self.n_neighbors > most:
             warnings.warn(
                 f"n_neighbors={self.n_neighbors} was lowered to {most}, all the other "
-                f"samples. Every sample is then like every other: choose fewer.",
+                "samples: every sample is then like every other.",
                 UserWarning,
                 stacklevel=3,
             )

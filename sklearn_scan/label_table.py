@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan._gaps import most_probable
 
-__all__ = ["COLUMNS", "LabelTable", "Row", "read_labels"]
+__all__ = ["COLUMNS", "LabelTable", "Row", "name_cluster", "read_labels", "read_table"]
 
 
 class Row(NamedTuple):
@@ -136,13 +136,18 @@ class LabelTable:
         writer.writerows(self.rows())
 
 
+def name_cluster(number: int) -> str:
+    """Return what a cluster is called until somebody names it."""
+    return f"cluster {number}"
+
+
 def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read the rows of a labels.csv.
+    """Read the rows of a labels.csv, which a report or `LabelTable.write_csv` wrote.
 
     Parameters
     ----------
     path : path
-        A file that `LabelTable.write_csv` or a report wrote, edited or not.
+        The file, edited or not.
 
     Returns
     -------
@@ -154,16 +159,42 @@ def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     ValueError
         If the file is no such table.
     """
+    return read_table(path, COLUMNS)
+
+
+def read_table(
+    path: str | os.PathLike[str], columns: Sequence[str]
+) -> list[dict[str, str]]:
+    """Read the rows of a CSV file, as spreadsheets of any country write it.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8, with a header; parted by commas, semicolons or tabs.
+    columns : sequence of str
+        Those that must be there.
+
+    Returns
+    -------
+    list of dict
+        With texts for values.
+
+    Raises
+    ------
+    ValueError
+        If a column is not there.
+    """
     # utf-8-sig: spreadsheets put a mark before what they save
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         # and some of them semicolons, where numbers have commas
         delimiter = max(",;\t", key=file.readline().count)
         file.seek(0)
         reader = csv.DictReader(file, delimiter=delimiter)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        missing = [c for c in columns if c not in (reader.fieldnames or ())]
         if missing:
             raise ValueError(
-                f"{os.fspath(path)!r} is not a labels.csv: it has no column "
-                f"{' and no column '.join(map(repr, sorted(missing)))}."
+                f"{os.fspath(path)!r} is no such table: it has no column "
+                f"{' and no column '.join(map(repr, missing))}. It must be a CSV file "
+                "in UTF-8, whose first line names the columns."
             )
         return list(reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,9 @@ def _tsne(axes: NDArray[np.float32], rng: np.random.RandomState) -> NDArray[Any]
 
 def _umap(axes: NDArray[np.float32], rng: np.random.RandomState) -> NDArray[Any]:
     try:
-        from umap import UMAP
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it misses what is not used here
+            from umap import UMAP
     except ImportError as error:
         raise ImportError(
             "method='umap' needs umap-learn: pip install umap-learn."

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_scan.heads import MergedClusters
-from sklearn_scan.label_table import LabelTable, read_labels
+from sklearn_scan.label_table import LabelTable, name_cluster, read_labels
 
 __all__ = ["Edits", "read_edits", "relabel"]
 
@@ -62,7 +62,8 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
     -------
     clusterer
         A changed copy, which predicts merged clusters too: their probabilities are
-        summed. Clusters are renumbered without gaps, in their old order. Images that
+        summed. Clusters are renumbered without gaps, in their old order, and so are
+        the names of those that nobody has named. Images that
         were moved are so in `labels_` only, while `probabilities_` remain the model's.
 
     Raises
@@ -96,7 +97,12 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
     new.module_ = _merge(old.module_, groups)
     new.n_clusters_ = len(survivors)
     new.classes_ = np.arange(len(survivors))
-    new.cluster_names_ = [names[cluster] for cluster in survivors]
+    new.cluster_names_ = [
+        name_cluster(number)
+        if names[cluster] == name_cluster(cluster)
+        else names[cluster]
+        for number, cluster in enumerate(survivors)
+    ]
     new.probabilities_ = new._probabilities(old.embedding_)
     new.confident_ = new.probabilities_.max(axis=1) > new.confidence_threshold
     new.labels_ = _move(old.labels_, edits.moved, groups)
@@ -198,7 +204,12 @@ def _match_rows(
     if [row["path"] for row in rows] != paths:
         by_path = {row["path"]: row for row in rows}
         if len(rows) != len(paths) or set(by_path) != set(paths):
-            raise ValueError(_of_another_run(path))
+            n_missing = len(set(paths) - set(by_path))
+            raise ValueError(
+                f"{os.fspath(path)!r} has {len(rows)} rows for the {len(paths)} images "
+                f"of this run, of which {n_missing} are not among them: it is of "
+                "another run, or rows were lost or doubled."
+            )
         rows = [by_path[name] for name in paths]
     theirs = np.array([_read_number(row["confidence"]) for row in rows])
     own = np.array([_read_number(text) for text in table.confidence_texts])
@@ -299,6 +310,8 @@ def _read_names(
 
 def _choose_name(label: int, names: Mapping[str, bool]) -> str:
     chosen = [name for name, counts in names.items() if counts] or list(names)
+    if not all(chosen):
+        raise ValueError(f"Label {label} has an empty name.")
     if len(chosen) > 1:
         raise ValueError(
             f"Label {label} has two names, {chosen[0]!r} and {chosen[1]!r}: give all "
@@ -311,6 +324,8 @@ def _find_roots(
     table: LabelTable, labels: NDArray[np.int64], names: Mapping[int, str]
 ) -> dict[int, int]:
     """Return which cluster of before each label is."""
+    if np.array_equal(labels, table.labels):  # names alone are changed, if anything
+        return {label: label for label in names}
     old_names = list(table.cluster_names)
     roots = {
         label: old_names.index(name)

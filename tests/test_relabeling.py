@@ -58,7 +58,7 @@ def test_merged_clusters_sum_their_probabilities(fitted):
     expected[:, 1] += fitted.probabilities_[:, 4]
     assert np.allclose(merged.predict_proba(X), expected, atol=1e-12)
     assert merged.cluster_names_ == [
-        "cluster 0", "both", "cluster 2", "cluster 3", "cluster 5",
+        "cluster 0", "both", "cluster 2", "cluster 3", "cluster 4",
     ]  # fmt: skip
     assert merged.n_clusters_ == 5
     assert merged.classes_.tolist() == [0, 1, 2, 3, 4]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from sklearn_scan.cli._console import Console, on_ctrl_c
+from sklearn_scan.cli._console import Console, count, on_ctrl_c
 from sklearn_scan.cli._photos import find_files
 from sklearn_scan.cli._results import LABELS
 from sklearn_scan.cli._run_folder import EXPORT, RunFolder
@@ -29,33 +29,45 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 @click.argument("destination", type=click.Path())
 @click.option(
-    "--link/--copy",
-    "link",
-    default=None,
-    required=True,
-    help="Symbolic links to the photos, which take no space; or copies of them.",
+    "--link",
+    "way",
+    flag_value="link",
+    help="Symbolic links to the photos, which take no space.",
 )
+@click.option("--copy", "way", flag_value="copy", help="Copies of the photos.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(
-    run: str, destination: str, link: bool, overwrite: bool, as_json: bool
+    run: str, destination: str, way: str | None, overwrite: bool, as_json: bool
 ) -> None:
     """Make DESTINATION, with a folder of photos for each cluster of a RUN.
 
     It goes by the run's labels.csv. The photos themselves stay where they are.
     """
+    if way is None:
+        raise click.UsageError("Say --link or --copy.")
     folder = RunFolder(run).open()
     rows = read_labels(folder.path / LABELS)
     files = find_files([row["path"] for row in rows], folder.working_folder)
     target = RunFolder(destination, EXPORT)
+    missing = [
+        row["path"]
+        for row, file in zip(rows, files, strict=True)
+        if not os.path.exists(file)
+    ]
+    _keep_copies([file for file in files if _is_within(file, target.path)], target)
     target.prepare([], overwrite=overwrite)
-    missing = [file for file in files if not os.path.exists(file)]
-    _check_sources(files, missing, target)
+    _keep_copies(missing if target.made else [], target)
     folders = _name_folders(rows)
     with target.alone(), Console(quiet=as_json) as console:
         with on_ctrl_c("The same command makes the rest."):
             target.clear()
-            _export(target, files, [folders[row["label"]] for row in rows], link=link)
+            _export(
+                target,
+                files,
+                [folders[row["label"]] for row in rows],
+                link=way == "link",
+            )
         target.finish()
         counts = Counter(folders[row["label"]] for row in rows)
         if as_json:
@@ -67,21 +79,17 @@ def command(
             )
     if missing:
         raise FileNotFoundError(
-            f"{len(missing)} photos are no longer where they were, such as "
-            f"{missing[0]!r}."
+            f"No longer where it was: {count(len(missing), 'photo')}, such as "
+            f"{missing[0]!r}. All others are exported."
         )
 
 
-def _check_sources(
-    files: Sequence[str], missing: Sequence[str], target: RunFolder
-) -> None:
-    """Raise if an earlier export, to be replaced, may hold the only copies left."""
-    inside = [file for file in files if _is_within(file, target.path)]
-    if inside or (missing and target.made):
-        lost = inside or missing
+def _keep_copies(photos: Sequence[str], target: RunFolder) -> None:
+    """Raise if an export, to be replaced, may hold the only copies of photos."""
+    if photos:
         raise ValueError(
             f"{str(target.path)!r} may hold the only copies of photos that are gone or "
-            f"never were elsewhere, such as {lost[0]!r}: choose another folder."
+            f"never were elsewhere, such as {photos[0]!r}: choose another folder."
         )
 
 

@@ -88,7 +88,7 @@ def _explain(error: Exception) -> str:
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C.",
+    epilog="Exit codes: 0 done, 1 failed, 2 unknown options, 130 stopped by Ctrl-C.",
 )
 @click.version_option(__version__, prog_name="sklearn-scan")
 def main() -> None:

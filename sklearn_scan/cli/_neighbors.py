@@ -49,7 +49,11 @@ def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
         similarity[[i for i, file in enumerate(files) if _is_same(file, photo)]] = -2
         rows = list(LabelTable.of(clusterer).rows())
         nearest = [
-            {"path": files[i], "name": rows[i].name, "similarity": float(similarity[i])}
+            {
+                "path": rows[i].path,
+                "name": rows[i].name,
+                "similarity": float(similarity[i]),
+            }
             for i in np.argsort(-similarity, kind="stable")[:n_neighbors]
             if similarity[i] >= -1
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,13 @@ from pathlib import Path
 import click
 
 from sklearn_scan.datasets import list_images
+from sklearn_scan.label_table import read_table
 
 __all__ = ["find_files", "list_photos", "read_truth", "resolve_truth", "truth_option"]
 
 FOLDERS = "folders"
+
+_TRUE_CLASSES = ("path", "class")
 
 truth_option = click.option(
     "--truth",
@@ -91,12 +93,9 @@ def read_truth(truth: str | None, photos: Sequence[str]) -> list[str] | None:
         return None
     if truth == FOLDERS:
         return [os.path.basename(os.path.dirname(photo)) for photo in photos]
-    with open(truth, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    try:
-        classes = {row["path"]: row["class"] for row in rows}
-    except KeyError as error:
-        raise ValueError(f"{truth!r} has no column {error}.") from error
+    if not os.path.isfile(truth):
+        raise ValueError(f"--truth is 'folders' or a CSV file: there is no {truth!r}.")
+    classes = {row["path"]: row["class"] for row in read_table(truth, _TRUE_CLASSES)}
     missing = [photo for photo in photos if photo not in classes]
     if missing:
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sklearn_scan import load, relabel
-from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._console import Console, count
 from sklearn_scan.cli._photos import find_files, read_truth
 from sklearn_scan.cli._results import LOG, replace_results
 from sklearn_scan.cli._run_folder import RunFolder, find_model
@@ -42,6 +42,6 @@ def command(run: str, edits: str, as_json: bool) -> None:
             return
         named, merged, moved = n_changed.values()
         console.say(
-            f"{named} named, {merged} merged, {moved} photos moved: "
+            f"{named} named, {merged} merged, {count(moved, 'photo')} moved: "
             f"{changed.n_clusters_} clusters, {run}"
         )

@@ -100,9 +100,10 @@ def describe(summary: dict[str, Any]) -> list[str]:
     lines += _where_to_look(summary)
     if "agreement" in summary:
         scores = summary["agreement"]
+        counted = ", unreadable ones as wrong" if summary["n_unreadable"] else ""
         lines.append(
             f"Against the true classes: ACC {scores['accuracy']:.3f}, NMI "
-            f"{scores['nmi']:.3f}, ARI {scores['ari']:.3f}."
+            f"{scores['nmi']:.3f}, ARI {scores['ari']:.3f}{counted}."
         )
     if summary["n_unreadable"]:
         lines.append(

@@ -78,7 +78,7 @@ def test_relabel_by_json_reaches_all_results(run, photos, tmp_path, call):
         moved={"5": 1},
     )  # fmt: skip
     result = call("relabel", run, edits)
-    assert "1 named, 1 merged, 1 photos moved: 2 clusters" in result.stdout
+    assert "1 named, 1 merged, 1 photo moved: 2 clusters" in result.stdout
     rows = read_rows((run / "labels.csv").read_text())
     assert {row["name"] for row in rows} == {"", "round", "cluster 1"}
     assert rows[5]["label"] == "1"
@@ -171,7 +171,7 @@ def test_export_of_photos_that_are_gone(run, photos, tmp_path, call):
     gone = table.replace("photo 7.png", "gone.png")
     (run / "labels.csv").write_text(gone)
     result = call("export", run, tmp_path / "sorted", "--link", expect=1)
-    assert "1 photos are no longer where they were" in result.output
+    assert "No longer where it was: 1 photo" in result.output
     assert "39 photos in" in result.output
 
 
@@ -285,6 +285,7 @@ def test_export_does_not_delete_the_only_copies(run, photos, tmp_path, call):
     assert "is no folder for" in call("export", run, run, "--link", expect=1).output
     inside = ["export", run, mine, "--copy", "--overwrite"]
     assert "only copies" in call(*inside, expect=1).output
+    assert not (mine / ".sklearn-scan.json").exists()
     assert len(list(mine.rglob("*.png"))) == 39
 
 
@@ -377,3 +378,22 @@ def test_places_are_looked_at_before_the_work(run, photos, tmp_path, call):
     for command in (["predict", run], ["embed", *QUICK[:6]]):
         result = call(*command, photos, "-o", nowhere, expect=1)
         assert "no folder that can be written to" in result.output
+
+
+def test_export_asks_for_a_way(run, tmp_path, call):
+    result = call("export", run, tmp_path / "sorted", expect=2)
+    assert "Say --link or --copy" in result.output
+    assert not (tmp_path / "sorted").exists()
+
+
+def test_true_classes_from_a_spreadsheet(run, tmp_path, call):
+    rows = read_rows((run / "labels.csv").read_text())
+    table = "\n".join(
+        ["class;path", *(f"{row['label']};{row['path']}" for row in rows)]
+    )
+    (tmp_path / "truth.csv").write_text(table, encoding="utf-8-sig")
+    truth = ["report", run, "--json", "--projection", "pca", "--truth"]
+    summary = json.loads(call(*truth, tmp_path / "truth.csv").stdout)
+    assert summary["agreement"]["accuracy"] == 39 / 40
+    assert "there is no 'none.csv'" in call(*truth, "none.csv", expect=1).output
+    assert "no column 'class'" in call(*truth, run / "labels.csv", expect=1).output
