@@ -104,7 +104,7 @@ def test_features_of_a_relabelled_model(tmp_path, capfd, caplog):
     session = assert_equal(clusterer, tmp_path, X, X)
     assert [each.name for each in session.get_inputs()] == ["features"]
     metadata = session.get_modelmeta().custom_metadata_map
-    names = ["Äpfel 🍎", "cluster 1", "cluster 3"]
+    names = ["Äpfel 🍎", "cluster 1", "cluster 2"]
     assert json.loads(metadata["cluster_names"]) == names
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
