@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from sklearn_scan.cli._options import (
     AS_TOML,
     SHARED,
     EstimatorCommand,
-    default_cache,
     make_encoder,
     merge_settings,
+    usual_settings,
 )
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
@@ -61,9 +60,7 @@ def command(
     table = output.with_suffix(".csv")
     for file in (output, table):
         check_place(file, overwrite=overwrite)
-    usual = {"memory": default_cache(), "bad_images": "skip", "random_state": 0}
-    usual["verbose"] = int(sys.stderr.isatty() and not as_json)
-    settings = usual | merge_settings(config, given)
+    settings = usual_settings(quiet=as_json) | merge_settings(config, given)
     spec = settings.pop("encoder", "auto")
     for name in settings:
         if name not in SHARED:

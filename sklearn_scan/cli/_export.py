@@ -58,25 +58,20 @@ def command(
     _keep_copies([file for file in files if _is_within(file, target.path)], target)
     target.prepare([], overwrite=overwrite)
     _keep_copies(missing if target.made else [], target)
-    folders = _name_folders(rows)
+    names = _name_folders(rows)
+    folders = [names[row["label"]] for row in rows]
     with target.alone(), Console(quiet=as_json) as console:
         with on_ctrl_c("The same command makes the rest."):
             target.clear()
-            _export(
-                target,
-                files,
-                [folders[row["label"]] for row in rows],
-                link=way == "link",
-            )
+            _export(target, files, folders, link=way == "link")
         target.finish()
-        counts = Counter(folders[row["label"]] for row in rows)
+        counts = Counter(folders)
         if as_json:
             console.say_json({"folders": counts, "missing": missing})
         else:
-            n_exported = len(files) - len(missing)
-            console.say(
-                f"{n_exported:,} photos in {len(counts)} folders: {destination}"
-            )
+            exported = count(len(files) - len(missing), "photo")
+            in_folders = count(len(counts), "folder")
+            console.say(f"{exported} in {in_folders}: {destination}")
     if missing:
         raise FileNotFoundError(
             f"No longer where it was: {count(len(missing), 'photo')}, such as "

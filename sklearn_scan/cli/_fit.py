@@ -15,9 +15,9 @@ from sklearn_scan.cli._console import Console, on_ctrl_c
 from sklearn_scan.cli._options import (
     AS_TOML,
     EstimatorCommand,
-    default_cache,
     make_estimator,
     merge_settings,
+    usual_settings,
 )
 from sklearn_scan.cli._photos import (
     list_photos,
@@ -82,13 +82,8 @@ def command(
     is Python's None: --memory none keeps no embeddings.
     """
     start = time.perf_counter()
-    usual = {
-        "memory": default_cache(),
-        "bad_images": "skip",
-        "random_state": 0,
-        "verbose": int(sys.stderr.isatty() and not as_json),
-    }
-    clusterer = make_estimator(usual | merge_settings(config, given))
+    settings = usual_settings(quiet=as_json) | merge_settings(config, given)
+    clusterer = make_estimator(settings)
     paths = list_photos(photos)
     if len(paths) < 2:
         raise ValueError("There is one photo, where at least two are needed.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date, time
@@ -26,6 +27,7 @@ __all__ = [
     "merge_settings",
     "parameter_docs",
     "read_value",
+    "usual_settings",
 ]
 
 Settings = dict[str, Any]
@@ -66,6 +68,16 @@ def _encoder_classes() -> list[type]:
 def default_cache() -> str:
     """Return where embeddings are kept, for all runs of the user."""
     return os.environ.get("SKLEARN_SCAN_CACHE") or str(Path.home() / ".cache")
+
+
+def usual_settings(*, quiet: bool) -> Settings:
+    """Return what a command does where nothing is said, and Python would do else."""
+    return {
+        "memory": default_cache(),
+        "bad_images": "skip",
+        "random_state": 0,
+        "verbose": int(sys.stderr.isatty() and not quiet),
+    }
 
 
 class _Unsaid:

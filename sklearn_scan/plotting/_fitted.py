@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.label_table import name_cluster
 from sklearn_scan.prototypes import cluster_members, cluster_prototypes
 from sklearn_scan.space_heads import center_embedding
 
@@ -53,7 +54,7 @@ def classes_of(clusterer: Any, y: ArrayLike) -> NDArray[Any]:
 def short_names(clusterer: Any) -> list[str]:
     """Return what to call clusters where it is plain that they are: 0, or its name."""
     return [
-        f"{cluster}" if name == f"cluster {cluster}" else name
+        f"{cluster}" if name == name_cluster(cluster) else name
         for cluster, name in enumerate(clusterer.cluster_names_)
     ]
 
