@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan._validation import check_option
+from sklearn_scan._written_aside import written_aside
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.metrics import clustering_report
 from sklearn_scan.projection import PROJECTIONS, project
@@ -24,7 +25,6 @@ from sklearn_scan.report._overview import (
     training_curves,
 )
 from sklearn_scan.report._page import Page
-from sklearn_scan.report._target import written_aside
 from sklearn_scan.report._thumbnails import make_sprites
 
 __all__ = ["write_report"]

@@ -1,4 +1,4 @@
-"""The file that a report becomes: there whole, or as it was before."""
+"""A file that is written: there whole, or as it was before."""
 
 from __future__ import annotations
 

@@ -1,0 +1,52 @@
+"""Rows of arrays too large to be copied whole: read and checked some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+_BLOCK_ELEMENTS = 2**22  # read at once: 32 MB in double precision
+_ROWS_NAMED = 5
+
+
+def row_blocks(n_rows: int, width: int) -> Iterator[slice]:
+    """Yield slices that cover `n_rows` rows of so many numbers, a few MB at a time."""
+    size = max(1, _BLOCK_ELEMENTS // max(width, 1))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
+def check_finite_rows(name: str, array: np.ndarray | Tensor) -> None:
+    """Raise if any number of a 2-D array is not finite.
+
+    Raises
+    ------
+    ValueError
+        Naming the first of the rows that contain NaN or infinity, and their number.
+    """
+    bad: list[int] = []
+    for block in row_blocks(*array.shape):
+        # a sum is finite only if all are, and the reverse but for overflow
+        sums = np.asarray(_to_double(array[block])).sum(axis=1)
+        bad += (block.start + np.flatnonzero(~np.isfinite(sums))).tolist()
+    if bad:
+        raise ValueError(f"{name} must be finite; {_name_rows(bad)} NaN or infinity.")
+
+
+def _to_double(rows: Any) -> Any:
+    return (
+        rows.detach().double().cpu()
+        if isinstance(rows, Tensor)
+        else rows.astype(np.float64)
+    )
+
+
+def _name_rows(rows: list[int]) -> str:
+    if len(rows) == 1:
+        return f"row {rows[0]} contains"
+    shown = ", ".join(map(str, rows[:_ROWS_NAMED]))
+    more = len(rows) - _ROWS_NAMED
+    return f"rows {shown}{f' and {more} more' if more > 0 else ''} contain"

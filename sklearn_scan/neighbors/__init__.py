@@ -1,0 +1,11 @@
+"""Nearest neighbours: who is like whom.
+
+`mine_neighbors` finds them, exactly or approximately, in memory that is bounded; a
+`NeighborGraph` holds them.
+"""
+
+from sklearn_scan.neighbors._graph import NeighborGraph
+from sklearn_scan.neighbors._methods import METHODS
+from sklearn_scan.neighbors._mining import mine_neighbors
+
+__all__ = ["METHODS", "NeighborGraph", "mine_neighbors"]

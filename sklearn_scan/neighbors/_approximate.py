@@ -1,0 +1,137 @@
+"""Neighbours of a stated recall, which is measured."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from sklearn_scan.neighbors._collect import Found, collect
+from sklearn_scan.neighbors._exact import TorchSearch, exact_neighbors
+from sklearn_scan.neighbors._inverted_files import InvertedFiles
+from sklearn_scan.neighbors._refine import order_closely, rank
+from sklearn_scan.neighbors._vectors import UnitVectors
+
+__all__ = ["approximate_neighbors"]
+
+_MEASURED = 1000  # samples whose true neighbours are found
+_SURE = 2  # standard errors by which the recall is to exceed the target
+_SAME = 1e-6  # similarities that differ by less are as good as equal
+# Candidates beyond the neighbours asked for: where similarities are rounded more may be
+# among the nearest.
+_MARGIN, _SHARE_OF_ROUNDED = 8, 0.5
+
+
+class _Search:
+    """Finds neighbours by inverted files, with similarities of full precision."""
+
+    def __init__(
+        self,
+        vectors: UnitVectors,
+        k: int,
+        *,
+        compressed: bool,
+        rng: np.random.RandomState,
+    ) -> None:
+        self.vectors = vectors
+        self.k = k
+        self.files = InvertedFiles(vectors, compressed=compressed, rng=rng)
+        self._compressed = compressed
+        margin = _MARGIN + (math.ceil(_SHARE_OF_ROUNDED * k) if compressed else 0)
+        self._n_candidates = min(k + margin, len(vectors) - 1)
+
+    def __call__(self, queries: NDArray[np.int64], n_probes: int) -> Found:
+        """Return the nearest in so many lists, and in more where these hold too few."""
+        similarities, indices = self.files.search(queries, self._n_candidates, n_probes)
+        if self._compressed:
+            similarities, indices = rank(self.vectors, queries, indices)
+        similarities, indices = order_closely(
+            self.vectors, queries, similarities, indices, self.k
+        )
+        short = (indices[:, -1] < 0).nonzero().flatten()
+        if len(short):
+            similarities[short], indices[short] = self(queries[short], 2 * n_probes)
+        return similarities, indices
+
+
+def approximate_neighbors(
+    vectors: UnitVectors,
+    k: int,
+    *,
+    compressed: bool,
+    target_recall: float,
+    rng: np.random.RandomState,
+    verbose: int = 0,
+) -> tuple[Tensor, Tensor, float]:
+    """Return neighbours of every sample, of which a share are the true ones.
+
+    Parameters
+    ----------
+    vectors : UnitVectors
+        All samples.
+    k : int
+        How many neighbours, fewer than samples.
+    compressed : bool
+        Whether to search among vectors of eight bits a number.
+    target_recall : float in (0, 1]
+        The share wanted.
+    rng : RandomState
+        For all that is drawn.
+    verbose : int, default=0
+        Above zero, says how far it looks, and shows a progress bar.
+
+    Returns
+    -------
+    similarities : Tensor of float32, shape (n, k)
+        Of full precision, largest first.
+    indices : Tensor of int64, shape (n, k)
+    recall : float
+        The share, measured on 1,000 samples.
+
+    Warns
+    -----
+    UserWarning
+        If the share is below what was wanted, even with all lists looked at.
+    """
+    search = _Search(vectors, k, compressed=compressed, rng=rng)
+    n_probes, recall = _choose_probes(search, target_recall, rng)
+    if verbose > 0:
+        tqdm.write(
+            f"neighbours: recall {recall:.3f} with {n_probes} of "
+            f"{search.files.n_lists} lists",
+            file=sys.stderr,
+        )
+    found = collect(
+        search.files.order, k, lambda rows: search(rows, n_probes), verbose=verbose
+    )
+    return *found, recall
+
+
+def _choose_probes(
+    search: _Search, target: float, rng: np.random.RandomState
+) -> tuple[int, float]:
+    """Return how many lists to look at, and the recall with so many."""
+    drawn = np.sort(rng.permutation(len(search.vectors))[:_MEASURED])
+    true, _ = exact_neighbors(search.vectors, drawn, search.k, TorchSearch())
+    n_probes = 1
+    while True:
+        found, _ = search(drawn, n_probes)
+        shares = (found >= true[:, -1:] - _SAME).double().mean(dim=1)
+        recall, error = float(shares.mean()), float(shares.std(correction=0))
+        is_enough = recall - _SURE * error / len(drawn) ** 0.5 >= target
+        if is_enough or n_probes >= search.files.n_lists:
+            break
+        n_probes = min(n_probes + (n_probes + 1) // 2, search.files.n_lists)
+    if recall < target:
+        warnings.warn(
+            f"The recall is {recall:.3f}, below target_recall={target}, although all "
+            "lists were looked at: choose method='exact' or 'ivf_flat'.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return n_probes, recall

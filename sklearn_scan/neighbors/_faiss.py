@@ -1,0 +1,23 @@
+"""How faiss is set to work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+__all__ = ["threads_of_torch"]
+
+
+@contextmanager
+def threads_of_torch() -> Iterator[None]:
+    """Let faiss use as many threads as torch inside the block."""
+    import faiss  # imported where it is used: without it the rest works
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

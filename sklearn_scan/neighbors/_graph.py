@@ -1,0 +1,241 @@
+"""The graph of nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
+from torch import Tensor
+
+from sklearn_scan.neighbors._graph_file import read_graph, write_graph
+
+__all__ = ["NeighborGraph"]
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class NeighborGraph:
+    """The nearest neighbours of every sample, most similar first.
+
+    Parameters
+    ----------
+    indices : ndarray of int64, shape (n, n_neighbors)
+        The neighbours of each sample; a sample is never its own neighbour. -1 stands
+        for none.
+    similarities : ndarray of float32, shape (n, n_neighbors)
+        Their cosine similarities; NaN where there is no neighbour.
+    method : str, default="precomputed"
+        What found them.
+    recall_ : float or None, default=None
+        The share of the true neighbours among them: 1 of an exact search, measured on
+        a sample of an approximate one, and None where nobody knows.
+
+    Raises
+    ------
+    ValueError
+        If the arrays are not of one shape (n, n_neighbors), or indices no integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> similarities = np.array([[0.9], [0.9], [0.5]], dtype=np.float32)
+    >>> NeighborGraph(np.array([[1], [0], [1]]), similarities).mutual().toarray()
+    array([[0., 1., 0.],
+           [1., 0., 0.],
+           [0., 0., 0.]], dtype=float32)
+    """
+
+    indices: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    method: str = "precomputed"
+    recall_: float | None = None
+
+    def __post_init__(self) -> None:
+        shapes = np.shape(self.indices), np.shape(self.similarities)
+        if len(shapes[0]) != 2 or shapes[0] != shapes[1]:
+            raise ValueError(
+                "indices and similarities must have one shape, (n, n_neighbors); got "
+                f"{shapes[0]} and {shapes[1]}."
+            )
+        if not np.issubdtype(self.indices.dtype, np.integer):
+            raise ValueError(f"indices must be integers; got {self.indices.dtype}.")
+
+    @property
+    def n_samples(self) -> int:
+        """The number of samples."""
+        return int(self.indices.shape[0])
+
+    @property
+    def n_neighbors(self) -> int:
+        """The number of neighbours of each sample."""
+        return int(self.indices.shape[1])
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one neighbour of every sample, uniformly.
+
+        Returns
+        -------
+        Tensor of int64, shape (n,)
+            The index of the neighbour drawn.
+        """
+        n_samples = len(self.indices)
+        columns = torch.randint(self.n_neighbors, (n_samples,), generator=generator)
+        return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
+
+    def nearest(self, n_neighbors: int) -> NeighborGraph:
+        """Return the graph of the `n_neighbors` most similar of these neighbours."""
+        return NeighborGraph(
+            self.indices[:, :n_neighbors],
+            self.similarities[:, :n_neighbors],
+            self.method,
+            self.recall_,
+        )
+
+    @classmethod
+    def empty(cls, n_samples: int) -> NeighborGraph:
+        """Return the graph of samples that have no neighbours."""
+        return cls(
+            np.empty((n_samples, 0), np.int64), np.empty((n_samples, 0), np.float32)
+        )
+
+    def spread(self, rows: NDArray[np.int64], n_samples: int) -> NeighborGraph:
+        """Return the graph among more samples, of which these are some.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (n,)
+            Which of the samples those of this graph are.
+        n_samples : int
+            How many samples there are.
+
+        Returns
+        -------
+        NeighborGraph
+            Of `n_samples` rows; the others have -1 for neighbours, and similarities
+            of NaN.
+        """
+        shape = (n_samples, self.n_neighbors)
+        indices = np.full(shape, -1, dtype=np.int64)
+        similarities = np.full(shape, np.nan, dtype=np.float32)
+        indices[rows] = rows[self.indices]
+        similarities[rows] = self.similarities
+        return NeighborGraph(indices, similarities, self.method, self.recall_)
+
+    def symmetrized(self) -> csr_array:
+        """Return the graph without directions.
+
+        Returns
+        -------
+        csr_array of float32, shape (n, n)
+            1 for two samples that are neighbours of each other, and 1/2 if only one is
+            the other's.
+        """
+        directed = self._adjacency()
+        return csr_array((directed + directed.T) * np.float32(0.5))
+
+    def mutual(self) -> csr_array:
+        """Return which samples are neighbours of each other.
+
+        Returns
+        -------
+        csr_array of float32, shape (n, n)
+            Of ones.
+        """
+        directed = self._adjacency()
+        return csr_array(directed.multiply(directed.T))
+
+    def to_scipy(self) -> csr_matrix:
+        """Return what scikit-learn takes as a "precomputed" graph of neighbours.
+
+        It is what a `KNeighborsTransformer` makes: for each sample itself at a distance
+        of zero, then its neighbours.
+
+        Returns
+        -------
+        csr_matrix of float64, shape (n, n)
+            Of cosine distances, one less the similarity; from 0 to 2.
+
+        Examples
+        --------
+        >>> from sklearn.cluster import DBSCAN
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_scan.neighbors import mine_neighbors
+        >>> graph = mine_neighbors(load_digits().data, center=True)
+        >>> found = DBSCAN(eps=0.2, metric="precomputed").fit(graph.to_scipy())
+        >>> len(set(found.labels_)) > 10
+        True
+        """
+        itself = np.arange(self.n_samples)[:, np.newaxis]
+        # in the type that scikit-learn wants: SciPy converts by sorting the columns
+        distances = (1 - self.similarities.astype(np.float64)).clip(0, 2)
+        return csr_matrix(
+            _to_csr(
+                np.hstack([itself, self.indices]),
+                np.hstack([np.zeros_like(distances, shape=itself.shape), distances]),
+            )
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the graph to a file, in the safetensors format.
+
+        Parameters
+        ----------
+        path : path
+            The file; one that is there is replaced, when the new one is complete.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, or the disk has too little room; says how much is
+            needed.
+        """
+        write_graph(
+            Path(path), self.indices, self.similarities, self.method, self.recall_
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, *, mmap_mode: str | None = None) -> NeighborGraph:
+        """Read a graph that was saved; nothing in the file is executed.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        mmap_mode : {"r", "c"} or None, default=None
+            How to map the file into memory, as in `numpy.load`: a graph larger than
+            memory is then read as it is needed. None reads all of it.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ModelFileError
+            If it is no graph, is damaged, or of a newer version.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> graph = NeighborGraph(np.array([[1], [0]]), np.ones((2, 1), np.float32))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     graph.save(Path(folder) / "graph.safetensors")
+        ...     again = NeighborGraph.load(Path(folder) / "graph.safetensors")
+        >>> again.indices.tolist()
+        [[1], [0]]
+        """
+        return cls(*read_graph(Path(path), mmap_mode))
+
+    def _adjacency(self) -> csr_array:
+        """Return ones from each sample to its neighbours."""
+        return _to_csr(self.indices, np.ones(self.indices.shape, np.float32))
+
+
+def _to_csr(columns: NDArray[np.int64], values: NDArray[np.float32]) -> csr_array:
+    """Return a sparse matrix (n, n) of the values in so many columns of each row."""
+    known = columns >= 0
+    ends = np.concatenate([[0], known.sum(axis=1).cumsum()])
+    shape = (len(columns), len(columns))
+    return csr_array((values[known], columns[known], ends), shape=shape)

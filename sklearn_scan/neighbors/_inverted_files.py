@@ -1,0 +1,152 @@
+"""An approximate search: vectors in lists about centres, of which a few are looked at.
+
+Source: Sivic and Zisserman, "Video Google", ICCV 2003; by faiss (Johnson, Douze and
+Jégou, "Billion-scale similarity search with GPUs", IEEE Transactions on Big Data 2019).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sklearn_scan._rows import row_blocks
+from sklearn_scan.neighbors._collect import Found
+from sklearn_scan.neighbors._faiss import threads_of_torch
+from sklearn_scan.neighbors._top_k import sort_by_index
+from sklearn_scan.neighbors._vectors import Rows, UnitVectors
+
+__all__ = ["InvertedFiles"]
+
+# Lists for each root of the number of samples, with so many samples in each at least;
+# their centres are the means that k-means finds of so many samples each.
+_LISTS, _LEAST_OF_LIST, _TRAINING_OF_LIST = 2, 40, 64
+_TRAINING_STEPS = 8
+
+
+class InvertedFiles:
+    """An index of unit vectors in lists about centres.
+
+    Parameters
+    ----------
+    vectors : UnitVectors
+        All samples.
+    compressed : bool
+        Whether to keep each number in eight bits, a quarter of the memory.
+    rng : RandomState
+        Draws the samples that centres are found from, and where they begin.
+
+    Attributes
+    ----------
+    n_lists : int
+        The number of lists.
+    order : ndarray of int64, shape (n,)
+        All samples, list by list. Asked about in this order, they look at the same
+        lists one after the other, while these are at hand.
+    """
+
+    def __init__(
+        self, vectors: UnitVectors, *, compressed: bool, rng: np.random.RandomState
+    ) -> None:
+        self._vectors = vectors
+        n_samples = len(vectors)
+        n_lists = round(_LISTS * n_samples**0.5)
+        self.n_lists = max(1, min(n_lists, n_samples // _LEAST_OF_LIST))
+        with threads_of_torch():
+            self._index = _make_index(vectors.dim, self.n_lists, compressed, rng)
+            n_drawn = min(n_samples, _TRAINING_OF_LIST * self.n_lists)
+            drawn = np.sort(rng.permutation(n_samples)[:n_drawn])
+            self._index.train(self._read(drawn))
+            lists = self._assign()
+            self.order = np.argsort(lists, kind="stable")
+            self._fill(lists)
+            self._index = _to_gpu(self._index, vectors.device)
+
+    def _read(self, rows: Rows) -> NDArray[np.float32]:
+        vectors: NDArray[np.float32] = self._vectors.unit(rows).cpu().numpy()
+        return vectors
+
+    def _assign(self) -> NDArray[np.int64]:
+        """Return the list of each sample, that of the nearest centre."""
+        blocks = row_blocks(len(self._vectors), self._vectors.dim)
+        nearest = [self._index.quantizer.assign(self._read(rows), 1) for rows in blocks]
+        return np.concatenate(nearest).ravel()
+
+    def _fill(self, lists: NDArray[np.int64]) -> None:
+        """Put the samples into their lists, which take no more room than they need.
+
+        Added one by one, lists grow by doubling, which is half too much on average.
+        """
+        import faiss
+
+        sizes = np.bincount(lists, minlength=self.n_lists)
+        for number, rows in enumerate(np.split(self.order, sizes.cumsum()[:-1])):
+            vectors, numbers = self._read(rows), lists[rows]
+            codes = np.empty((len(rows), self._index.code_size), np.uint8)
+            at = faiss.swig_ptr
+            self._index.encode_vectors(len(rows), at(vectors), at(numbers), at(codes))
+            self._index.invlists.add_entries(number, len(rows), at(rows), at(codes))
+        self._index.ntotal = len(lists)
+
+    def search(self, queries: NDArray[np.int64], k: int, n_probes: int) -> Found:
+        """Return the k nearest other samples in the lists about the nearest centres.
+
+        Parameters
+        ----------
+        queries : ndarray of int64, shape (m,)
+            The samples asked about.
+        k : int
+            How many neighbours.
+        n_probes : int
+            How many lists to look at.
+
+        Returns
+        -------
+        similarities : Tensor of float32, shape (m, k)
+            As the index has them.
+        indices : Tensor of int64, shape (m, k)
+            -1 where the lists hold too few.
+        """
+        import faiss
+
+        asked = self._read(queries)
+        with threads_of_torch():
+            similarities, indices = self._index.search(
+                asked, k + 1, params=faiss.SearchParametersIVF(nprobe=n_probes)
+            )
+        is_none = (indices == queries[:, np.newaxis]) | (indices < 0)
+        similarities[is_none], indices[is_none] = -np.inf, -1
+        found = sort_by_index(torch.from_numpy(similarities), torch.from_numpy(indices))
+        return found[0][:, :k], found[1][:, :k]
+
+
+def _make_index(
+    dim: int, n_lists: int, compressed: bool, rng: np.random.RandomState
+) -> Any:
+    import faiss
+
+    centers = faiss.IndexFlatIP(dim)
+    metric = faiss.METRIC_INNER_PRODUCT
+    if compressed:
+        kind = faiss.ScalarQuantizer.QT_8bit
+        index = faiss.IndexIVFScalarQuantizer(centers, dim, n_lists, kind, metric)
+    else:
+        index = faiss.IndexIVFFlat(centers, dim, n_lists, metric)
+    index.cp.spherical = True
+    index.cp.niter = _TRAINING_STEPS
+    index.cp.seed = int(rng.randint(2**31))
+    index.cp.min_points_per_centroid = 1  # their number is chosen; no word of it
+    return index
+
+
+def _to_gpu(index: Any, device: torch.device) -> Any:
+    """Return the index on a GPU, if it is wanted there and faiss was built for it."""
+    import faiss
+
+    if device.type != "cuda" or not hasattr(faiss, "StandardGpuResources"):
+        return index
+    return faiss.index_cpu_to_gpu(
+        faiss.StandardGpuResources(), device.index or 0, index
+    )

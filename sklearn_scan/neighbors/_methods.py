@@ -1,0 +1,83 @@
+"""Which way of finding neighbours suits the samples and the machine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import psutil
+import torch
+
+__all__ = [
+    "APPROXIMATE",
+    "METHODS",
+    "check_faiss",
+    "check_memory",
+    "choose_method",
+    "free_memory",
+]
+
+APPROXIMATE = ("ivf_flat", "ivf_sq8")
+METHODS = ("auto", "exact", "flat", *APPROXIMATE)
+
+# Products of numbers in an exact search that is preferred to an approximate one: about
+# a minute on two cores, and on a large GPU.
+_EXACT_ON_CPU, _EXACT_ON_GPU = 5e12, 1e15
+# An index of whole vectors is chosen if it takes at most this share of the free memory.
+_SHARE_OF_INDEX = 0.25
+# Bytes of each number in an index, of which lists grow by halves; and of a neighbour,
+# that of an exact search with what it is merged in.
+_OF_NUMBER = {"ivf_flat": 4 * 1.5, "ivf_sq8": 1.5}
+_OF_NEIGHBOR = 12 + 2 * 8
+
+
+def choose_method(n_samples: int, dim: int, device: torch.device) -> str:
+    """Return what "auto" means for so many samples of so many features."""
+    limit = _EXACT_ON_GPU if device.type == "cuda" else _EXACT_ON_CPU
+    if float(n_samples) ** 2 * dim <= limit or find_spec("faiss") is None:
+        return "exact"
+    is_small = 4 * n_samples * dim <= _SHARE_OF_INDEX * free_memory()
+    return "ivf_flat" if is_small else "ivf_sq8"
+
+
+def check_faiss(method: str) -> None:
+    """Raise if a method is faiss's, and that is not installed.
+
+    Raises
+    ------
+    ImportError
+        Saying what to do.
+    """
+    if method in ("flat", *APPROXIMATE) and find_spec("faiss") is None:
+        raise ImportError(
+            f"method={method!r} is faiss's, which is not installed: pip install "
+            "faiss-cpu, or choose 'exact'."
+        )
+
+
+def check_memory(method: str, n_samples: int, dim: int, n_neighbors: int) -> None:
+    """Raise if a search needs more memory than is free.
+
+    Raises
+    ------
+    MemoryError
+        Saying how much it needs, and what needs less.
+    """
+    needed = n_samples * (_OF_NEIGHBOR * n_neighbors + _OF_NUMBER.get(method, 0) * dim)
+    free = free_memory()
+    if needed <= free:
+        return
+    advice = "fewer neighbours"
+    if method == "ivf_flat":
+        advice = f"method='ivf_sq8', whose index is a quarter as large, or {advice}"
+    raise MemoryError(
+        f"Finding {n_neighbors} neighbours of {n_samples:,} samples of {dim} features "
+        f"by {method!r} needs about {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are "
+        f"free: choose {advice}."
+    )
+
+
+def free_memory(device: torch.device | str = "cpu") -> int:
+    """Return the bytes that are free, of a GPU or of the machine."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,130 @@
+"""Features as vectors of length one, read some rows at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sklearn_scan._rows import check_finite_rows, row_blocks
+
+__all__ = ["Rows", "UnitVectors", "as_table"]
+
+Rows = slice | NDArray[np.int64]
+
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+_SINGLE = frozenset({"float16", "bfloat16", "float32", "uint8", "int8", "int16"})
+_SHORT = 1e-30  # of rows as short, squares are lost in single precision
+
+
+class UnitVectors:
+    """The rows of an array at length one, wherever and in whichever format they lie.
+
+    The array is not copied: rows are read, shifted and scaled when they are asked for.
+
+    Parameters
+    ----------
+    table : ndarray or Tensor of shape (n, d)
+        The array, which may be a memory map; as `as_table` returns it.
+    device : torch.device
+        Where the vectors are wanted.
+    center : bool, default=False
+        Whether to take the mean of all rows off each, so that angles are seen from it.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite; names the rows.
+    """
+
+    def __init__(
+        self, table: np.ndarray | Tensor, device: torch.device, *, center: bool = False
+    ) -> None:
+        check_finite_rows("features", table)
+        self._table = table
+        self.device = device
+        self._mean: Tensor | None = None
+        blocks = list(row_blocks(len(self), self.dim))
+        if center:
+            sums = [self._shifted(block).sum(dim=0) for block in blocks]
+            self._mean = torch.stack(sums).sum(dim=0) / len(self)
+        lengths = torch.cat([self._shifted(block).norm(dim=1) for block in blocks])
+        # divided by infinity, rows of zeros stay so
+        self._lengths = torch.where(lengths > 0, lengths, torch.inf)
+        self._is_plain = _is_plain(table, lengths)
+
+    def __len__(self) -> int:
+        return int(self._table.shape[0])
+
+    @property
+    def dim(self) -> int:
+        """The number of features."""
+        return int(self._table.shape[1])
+
+    def exact(self, rows: Rows) -> Tensor:
+        """Return rows at length one, or of zeros, in double precision, (m, d)."""
+        return self._shifted(rows).div_(self._lengths[rows].unsqueeze(1))
+
+    def unit(self, rows: Rows) -> Tensor:
+        """Return rows at length one, or of zeros, in single precision, (m, d)."""
+        n_rows = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        result = torch.empty(n_rows, self.dim, device=self.device)
+        for block in row_blocks(n_rows, self.dim):
+            some = _some(rows, block)
+            result[block] = self._plain(some) if self._is_plain else self.exact(some)
+        return result
+
+    def _plain(self, rows: Rows) -> Tensor:
+        """Return what `exact` does, computed in single precision."""
+        read = self._read(rows, torch.float32)
+        if self._mean is not None:
+            read.sub_(self._mean.float())
+        return read.div_(self._lengths[rows].float().unsqueeze(1))
+
+    def _shifted(self, rows: Rows) -> Tensor:
+        """Return a copy of rows in double precision, less the mean if there is one."""
+        read = self._read(rows, torch.float64)
+        return read if self._mean is None else read.sub_(self._mean)
+
+    def _read(self, rows: Rows, dtype: torch.dtype) -> Tensor:
+        """Return a copy of rows, on the device."""
+        read = self._table[rows]
+        if isinstance(read, Tensor):
+            return read.detach().to(self.device, dtype, copy=True)
+        native = np.array(read, _NUMPY[dtype])  # torch takes no other byte order
+        return torch.from_numpy(native).to(self.device)
+
+
+def _is_plain(table: np.ndarray | Tensor, lengths: Tensor) -> bool:
+    """Tell whether single precision holds all numbers, and the lengths of all rows."""
+    is_double = str(table.dtype).removeprefix("torch.") not in _SINGLE
+    return not is_double and bool(
+        ((lengths == 0) | ((lengths > _SHORT) & (lengths < 1 / _SHORT))).all()
+    )
+
+
+def as_table(features: Any) -> np.ndarray | Tensor:
+    """Return features as an array, or tensor, of two dimensions.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers of shape (n, d).
+    """
+    table = features if isinstance(features, Tensor) else np.asanyarray(features)
+    if table.ndim != 2:
+        raise ValueError(
+            f"features must have shape (n, d); got shape {tuple(table.shape)}."
+        )
+    if isinstance(table, np.ndarray) and table.dtype.kind not in "biuf":
+        raise ValueError(f"features must be real numbers; got {table.dtype}.")
+    return table
+
+
+def _some(rows: Rows, block: slice) -> Rows:
+    if isinstance(rows, slice):
+        return slice(rows.start + block.start, rows.start + block.stop)
+    return rows[block]

@@ -1,0 +1,270 @@
+"""What every miner promises: one suite for all of them."""
+
+import tempfile
+
+import numpy as np
+import pytest
+import torch
+from neighbor_helpers import (
+    EXACT,
+    MINERS,
+    assert_nobody_is_their_own_neighbor,
+    groups_of_vectors,
+    random_features,
+    recall,
+    reference,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.neighbors import NearestNeighbors
+
+from sklearn_scan.neighbors import mine_neighbors
+
+
+@pytest.fixture(params=MINERS)
+def miner(request):
+    return request.param
+
+
+def mine(X, n_neighbors, method, **settings):
+    return mine_neighbors(X, n_neighbors, method=method, random_state=0, **settings)
+
+
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize(
+    ("n_samples", "n_neighbors"), [(2, 1), (3, 2), (60, 1), (60, 7), (60, 59)]
+)
+def test_few_samples(miner, n_samples, n_neighbors, center):
+    """So few lie in one list, which even an approximate miner compares whole."""
+    X = random_features(n_samples)
+    graph = mine(X, n_neighbors, miner, center=center)
+    indices, similarities = reference(X, n_neighbors, center=center)
+    assert_array_equal(graph.indices, indices)
+    assert_allclose(graph.similarities, similarities, atol=1e-6)
+    assert graph.n_neighbors == n_neighbors
+    assert graph.method == miner
+    assert graph.recall_ == 1
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 20, 50])
+def test_many_samples(miner, n_neighbors):
+    X = groups_of_vectors()
+    graph = mine(X, n_neighbors, miner)
+    assert_nobody_is_their_own_neighbor(graph)
+    assert all(len(set(row)) == n_neighbors for row in graph.indices.tolist())
+    assert (graph.similarities[:, :-1] >= graph.similarities[:, 1:]).all()
+    indices, similarities = reference(X, n_neighbors)
+    if miner in EXACT:
+        assert_array_equal(graph.indices, indices)
+        assert_allclose(graph.similarities, similarities, atol=1e-6)
+        assert graph.recall_ == 1
+    else:
+        # of what is found, the similarities are exact
+        unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+        true = np.einsum("nd,nkd->nk", unit, unit[graph.indices])
+        assert_allclose(graph.similarities, true, atol=1e-6)
+        assert graph.recall_ >= 0.95
+        assert_allclose(recall(graph, X), graph.recall_, atol=0.02)
+
+
+@pytest.mark.parametrize("method", EXACT)
+def test_exact_neighbors_are_scikit_learns(method):
+    X = groups_of_vectors(n_samples=3000, n_features=32)
+    search = NearestNeighbors(metric="cosine", algorithm="brute").fit(X)
+    distances, indices = search.kneighbors(n_neighbors=20)
+    graph = mine(X, 20, method)
+    apart = np.diff(distances, axis=1) > 1e-6  # where its own rounding decides nothing
+    settled = np.hstack([apart[:, :1], apart[:, :-1] & apart[:, 1:]])
+    assert settled.mean() > 0.95
+    assert_array_equal(graph.indices[:, :-1][settled], indices[:, :-1][settled])
+    assert_allclose(graph.similarities, 1 - distances, atol=1e-6)
+
+
+def test_types_are_as_documented(miner):
+    graph = mine(random_features(), 3, miner)
+    assert graph.indices.dtype == np.int64
+    assert graph.similarities.dtype == np.float32
+
+
+def test_length_does_not_matter(miner):
+    X = random_features()
+    scale = np.geomspace(1e-150, 1e150, len(X))[:, None]
+    assert_array_equal(mine(X, 5, miner).indices, mine(scale * X, 5, miner).indices)
+
+
+def test_short_and_long_rows_of_single_precision(miner):
+    X = random_features().astype(np.float32)
+    scale = np.geomspace(1e-36, 1e36, len(X), dtype=np.float32)[:, None]
+    graph = mine(scale * X, 5, miner)
+    assert_array_equal(graph.indices, mine(X, 5, miner).indices)
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 5, 11])
+def test_duplicates_are_neighbors_but_not_of_themselves(miner, n_neighbors):
+    X = np.repeat(random_features(3), 12, axis=0)
+    graph = mine(X, n_neighbors, miner)
+    assert_nobody_is_their_own_neighbor(graph)
+    assert (graph.indices // 12 == np.arange(36)[:, None] // 12).all()
+    assert_array_equal(graph.indices, reference(X, n_neighbors)[0])  # the first of them
+
+
+@pytest.mark.parametrize("method", EXACT)
+def test_more_duplicates_than_neighbors(method):
+    """Equal similarities come by index, wherever blocks begin."""
+    X = np.repeat(random_features(4, 16), 500, axis=0)
+    X[::3] = 0
+    graph = mine(X, 20, method)
+    indices, similarities = reference(X, 20)
+    assert_array_equal(graph.indices, indices)
+    assert_allclose(graph.similarities, similarities, atol=1e-6)
+
+
+def test_a_row_of_zeros_is_equally_unlike_all_others(miner):
+    X = random_features()
+    X[[3, 8]] = 0
+    graph = mine(X, 59, miner)
+    assert not graph.similarities[[3, 8]].any()
+    indices, similarities = reference(X, 59)
+    assert_array_equal(graph.indices, indices)
+    assert_allclose(graph.similarities, similarities, atol=1e-6)
+
+
+def test_samples_that_are_all_the_same(miner):
+    graph = mine(np.ones((50, 3)), 4, miner)
+    assert_array_equal(graph.indices, reference(np.ones((50, 3)), 4)[0])
+    assert_allclose(graph.similarities, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 300])
+def test_any_number_of_features(miner, n_features):
+    X = random_features(80, n_features)
+    graph = mine(X, 6, miner)
+    assert_array_equal(graph.indices, reference(X, 6)[0])
+
+
+def read_only(X):
+    X = X.astype(np.float32)
+    X.flags.writeable = False
+    return X
+
+
+def memory_map(X):
+    with tempfile.TemporaryFile() as file:
+        file.write(X.astype(np.float16).tobytes())
+        file.flush()
+        return np.memmap(file, np.float16, mode="r", shape=X.shape)
+
+
+FORMATS = {
+    "float16": np.float16,
+    "float32": np.float32,
+    "float64": np.float64,
+    "columns first": np.asfortranarray,
+    "read-only": read_only,
+    "every second column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "backwards": lambda X: X[::-1].copy()[::-1],
+    "big-endian": lambda X: X.astype(">f4"),
+    "memory map": memory_map,
+    "list": np.ndarray.tolist,
+    "tensor": torch.from_numpy,
+    "half tensor": lambda X: torch.from_numpy(X).half(),
+    "bfloat16 tensor": lambda X: torch.from_numpy(X).bfloat16(),
+    "transposed tensor": lambda X: torch.from_numpy(X.T.copy()).T,
+    "tensor with a gradient": lambda X: torch.from_numpy(
+        X.astype(np.float32)
+    ).requires_grad_(),
+}
+
+
+@pytest.mark.parametrize("convert", FORMATS.values(), ids=FORMATS)
+def test_any_format_is_read_and_left_unchanged(miner, convert):
+    X = random_features().round(1)
+    X = torch.from_numpy(X).bfloat16().double().numpy()  # the same in all formats
+    given = convert(X)
+    before = given.clone() if isinstance(given, torch.Tensor) else np.array(given)
+    graph = mine(given, 5, miner, center=True)
+    indices, similarities = reference(X, 5, center=True)
+    assert_array_equal(graph.indices, indices)
+    assert_allclose(graph.similarities, similarities, atol=1e-6)
+    after = given if isinstance(given, torch.Tensor) else np.array(given)
+    assert (after == before).all()
+
+
+def test_integers(miner):
+    X = np.random.default_rng(0).integers(0, 255, (80, 12), dtype=np.uint8)
+    assert_array_equal(mine(X, 5, miner).indices, reference(X, 5)[0])
+
+
+def test_the_same_seed_gives_the_same_graph(miner):
+    X = groups_of_vectors(n_samples=3000)
+    graphs = [mine(X, 10, miner) for _ in range(2)]
+    assert_array_equal(graphs[0].indices, graphs[1].indices)
+    assert_array_equal(graphs[0].similarities, graphs[1].similarities)
+
+
+def test_global_states_are_left_alone(miner):
+    before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    mine(groups_of_vectors(n_samples=500), 5, miner)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert_array_equal(np.random.get_state()[1], numpys)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("n_columns", [1, 3, 64, 700])
+@pytest.mark.parametrize("n_rows", [1, 7, 700])
+@pytest.mark.parametrize("method", EXACT)
+def test_blocks_make_no_difference(monkeypatch, method, n_rows, n_columns):
+    X = groups_of_vectors(n_samples=700)[:, :5].round(1)  # with equals among them
+    indices, similarities = reference(X, 5)
+    monkeypatch.setattr("sklearn_scan.neighbors._exact._MOST_COLUMNS", n_columns)
+    monkeypatch.setattr("sklearn_scan.neighbors._exact._LEAST_ROWS", n_rows)
+    monkeypatch.setattr("sklearn_scan.neighbors._exact._MOST_BYTES_ON_CPU", 4 * 700)
+    blocks = mine(X, 5, method)
+    assert_array_equal(blocks.indices, indices)
+    assert_allclose(blocks.similarities, similarities, atol=1e-6)
+
+
+def test_neighbors_hardly_apart_are_in_the_right_order():
+    """In single precision their similarities are the same."""
+    angles = 0.5 + 1e-8 * np.random.default_rng(0).permutation(16)
+    X = np.r_[[[1.0, 0.0]], np.c_[np.cos(angles), np.sin(angles)]]
+    expected = 1 + np.argsort(angles)
+    graph = mine_neighbors(X, 10, method="exact")
+    assert_array_equal(graph.indices[0], expected[:10])
+
+
+ERRORS = [
+    (np.ones(5), {}, ValueError, r"shape \(n, d\); got shape \(5,\)"),
+    (np.ones((5, 2, 2)), {}, ValueError, r"shape \(n, d\); got shape \(5, 2, 2\)"),
+    (np.array([["a"], ["b"]]), {}, ValueError, "real numbers; got <U1"),
+    (np.ones((5, 2)), {"n_neighbors": 5}, ValueError, "below .* samples, 5; got 5"),
+    (np.ones((5, 2)), {}, ValueError, "below .* samples, 5; got 20"),
+    (np.ones((1, 2)), {"n_neighbors": 1}, ValueError, "below .* samples, 1; got 1"),
+    (np.ones((0, 2)), {"n_neighbors": 1}, ValueError, "below .* samples, 0; got 1"),
+    (np.ones((5, 2)), {"n_neighbors": 0}, ValueError, "n_neighbors"),
+    (np.ones((5, 2)), {"n_neighbors": 2.5}, TypeError, "n_neighbors"),
+    (np.ones((5, 2)), {"n_neighbors": True}, TypeError, "n_neighbors"),
+    (np.ones((5, 2)), {"n_neighbors": 1, "device": "gpu"}, ValueError, "device"),
+    (np.ones((5, 2)), {"n_neighbors": 1, "target_recall": 0}, ValueError, "target_r"),
+    (np.ones((5, 2)), {"n_neighbors": 1, "target_recall": 2}, ValueError, "target_r"),
+]
+
+
+@pytest.mark.parametrize(("X", "settings", "error", "message"), ERRORS)
+def test_errors_name_the_parameter(miner, X, settings, error, message):
+    with pytest.raises(error, match=message):
+        mine_neighbors(X, method=miner, **settings)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_name_their_rows(miner, bad):
+    X = random_features(50)
+    X[7, 2] = bad
+    with pytest.raises(ValueError, match=r"must be finite; row 7 contains"):
+        mine(X, 3, miner)
+    X[10:40:2] = bad
+    with pytest.raises(ValueError, match=r"rows 7, 10, 12, 14, 16 and 11 more contain"):
+        mine(torch.from_numpy(X), 3, miner)
+
+
+def test_an_unknown_method():
+    with pytest.raises(ValueError, match=r"\['auto', 'exact', 'flat', .*mean 'exact'"):
+        mine_neighbors(np.ones((5, 2)), 1, method="exat")
