@@ -35,7 +35,10 @@ class Page:
         self._style = _read("static/report.css")
         self._dark_style = _read("static/dark.css")
         body = "\n".join(_read(f"static/{name}.js") for name in _SCRIPTS)
-        self._script = f'"use strict";\n(() => {{\n{body}\n}})();\n'
+        # At the first frame, before it is painted. To a page that asks sooner, Chromium
+        # at times gives a localStorage that is empty and forgets what it is told: edits
+        # of before would be gone, and new ones lost.
+        self._script = f'"use strict";\nrequestAnimationFrame(() => {{\n{body}\n}});\n'
 
     def render(
         self, *, data: dict[str, Any], sheets: list[bytes], **shown: Any

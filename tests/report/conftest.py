@@ -10,6 +10,7 @@ from report_helpers import N_IMAGES, make_clusterer, make_images
 from sklearn_scan.report import write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TIMEOUT = 10_000  # milliseconds for what is waited for
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,7 @@ def chromium():
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is installed")
+    sync_api.expect.set_options(timeout=TIMEOUT)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
@@ -28,13 +30,14 @@ def chromium():
 
 
 class Opened:
-    """A report in a tab: `page` is playwright's."""
+    """A report in a tab: `page` and `expect` are playwright's."""
 
-    def __init__(self, page):
+    def __init__(self, page, expect):
         self.page = page
+        self.expect = expect
         self.complaints = []
         self.requests = []
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(TIMEOUT)
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
@@ -43,6 +46,22 @@ class Opened:
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]")
         return self
+
+    def reload(self):
+        self.page.reload()
+        self.page.wait_for_selector("html[data-ready]")
+
+    def close(self):
+        """Close the dialog on top, and wait until the page has heard of it.
+
+        The browser tells it only after the key is done. Then it empties the dialog, and
+        gives the focus back.
+        """
+        shown = self.page.locator("dialog[open]")
+        n_shown = shown.count()
+        self.page.keyboard.press("Escape")
+        self.expect(shown).to_have_count(n_shown - 1)
+        self.expect(self.page.locator("dialog:not([open]) > *")).to_have_count(0)
 
     def button(self, name):
         return self.page.get_by_role("button", name=name, exact=True)
@@ -66,7 +85,7 @@ class Opened:
         dialog = self.page.locator("dialog#detail")
         dialog.get_by_label("Move to").select_option(str(into))
         dialog.get_by_role("button", name="Move", exact=True).click()
-        self.page.keyboard.press("Escape")
+        self.close()
         self.page.locator("#search").fill("")
 
     def card(self, cluster):
@@ -106,13 +125,15 @@ def open_report(chromium):
     Unless told otherwise, it must not have complained, nor asked for anything but the
     file and what is in it.
     """
+    from playwright.sync_api import expect
+
     contexts = []
 
     @contextmanager
     def opening(path, *, may_complain=False, **settings):
         settings = {"reduced_motion": "reduce"} | settings  # nothing to wait for
         contexts.append(chromium.new_context(**settings))
-        opened = Opened(contexts[-1].new_page()).open(path)
+        opened = Opened(contexts[-1].new_page(), expect).open(path)
         yield opened
         if may_complain:
             return

@@ -38,6 +38,7 @@ for (const dialog of document.querySelectorAll("dialog")) {
     if (event.target === dialog && isBeside) dialog.close();
   });
   dialog.addEventListener("close", () => {
+    if (dialog.open) return; // the event comes late: it is open again
     dialog.replaceChildren();
     if (document.activeElement === document.body) findOpener(dialog)?.focus();
   });
