@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-_BLOCK_ELEMENTS = 2**22  # read at once: 32 MB in double precision
+_BLOCK_ELEMENTS = 2**20  # read at once: 8 MB in double precision
 _ROWS_NAMED = 5
 
 

@@ -578,7 +578,7 @@ def test_what_save_refuses(fitted, tmp_path):
 
     Subclass.__name__ = "SCANClusterer"
     with pytest.raises(TypeError, match="save knows"):
-        save(Subclass().fit(X), tmp_path / "model")
+        save(Subclass(3, random_state=0).fit(X), tmp_path / "model")
     changed = pickle.loads(pickle.dumps(fitted))
     changed.module_ = nn.Sequential(changed.module_, Pool())
     with pytest.raises(TypeError, match="cannot be saved, because of module_"):

@@ -13,7 +13,7 @@ from tqdm import tqdm
 __all__ = ["Found", "collect"]
 
 Found = tuple[Tensor, Tensor]  # similarities and indices, (m, k) each
-_BATCH = 2**13  # samples asked about at once
+_BATCH = 2**12  # samples asked about at once
 
 
 def collect(

@@ -36,7 +36,7 @@ def write_graph(
     recall: float | None,
 ) -> None:
     """Write the parts of a graph."""
-    arrays = {"indices": indices, "similarities": similarities}
+    arrays: dict[str, NDArray[Any]] = {"indices": indices, "similarities": similarities}
     facts = {"format": _FORMAT, "version": _VERSION, "method": method, "recall": recall}
     header: dict[str, Any] = {
         # as the format has it, a map of texts
@@ -90,7 +90,8 @@ def read_graph(path: Path, mmap_mode: str | None) -> Parts:
             if 0 in shape:  # nothing to map
                 arrays.append(np.empty(shape, _TYPES[kind]))
                 continue
-            mapped = np.memmap(path, _TYPES[kind], mmap_mode or "r", offset, shape)
+            mode: Any = mmap_mode or "r"
+            mapped = np.memmap(path, _TYPES[kind], mode, offset, shape)
             arrays.append(mapped if mmap_mode else np.array(mapped))
         _check_indices(arrays[0])
     except (KeyError, TypeError, ValueError) as error:
