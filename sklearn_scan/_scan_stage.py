@@ -15,7 +15,13 @@ from torch import Tensor
 
 from sklearn_scan._device import resolve_precision
 from sklearn_scan._input import Features
-from sklearn_scan._stages import StagesMixin, Usual, choose_pace, count_epochs
+from sklearn_scan._stages import (
+    SAMPLES_SEEN_OF_MANY,
+    StagesMixin,
+    Usual,
+    choose_pace,
+    count_epochs,
+)
 from sklearn_scan._validation import check_count, check_prior, check_real, is_auto
 from sklearn_scan.augment import default_strong_views
 from sklearn_scan.clustering import TrainedHeads, train_heads
@@ -23,6 +29,7 @@ from sklearn_scan.encoders import EncoderList
 from sklearn_scan.feature_stage import train_on_features
 from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
+from sklearn_scan.mapped_rows import Rows
 from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
@@ -172,7 +179,7 @@ class ScanStageMixin(StagesMixin):
         self,
         data: Features | ImageSource,
         readable: NDArray[Any],
-        embedding: Tensor,
+        embedding: Rows,
         scaler: Standardize,
     ) -> Trunk:
         """Return what the heads are trained on."""
@@ -230,10 +237,8 @@ class ScanStageMixin(StagesMixin):
         self, trunk: Trunk, neighbors: NeighborGraph, seed: int, stage: str
     ) -> TrainedHeads:
         """Train heads on the features of a trunk as they now are."""
-        features = FeatureTrunk(trunk.features(), trunk.space_dims)
-        n_samples = len(features.samples)
-        seen = count_epochs(n_samples, _SAMPLES_SEEN, fewest=10, most=60)
-        usual = Usual(seen, 512, None)
+        features = FeatureTrunk(trunk.features(), trunk.space_dims, trunk.scale)
+        usual = Usual(_count_head_epochs(len(features.samples)), 512, None)
         if trunk.is_trained:  # whose training the user's pace is for
             pace = choose_pace(features, usual)
         else:
@@ -314,6 +319,11 @@ class ScanStageMixin(StagesMixin):
         if not trunk.is_trained:
             return super()._usual_again(trunk)
         return Usual(_count_backbone_epochs(trunk), 256, 3e-4)
+
+
+def _count_head_epochs(n_samples: int) -> int:
+    fewest = count_epochs(n_samples, SAMPLES_SEEN_OF_MANY, fewest=2, most=10)
+    return count_epochs(n_samples, _SAMPLES_SEEN, fewest=fewest, most=60)
 
 
 def _count_backbone_epochs(trunk: Trunk) -> int:

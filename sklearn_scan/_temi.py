@@ -171,7 +171,7 @@ class TEMIClusterer(BaseImageClusterer):
 
     n_heads: int
 
-    _heads_again = Usual(50, 512, 1e-3)
+    _rate_again = 1e-3
     # Angles, as neighbours are found by. With features standardised one by one, the
     # accuracy was three points lower on average, and below that of k-means on trashnet.
     _make_scaler = staticmethod(Directions.from_features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,10 @@ def mine_neighbors(
     n_neighbors: int = 20,
     *,
     method: str = "auto",
+    center: bool = False,
     device: str | torch.device = "auto",
+    random_state: Any = None,
+    verbose: int = 0,
 ) -> NeighborGraph:
     """Find the nearest neighbours by cosine similarity.
 
@@ -106,8 +110,14 @@ def mine_neighbors(
         The number of neighbours, less than n.
     method : {"auto", "exact"}, default="auto"
         "exact" compares all pairs in blocks of bounded memory.
+    center : bool, default=False
+        Whether to measure angles about the mean.
     device : str or torch.device, default="auto"
         Where to compute.
+    random_state : int, RandomState or None, default=None
+        Ignored.
+    verbose : int, default=0
+        Ignored.
 
     Returns
     -------
@@ -133,6 +143,8 @@ def mine_neighbors(
         # torch takes neither read-only arrays nor negative strides: these are copied
         features = torch.from_numpy(np.require(features, np.float32, ["C", "W"]))
     vectors = features.detach().float()
+    if center:
+        vectors = vectors - vectors.mean(dim=0)
     if vectors.ndim != 2:
         raise ValueError(
             f"features must have shape (n, d); got shape {tuple(vectors.shape)}."

@@ -1,0 +1,58 @@
+"""Rows of arrays too large to be copied whole: read and checked some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+_BLOCK_ELEMENTS = 2**22  # read at once: 16 MB in single precision
+_ROWS_NAMED = 5
+
+
+def row_blocks(n_rows: int, width: int) -> Iterator[slice]:
+    """Yield slices that cover `n_rows` rows of so many numbers, a few MB at a time."""
+    size = max(1, _BLOCK_ELEMENTS // max(width, 1))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
+def check_finite_rows(name: str, array: np.ndarray | Tensor) -> None:
+    """Raise if any number of a 2-D array is not finite in single precision.
+
+    Raises
+    ------
+    ValueError
+        Naming the first of the rows that contain NaN or infinity, and their number.
+    """
+    bad: list[int] = []
+    for block in row_blocks(*array.shape):
+        with np.errstate(over="ignore", invalid="ignore"):
+            # in double precision no sum of finite floats overflows
+            sums = _to_single(array[block]).sum(axis=1, dtype=np.float64)
+        bad += (block.start + np.flatnonzero(~np.isfinite(sums))).tolist()
+    if bad:
+        raise ValueError(f"{name} must be finite; {_name_rows(bad)} NaN or infinity.")
+
+
+def without_halves(rows: np.ndarray) -> np.ndarray:
+    """Return rows of half precision in single precision, and others as they are."""
+    is_half = rows.dtype.kind == "f" and rows.dtype.itemsize == 2
+    return rows.astype(np.float32) if is_half else rows
+
+
+def _to_single(rows: np.ndarray | Tensor) -> NDArray[np.float32]:
+    if isinstance(rows, Tensor):
+        rows = rows.detach().float().cpu().numpy()
+    single: NDArray[np.float32] = rows.astype(np.float32, copy=False)
+    return single
+
+
+def _name_rows(rows: list[int]) -> str:
+    if len(rows) == 1:
+        return f"row {rows[0]} contains"
+    shown = ", ".join(map(str, rows[:_ROWS_NAMED]))
+    more = len(rows) - _ROWS_NAMED
+    return f"rows {shown}{f' and {more} more' if more > 0 else ''} contain"
