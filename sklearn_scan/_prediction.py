@@ -18,7 +18,13 @@ from torch import nn
 from sklearn_scan._gaps import most_probable, readable_rows, take_rows
 from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan.label_table import COLUMNS, LabelTable
-from sklearn_scan.mapped_rows import MappedRows, Rows, read_rows
+from sklearn_scan.mapped_rows import (
+    MappedRows,
+    Rows,
+    is_mapped,
+    read_rows,
+    rows_at_once,
+)
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
@@ -235,8 +241,11 @@ class PredictionMixin(
         """Yield rows of the embedding, and the probabilities of these samples."""
         # In double precision: a sample's row then does not depend on its batch.
         module = copy.deepcopy(self.module_).double()
-        for start in range(0, len(embedding), _ROWS):
-            rows = slice(start, start + _ROWS)
+        size = _ROWS
+        if is_mapped(embedding):  # of any width
+            size = min(size, rows_at_once(embedding.shape[1]))
+        for start in range(0, len(embedding), size):
+            rows = slice(start, start + size)
             logits = module(read_rows(embedding[rows]).double())[0]
             yield rows, logits.softmax(dim=1).numpy()
 

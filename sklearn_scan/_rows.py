@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-_BLOCK_ELEMENTS = 2**22  # read at once: 16 MB in single precision
+_BLOCK_ELEMENTS = 2**21  # read at once: 8 MB in single precision
 _ROWS_NAMED = 5
 
 

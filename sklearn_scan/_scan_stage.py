@@ -15,13 +15,7 @@ from torch import Tensor
 
 from sklearn_scan._device import resolve_precision
 from sklearn_scan._input import Features
-from sklearn_scan._stages import (
-    SAMPLES_SEEN_OF_MANY,
-    StagesMixin,
-    Usual,
-    choose_pace,
-    count_epochs,
-)
+from sklearn_scan._stages import StagesMixin, Usual, choose_pace, count_epochs
 from sklearn_scan._validation import check_count, check_prior, check_real, is_auto
 from sklearn_scan.augment import default_strong_views
 from sklearn_scan.clustering import TrainedHeads, train_heads
@@ -47,6 +41,7 @@ _PAPER_ENTROPY_WEIGHT = 5.0
 # Samples to look at, in all passes. The paper's rate of 1e-4 for a backbone is for ten
 # times as many steps, and 100 and 200 passes.
 _SAMPLES_SEEN, _IMAGES_SEEN = 300_000, 36_000
+_SEEN_OF_MANY = 1_000_000  # in fewer passes than ten
 
 # The more confident half of each cluster teaches in any case. With confident samples
 # alone, coil20's 20 clusters lost 11 to the others, and 9 points of accuracy.
@@ -322,7 +317,7 @@ class ScanStageMixin(StagesMixin):
 
 
 def _count_head_epochs(n_samples: int) -> int:
-    fewest = count_epochs(n_samples, SAMPLES_SEEN_OF_MANY, fewest=2, most=10)
+    fewest = count_epochs(n_samples, _SEEN_OF_MANY, fewest=1, most=10)
     return count_epochs(n_samples, _SAMPLES_SEEN, fewest=fewest, most=60)
 
 

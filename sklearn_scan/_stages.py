@@ -19,7 +19,7 @@ from sklearn_scan.training import Record, count_batches
 from sklearn_scan.trunks import FeatureTrunk, Trunk
 
 # Samples to look at, in all passes over very many of them.
-SAMPLES_SEEN_OF_MANY = 3_000_000
+_SAMPLES_SEEN = 3_000_000
 
 
 class Pace(NamedTuple):
@@ -131,9 +131,7 @@ class StagesMixin(ImageInputMixin):
         return {}
 
     def _usual_again(self, trunk: Trunk) -> Usual:
-        n_epochs = count_epochs(
-            len(trunk.samples), SAMPLES_SEEN_OF_MANY, fewest=5, most=50
-        )
+        n_epochs = count_epochs(len(trunk.samples), _SAMPLES_SEEN, fewest=5, most=50)
         return Usual(n_epochs, 512, self._rate_again)
 
     def _choose_pace(self, trunk: Trunk, usual: Usual, n_epochs: int | str) -> Pace:

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sklearn_scan._rows import row_blocks
+__all__ = ["MappedRows", "Rows", "is_mapped", "read_rows", "rows_at_once", "through"]
 
-__all__ = ["MappedRows", "Rows", "is_mapped", "read_rows", "through"]
+# Numbers read at once, 1 MB in single precision: the caches hold them. Of larger blocks
+# come and gone, the C library's heap keeps holes of their size.
+_AT_ONCE = 2**18
 
 
 class MappedRows:
@@ -64,14 +66,18 @@ class MappedRows:
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """Return the rows of these numbers, in their order; `dim` is 0."""
-        numbers = index.cpu().numpy()
+        size = rows_at_once(self.array.shape[1])
+        return torch.cat([self._pick(part.numpy()) for part in index.cpu().split(size)])
+
+    def _pick(self, numbers: NDArray[np.int64]) -> Tensor:
         order = numbers.argsort()  # a disk reads forwards faster than back and forth
         rows = np.empty((len(numbers), self.array.shape[1]), np.float32)
         rows[order] = self.array[numbers[order]]
         return self._finish(torch.from_numpy(rows))
 
     def split(self, size: int) -> Iterator[Tensor]:
-        """Yield all rows in order, so many at a time."""
+        """Yield all rows in order, so many at a time, or fewer of wide ones."""
+        size = min(size, rows_at_once(self.array.shape[1]))
         for start in range(0, len(self), size):
             yield self._finish(read_rows(self.array[start : start + size]))
 
@@ -88,8 +94,8 @@ class MappedRows:
         """The mean and the variance of each column, from one pass over the rows."""
         n_seen = 0
         mean = squares = torch.zeros((), dtype=torch.float64)
-        for block in row_blocks(*self.array.shape):
-            rows = self._finish(read_rows(self.array[block])).double().cpu()
+        for block in self.split(len(self)):
+            rows = block.double().cpu()
             n_new = len(rows)
             shift = rows.mean(dim=0) - mean
             # Chan, Golub and LeVeque 1979: no small difference of large numbers
@@ -107,6 +113,11 @@ class MappedRows:
 
 
 Rows = Tensor | MappedRows
+
+
+def rows_at_once(width: int) -> int:
+    """Return how many rows of so many numbers to read at once."""
+    return max(1, _AT_ONCE // width)
 
 
 def is_mapped(X: object) -> bool:
