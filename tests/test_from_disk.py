@@ -6,14 +6,18 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_scan import SCANClusterer, TEMIClusterer, load, save
+from sklearn_scan._scan_stage import _count_head_epochs
+from sklearn_scan._temi import _usual_pace
 from sklearn_scan.model_selection import TransductiveSplit, label_free_score
 from sklearn_scan.neighbors import mine_neighbors
+from sklearn_scan.trunks import FeatureTrunk
 
 N = 600
 SCAN = {"n_clusters": 5, "n_heads": 4, "max_epochs": 4, "self_label_epochs": 3}
@@ -199,6 +203,26 @@ def test_a_search_over_a_file(blobs, to_disk):
         clone(CLUSTERERS[0]), {"n_clusters": [2, 5]}, cv=TransductiveSplit()
     ).fit(to_disk(blobs[0]))
     assert search.best_params_ == {"n_clusters": 5}
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "first", "second", "temi"),
+    [
+        (1_000, 60, 50, 40),
+        (30_000, 10, 50, 5),
+        (60_000, 10, 50, 5),
+        (65_536, 10, 46, 5),
+        (200_000, 5, 15, 2),
+        (1_000_000, 1, 5, 1),
+        (9_000_000, 1, 5, 1),
+    ],
+)
+def test_auto_makes_fewer_passes_over_more_samples(n_samples, first, second, temi):
+    assert _count_head_epochs(n_samples) == first
+    assert _usual_pace(n_samples).n_epochs == temi
+    # features that take no memory: all rows are one
+    features = torch.zeros(1, 4).expand(n_samples, 4)
+    assert SCANClusterer()._usual_again(FeatureTrunk(features)).n_epochs == second
 
 
 MEMORY = """
