@@ -122,10 +122,7 @@ class BaseImageClusterer(
         embedding = _to_learn_from(rows, resolve_device(self.device))
         scaler = make_scaler(self._make_scaler, embedding, self.space_dims_)
         with self._timed("mine"):
-            if neighbors is not None:
-                neighbors = among_readable(neighbors, readable)
-            elif self.n_neighbors:
-                neighbors = self._mine(embedding, heads_seed)
+            neighbors = self._find(neighbors, readable, embedding, heads_seed)
         trunk = self._make_trunk(data, readable, embedding, scaler)
         with isolated_rng(heads_seed, trunk.device), kept_heap():
             with self._timed("cluster"):
@@ -183,6 +180,18 @@ class BaseImageClusterer(
         gaps = isinstance(data, ImageSource) and self.bad_images == "skip"
         graph = check_given(neighbors, len(data), gaps=gaps)
         return graph.nearest(self.n_neighbors)
+
+    def _find(
+        self,
+        given: NeighborGraph | None,
+        readable: NDArray[np.int64],
+        embedding: Rows,
+        seed: int,
+    ) -> NeighborGraph | None:
+        """Return the neighbours of the readable samples, if there are to be any."""
+        if given is not None:
+            return among_readable(given, readable)
+        return self._mine(embedding, seed) if self.n_neighbors else None
 
     def _choose_n_clusters(self, embedding: Features, seed: int) -> None:
         """Set the number of clusters, and the curve it was read off, if it was."""

@@ -257,7 +257,7 @@ class PredictionMixin(
         """Return what scores are of: several spaces with equal weight."""
         if len(self.space_dims_) == 1:
             return embedding
-        return center_spaces(torch.from_numpy(embedding), self.space_dims_).numpy()
+        return center_spaces(read_rows(embedding), self.space_dims_).numpy()
 
     def _mine(self, embedding: Rows, seed: int) -> NeighborGraph:
         """Find the neighbours of each sample among all of them."""
