@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from sklearn_scan._gaps import readable_rows
 from sklearn_scan.heads import FeatureHeads, Heads, Standardize, is_constant
-from sklearn_scan.mapped_rows import MappedRows, Rows, read_rows
+from sklearn_scan.mapped_rows import MappedRows, Rows
 
 __all__ = [
     "SpaceHeads",
@@ -243,5 +243,7 @@ def center_embedding(
     """
     rows = readable_rows(embedding)
     centered = np.full(embedding.shape, np.nan, dtype=np.float32)
-    centered[rows] = center_spaces(read_rows(embedding[rows]), dims).numpy()
+    # of a file's features, which may be of any number type
+    floats = embedding[rows].astype(np.result_type(embedding.dtype, np.float32))
+    centered[rows] = center_spaces(torch.from_numpy(floats), dims).numpy()
     return centered

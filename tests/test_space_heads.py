@@ -78,3 +78,12 @@ def test_spaces_weigh_the_same(features):
     torch.testing.assert_close(
         center_spaces(scaled, DIMS), center_spaces(features, DIMS)
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ">f4", "u1"])
+def test_embeddings_of_any_number_type_are_centred(dtype):
+    embedding = np.random.default_rng(0).uniform(0, 200, (50, 4)).astype(dtype)
+    expected = embedding.astype(float) - embedding.astype(float).mean(axis=0)
+    centered = center_embedding(embedding, (4,))
+    assert centered.dtype == np.float32
+    np.testing.assert_allclose(centered, expected, rtol=0, atol=1e-4)
