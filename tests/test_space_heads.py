@@ -1,11 +1,17 @@
 """Heads of several spaces: the logarithm of their mean probabilities."""
 
+import numpy as np
 import pytest
 import torch
 
 from sklearn_scan.heads import ClusterHeads, Directions, Standardize
 from sklearn_scan.projection_heads import ProjectionHeads
-from sklearn_scan.space_heads import SpaceHeads, center_spaces, make_scaler
+from sklearn_scan.space_heads import (
+    SpaceHeads,
+    center_embedding,
+    center_spaces,
+    make_scaler,
+)
 
 DIMS = (7, 2, 4)
 
