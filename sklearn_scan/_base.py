@@ -18,14 +18,17 @@ from sklearn.utils import check_random_state
 from torch import nn
 
 from sklearn_scan._device import isolated_rng, kept_heap, resolve_device
-from sklearn_scan._gaps import cluster_sizes, most_probable, readable_rows
+from sklearn_scan._gaps import cluster_sizes, most_probable, readable_rows, take_rows
+from sklearn_scan._given_neighbors import among_readable, check_given
 from sklearn_scan._input import Features, image_names
 from sklearn_scan._prediction import PredictionMixin, check_has_neighbors
 from sklearn_scan._stages import StagesMixin
 from sklearn_scan._validation import check_count, check_option, is_auto
 from sklearn_scan.encoders import check_settings
 from sklearn_scan.heads import Heads, Standardize
+from sklearn_scan.images import ImageSource
 from sklearn_scan.label_table import name_cluster
+from sklearn_scan.mapped_rows import MappedRows, Rows, is_mapped
 from sklearn_scan.model_selection import ClusterNumberCurve, estimate_n_clusters
 from sklearn_scan.neighbors import METHODS, NeighborGraph
 from sklearn_scan.space_heads import make_scaler
@@ -48,7 +51,9 @@ class BaseImageClusterer(
     _make_scaler = staticmethod(Standardize.from_features)
     _empty_hint: str  # what to try where clusters stay empty
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
+    ) -> Self:
         """Cluster images, or features of them.
 
         Parameters
@@ -58,9 +63,14 @@ class BaseImageClusterer(
             first, paths, PIL images or a torch Dataset. A numeric 2-D array is taken
             as features, and no encoder is used; a tuple of such, or a list of floats
             of different widths, as several encoders' features of the same samples.
-            (Other lists of arrays are taken as grey images.)
+            (Other lists of arrays are taken as grey images.) Features in a memmap, of
+            any number type, stay there: they are read batch by batch.
         y : ignored
             Here for scikit-learn's sake: labels never reach the training.
+        neighbors : NeighborGraph, optional
+            The neighbours of the samples in X, row by row, as `mine_neighbors` finds
+            them; by default they are mined. Of more than `n_neighbors` the nearest are
+            taken. Its arrays may be memmaps.
 
         Returns
         -------
@@ -69,7 +79,8 @@ class BaseImageClusterer(
         Raises
         ------
         TypeError, ValueError
-            If a parameter or the input is wrong; before any long work.
+            If a parameter or the input is wrong; before any long work, but for a graph
+            that names images which turn out to be unreadable.
         ImageReadError
             If images cannot be read and `bad_images` is "raise"; lists all of them.
         HubUnavailableError
@@ -97,6 +108,8 @@ class BaseImageClusterer(
         self._check_finetune()
         data = self._read(X, reset=True)
         self._check_sizes(len(data))
+        if neighbors is not None:
+            neighbors = self._check_given(neighbors, data)
         self.image_names_ = image_names(data)
         self.stage_times_: dict[str, float] = {}
         with self._timed("encode"):
@@ -104,12 +117,12 @@ class BaseImageClusterer(
         self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
         readable = readable_rows(self.embedding_)
         self._check_sizes(len(readable))
-        self._choose_n_clusters(self._even(self.embedding_[readable]), heads_seed)
-        embedding = torch.from_numpy(self.embedding_[readable])
-        embedding = embedding.to(resolve_device(self.device))
+        rows = take_rows(self.embedding_, readable)
+        self._choose_n_clusters(rows, heads_seed)
+        embedding = _to_learn_from(rows, resolve_device(self.device))
         scaler = make_scaler(self._make_scaler, embedding, self.space_dims_)
         with self._timed("mine"):
-            neighbors = self._mine(embedding) if self.n_neighbors else None
+            neighbors = self._find(neighbors, readable, embedding, heads_seed)
         trunk = self._make_trunk(data, readable, embedding, scaler)
         with isolated_rng(heads_seed, trunk.device), kept_heap():
             with self._timed("cluster"):
@@ -124,7 +137,9 @@ class BaseImageClusterer(
                 self.embedding_ = self._embed(data)
         order = self._number_by_size(head)
         neighbors = neighbors or NeighborGraph.empty(len(readable))
-        self.neighbors_ = neighbors.spread(readable, len(data))
+        if len(readable) < len(data):
+            neighbors = neighbors.spread(readable, len(data))
+        self.neighbors_ = neighbors
         self._finish()
         self._warn_of_losses(order, second_stage.lost)
         return self
@@ -153,6 +168,31 @@ class BaseImageClusterer(
                 f"n_samples={n_samples}."
             )
 
+    def _check_given(
+        self, neighbors: NeighborGraph, data: Features | ImageSource
+    ) -> NeighborGraph:
+        """Return a graph that came with X, checked and cut to `n_neighbors`."""
+        if self.n_neighbors == 0:
+            raise ValueError(
+                "n_neighbors=0 takes no neighbours, but fit was given some: leave "
+                "neighbors out, or pass another n_neighbors."
+            )
+        gaps = isinstance(data, ImageSource) and self.bad_images == "skip"
+        graph = check_given(neighbors, len(data), gaps=gaps)
+        return graph.nearest(self.n_neighbors)
+
+    def _find(
+        self,
+        given: NeighborGraph | None,
+        readable: NDArray[np.int64],
+        embedding: Rows,
+        seed: int,
+    ) -> NeighborGraph | None:
+        """Return the neighbours of the readable samples, if there are to be any."""
+        if given is not None:
+            return among_readable(given, readable)
+        return self._mine(embedding, seed) if self.n_neighbors else None
+
     def _choose_n_clusters(self, embedding: Features, seed: int) -> None:
         """Set the number of clusters, and the curve it was read off, if it was."""
         self.n_clusters_curve_: ClusterNumberCurve | None = None
@@ -161,7 +201,7 @@ class BaseImageClusterer(
             return
         with self._timed("count"):
             self.n_clusters_curve_ = estimate_n_clusters(
-                embedding, random_state=seed, device=self.device
+                self._even(embedding), random_state=seed, device=self.device
             )
         self.n_clusters_ = self.n_clusters_curve_.n_clusters
 
@@ -173,7 +213,7 @@ class BaseImageClusterer(
 
     def _number_by_size(self, head: Heads) -> NDArray[np.int64]:
         """Renumber the clusters from the largest to the smallest; return the order."""
-        labels = most_probable(self._probabilities(self.embedding_))
+        labels = self._labels(self.embedding_)
         order = np.argsort(-cluster_sizes(labels, self.n_clusters_), kind="stable")
         head.reorder(torch.from_numpy(order))
         return order
@@ -207,19 +247,30 @@ class BaseImageClusterer(
                 stacklevel=3,
             )
 
-    def fit_transform(self, X: Any, y: Any = None) -> Features:
+    def fit_transform(
+        self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
+    ) -> Features:
         """Cluster images, or features, and return their embedding.
 
         Parameters
         ----------
-        X, y
+        X, y, neighbors
             As for `fit`.
 
         Returns
         -------
         ndarray of float32, shape (n, embed_dim)
         """
-        return self.fit(X).embedding_
+        return self.fit(X, neighbors=neighbors).embedding_
+
+
+def _to_learn_from(embedding: Features, device: torch.device) -> Rows:
+    """Return the embedding as what training reads: mapped, or on the device."""
+    if is_mapped(embedding):
+        return MappedRows(embedding, device)
+    # torch warns of read-only arrays, and takes no negative strides
+    writeable = np.require(embedding, requirements=["C", "W"])
+    return torch.from_numpy(writeable).to(device)
 
 
 def _name_clusters(numbers: NDArray[np.int64]) -> str:

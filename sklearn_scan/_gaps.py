@@ -11,6 +11,13 @@ def readable_rows(embedding: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.flatnonzero(~np.isnan(embedding[:, 0]))
 
 
+def take_rows(
+    embedding: NDArray[np.float32], rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return some rows, ascending: a copy, unless they are all."""
+    return embedding if len(rows) == len(embedding) else embedding[rows]
+
+
 def most_probable(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return each row's most probable cluster; -1 where the row is NaN."""
     unreadable = np.isnan(probabilities[:, 0])

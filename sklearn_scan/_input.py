@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
+from sklearn_scan._rows import check_finite_rows
 from sklearn_scan.encoders import (
     Encoder,
     EncoderList,
@@ -22,6 +23,7 @@ from sklearn_scan.encoders import (
 )
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
+from sklearn_scan.mapped_rows import is_mapped
 from sklearn_scan.spaces import are_tables, holds_spaces, stack_spaces
 
 __all__ = ["Features", "ImageInputMixin", "image_names"]
@@ -88,12 +90,7 @@ class ImageInputMixin:
         if self._takes == _SPACES:
             return self._read_spaces(X, reset=reset)
         if self._takes == _FEATURES:
-            if isinstance(X, torch.Tensor):
-                X = X.detach().cpu()
-            # In fit a copy: what is kept must not change with the user's array.
-            features: Features = validate_data(
-                self, X, reset=reset, dtype=np.float32, order="C", copy=reset
-            )
+            features = self._read_features(X, reset=reset)
             if reset:
                 self.space_dims_ = (features.shape[1],)
             return features
@@ -102,6 +99,20 @@ class ImageInputMixin:
             # Another batch of floats must be read on the scale of these.
             self._float_range = source.float_range
         return source
+
+    def _read_features(self, X: Any, *, reset: bool) -> Features:
+        if is_mapped(X):  # in a file, where it stays: it may be larger than memory
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            check_finite_rows("X", X)
+            mapped: Features = X
+            return mapped
+        if isinstance(X, torch.Tensor):
+            X = X.detach().cpu()
+        # In fit a copy: what is kept must not change with the user's array.
+        features: Features = validate_data(
+            self, X, reset=reset, dtype=np.float32, order="C", copy=reset
+        )
+        return features
 
     def _check_kind(self, X: Any) -> None:
         """Raise if X is not of the kind that the fit is on."""

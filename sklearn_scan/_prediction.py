@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,18 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
-from torch import Tensor, nn
+from torch import nn
 
-from sklearn_scan._gaps import most_probable, readable_rows
+from sklearn_scan._gaps import most_probable, readable_rows, take_rows
 from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan.label_table import COLUMNS, LabelTable
+from sklearn_scan.mapped_rows import (
+    MappedRows,
+    Rows,
+    is_mapped,
+    read_rows,
+    rows_at_once,
+)
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
@@ -39,6 +47,7 @@ class PredictionMixin(
     n_neighbors: int
     neighbor_method: str
 
+    n_clusters_: int
     cluster_names_: list[str]
     embedding_: Features
     module_: nn.Sequential
@@ -54,6 +63,7 @@ class PredictionMixin(
         Returns
         -------
         ndarray of float32, shape (n, embed_dim)
+            Where X is features in a memmap, X itself.
         """
         check_is_fitted(self)
         return self._embed(self._read(X, reset=False))
@@ -89,7 +99,8 @@ class PredictionMixin(
             From 0, the largest cluster of the training data, to n_clusters - 1; -1 for
             an image that cannot be read, where `bad_images` is "skip".
         """
-        return most_probable(self.predict_proba(X))
+        check_is_fitted(self)
+        return self._labels(self._embed(self._read(X, reset=False)))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Score the clusters of X, with or without labels; higher is better.
@@ -113,9 +124,9 @@ class PredictionMixin(
             return self._accuracy(X, y)
         check_is_fitted(self)
         embedding = self._embed(self._read(X, reset=False))
-        embedding = embedding[readable_rows(embedding)]
+        embedding = take_rows(embedding, readable_rows(embedding))
         check_has_neighbors(len(embedding))
-        labels = most_probable(self._probabilities(embedding))
+        labels = self._labels(embedding)
         return label_free_score(labels, self._even(embedding), device=self.device)
 
     def _accuracy(self, X: Any, y: Any) -> float:
@@ -127,7 +138,7 @@ class PredictionMixin(
                 f"y must have one label for each of the {len(data)} samples in X; got "
                 f"{len(y)} labels."
             )
-        labels = most_probable(self._probabilities(self._embed(data)))
+        labels = self._labels(self._embed(data))
         return clustering_accuracy(y, labels)
 
     def labels_frame(self) -> Any:
@@ -211,16 +222,32 @@ class PredictionMixin(
         """
         write_onnx(self.to_torch(), Path(path))
 
-    @torch.inference_mode()
     def _probabilities(self, embedding: Features) -> NDArray[np.float64]:
+        probabilities = np.empty((len(embedding), self.n_clusters_))
+        for rows, block in self._probability_blocks(embedding):
+            probabilities[rows] = block
+        return probabilities
+
+    def _labels(self, embedding: Features) -> NDArray[np.int64]:
+        labels = np.empty(len(embedding), dtype=np.int64)
+        for rows, block in self._probability_blocks(embedding):
+            labels[rows] = most_probable(block)
+        return labels
+
+    @torch.inference_mode()
+    def _probability_blocks(
+        self, embedding: Features
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Yield rows of the embedding, and the probabilities of these samples."""
         # In double precision: a sample's row then does not depend on its batch.
         module = copy.deepcopy(self.module_).double()
-        # a read-only array, such as a worker process gets, is copied: torch warns of it
-        writeable = np.require(embedding, requirements="W")
-        blocks = torch.from_numpy(writeable).split(_ROWS)
-        rows = [module(block.double())[0].softmax(dim=1) for block in blocks]
-        probabilities: NDArray[np.float64] = torch.cat(rows).numpy()
-        return probabilities
+        size = _ROWS
+        if is_mapped(embedding):  # of any width
+            size = min(size, rows_at_once(embedding.shape[1]))
+        for start in range(0, len(embedding), size):
+            rows = slice(start, start + size)
+            logits = module(read_rows(embedding[rows]).double())[0]
+            yield rows, logits.softmax(dim=1).numpy()
 
     @property
     def _n_features_out(self) -> int:
@@ -230,9 +257,9 @@ class PredictionMixin(
         """Return what scores are of: several spaces with equal weight."""
         if len(self.space_dims_) == 1:
             return embedding
-        return center_spaces(torch.from_numpy(embedding), self.space_dims_).numpy()
+        return center_spaces(read_rows(embedding), self.space_dims_).numpy()
 
-    def _mine(self, embedding: Tensor) -> NeighborGraph:
+    def _mine(self, embedding: Rows, seed: int) -> NeighborGraph:
         """Find the neighbours of each sample among all of them."""
         most = len(embedding) - 1
         if self.n_neighbors > most:
@@ -243,11 +270,17 @@ class PredictionMixin(
                 stacklevel=3,
             )
         # Angles about the mean: embeddings share a direction that tells nothing apart.
+        one_space = len(self.space_dims_) == 1
+        if not (one_space or isinstance(embedding, MappedRows)):
+            embedding = center_spaces(embedding, self.space_dims_)
         return mine_neighbors(
-            center_spaces(embedding, self.space_dims_),
+            embedding.array if isinstance(embedding, MappedRows) else embedding,
             min(self.n_neighbors, most),
             method=self.neighbor_method,
+            center=one_space,
             device=self.device,
+            random_state=seed,
+            verbose=self.verbose,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 _BLOCK_ELEMENTS = 2**20  # read at once: 8 MB in double precision
@@ -19,8 +20,10 @@ def row_blocks(n_rows: int, width: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n_rows))
 
 
-def check_finite_rows(name: str, array: np.ndarray | Tensor) -> None:
-    """Raise if any number of a 2-D array is not finite.
+def check_finite_rows(
+    name: str, array: np.ndarray | Tensor, dtype: type[np.floating] = np.float32
+) -> None:
+    """Raise if any number of a 2-D array is not finite in the precision of `dtype`.
 
     Raises
     ------
@@ -29,19 +32,24 @@ def check_finite_rows(name: str, array: np.ndarray | Tensor) -> None:
     """
     bad: list[int] = []
     for block in row_blocks(*array.shape):
-        # a sum is finite only if all are, and the reverse but for overflow
-        sums = np.asarray(_to_double(array[block])).sum(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # of double precision no sum of floats overflows, and of doubles hardly one
+            sums = _as_array(array[block]).astype(dtype, copy=False).sum(1, np.float64)
         bad += (block.start + np.flatnonzero(~np.isfinite(sums))).tolist()
     if bad:
         raise ValueError(f"{name} must be finite; {_name_rows(bad)} NaN or infinity.")
 
 
-def _to_double(rows: Any) -> Any:
-    return (
-        rows.detach().double().cpu()
-        if isinstance(rows, Tensor)
-        else rows.astype(np.float64)
-    )
+def without_halves(rows: np.ndarray) -> np.ndarray:
+    """Return rows of half precision in single precision, and others as they are."""
+    is_half = rows.dtype.kind == "f" and rows.dtype.itemsize == 2
+    return rows.astype(np.float32) if is_half else rows
+
+
+def _as_array(rows: np.ndarray | Tensor) -> NDArray[Any]:
+    if isinstance(rows, Tensor):
+        return rows.detach().double().cpu().numpy()
+    return rows
 
 
 def _name_rows(rows: list[int]) -> str:

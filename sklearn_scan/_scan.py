@@ -55,12 +55,13 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         trained along, the best of these go on, and "auto" is 10.
     max_epochs : int or "auto", default="auto"
         Passes over the samples in the first stage. "auto" looks at 300,000 samples in
-        10 to 60 passes on features as they are; where the backbone is trained, at
-        36,000 images in 10 to 100 passes.
+        10 to 60 passes on features as they are, and of more than 100,000 at 1,000,000
+        in 1 to 10; where the backbone is trained, at 36,000 images in 10 to 100 passes.
     self_label_epochs : int or "auto", default="auto"
         Passes over the samples in the second stage, which ends earlier when confident
         samples no longer grow in number; 0 leaves it out. "auto" is 50 on features as
-        they are, and as in the first stage where the backbone is trained.
+        they are, and of more than 60,000 looks at 3,000,000 in 5 to 50 passes; where
+        the backbone is trained it is as in the first stage.
     confidence_threshold : float in [0, 1), default=0.99
         The probability above which a sample teaches in the second stage.
     entropy_weight : float or "auto", default="auto"
@@ -132,7 +133,8 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         What each image is called, its path if it has one; None where X was features.
     embedding_ : ndarray of float32, shape (n, embed_dim)
         The embedding of the samples, by the backbone as it is after training; NaN for
-        an image that cannot be read.
+        an image that cannot be read. Where X was features in a memmap, that memmap:
+        its file must stay.
     space_dims_ : tuple of int
         The size of each encoder's embedding, or of each feature array; they lie side by
         side in `embedding_`.

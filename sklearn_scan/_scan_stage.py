@@ -23,6 +23,7 @@ from sklearn_scan.encoders import EncoderList
 from sklearn_scan.feature_stage import train_on_features
 from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
+from sklearn_scan.mapped_rows import Rows
 from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import ScanLoss
@@ -40,6 +41,7 @@ _PAPER_ENTROPY_WEIGHT = 5.0
 # Samples to look at, in all passes. The paper's rate of 1e-4 for a backbone is for ten
 # times as many steps, and 100 and 200 passes.
 _SAMPLES_SEEN, _IMAGES_SEEN = 300_000, 36_000
+_SEEN_OF_MANY = 1_000_000  # in fewer passes than ten
 
 # The more confident half of each cluster teaches in any case. With confident samples
 # alone, coil20's 20 clusters lost 11 to the others, and 9 points of accuracy.
@@ -172,7 +174,7 @@ class ScanStageMixin(StagesMixin):
         self,
         data: Features | ImageSource,
         readable: NDArray[Any],
-        embedding: Tensor,
+        embedding: Rows,
         scaler: Standardize,
     ) -> Trunk:
         """Return what the heads are trained on."""
@@ -230,10 +232,8 @@ class ScanStageMixin(StagesMixin):
         self, trunk: Trunk, neighbors: NeighborGraph, seed: int, stage: str
     ) -> TrainedHeads:
         """Train heads on the features of a trunk as they now are."""
-        features = FeatureTrunk(trunk.features(), trunk.space_dims)
-        n_samples = len(features.samples)
-        seen = count_epochs(n_samples, _SAMPLES_SEEN, fewest=10, most=60)
-        usual = Usual(seen, 512, None)
+        features = FeatureTrunk(trunk.features(), trunk.space_dims, trunk.scale)
+        usual = Usual(_count_head_epochs(len(features.samples)), 512, None)
         if trunk.is_trained:  # whose training the user's pace is for
             pace = choose_pace(features, usual)
         else:
@@ -314,6 +314,11 @@ class ScanStageMixin(StagesMixin):
         if not trunk.is_trained:
             return super()._usual_again(trunk)
         return Usual(_count_backbone_epochs(trunk), 256, 3e-4)
+
+
+def _count_head_epochs(n_samples: int) -> int:
+    fewest = count_epochs(n_samples, _SEEN_OF_MANY, fewest=1, most=10)
+    return count_epochs(n_samples, _SAMPLES_SEEN, fewest=fewest, most=60)
 
 
 def _count_backbone_epochs(trunk: Trunk) -> int:

@@ -6,17 +6,20 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sklearn_scan._input import Features, ImageInputMixin
 from sklearn_scan._validation import check_count, check_real, is_auto
 from sklearn_scan.clustering import TrainedHeads, suggest_learning_rate
 from sklearn_scan.heads import Heads, Standardize
 from sklearn_scan.images import ImageSource
+from sklearn_scan.mapped_rows import Rows, through
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.self_labeling import SelfLabeled, self_label
 from sklearn_scan.training import Record, count_batches
 from sklearn_scan.trunks import FeatureTrunk, Trunk
+
+# Samples to look at, in all passes over very many of them.
+_SAMPLES_SEEN = 3_000_000
 
 
 class Pace(NamedTuple):
@@ -49,7 +52,7 @@ class StagesMixin(ImageInputMixin):
 
     history_: list[Record]
 
-    _heads_again = Usual(50, 512, None)  # of the second stage on features as they are
+    _rate_again: float | None = None  # of the second stage on features as they are
 
     @abstractmethod
     def _fit_heads(
@@ -87,11 +90,11 @@ class StagesMixin(ImageInputMixin):
         self,
         data: Features | ImageSource,
         readable: NDArray[Any],
-        embedding: Tensor,
+        embedding: Rows,
         scaler: Standardize,
     ) -> Trunk:
         """Return what the heads are trained on."""
-        return FeatureTrunk(scaler(embedding), scaler.space_dims)
+        return FeatureTrunk(through(scaler, embedding), scaler.space_dims, scaler.std)
 
     def _note(self, trained: TrainedHeads) -> None:
         self.head_losses_ = trained.losses.cpu().numpy()
@@ -128,7 +131,8 @@ class StagesMixin(ImageInputMixin):
         return {}
 
     def _usual_again(self, trunk: Trunk) -> Usual:
-        return self._heads_again
+        n_epochs = count_epochs(len(trunk.samples), _SAMPLES_SEEN, fewest=5, most=50)
+        return Usual(n_epochs, 512, self._rate_again)
 
     def _choose_pace(self, trunk: Trunk, usual: Usual, n_epochs: int | str) -> Pace:
         """Return the pace that the user's parameters ask for."""

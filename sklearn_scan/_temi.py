@@ -26,8 +26,8 @@ __all__ = ["TEMIClusterer"]
 _LEARNING_RATE = 3e-3
 _LEAST_BATCH, _MOST_BATCH = 16, 128
 _BATCHES = 12  # in a pass over a small set
-# About so many samples are looked at, within these numbers of epochs.
-_SAMPLES_SEEN = 60_000
+# About so many samples are looked at, within limits of epochs, and of many so many.
+_SAMPLES_SEEN, _SEEN_OF_MANY = 60_000, 300_000
 
 
 class TEMIClusterer(BaseImageClusterer):
@@ -72,11 +72,13 @@ class TEMIClusterer(BaseImageClusterer):
         behind its student by a fiftieth of the training, within 0.9 and the paper's
         0.996, which keeps up over thousands of steps only.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples. "auto" looks at 60,000 samples in 5 to 40 passes.
+        Passes over the samples. "auto" looks at 60,000 samples in 5 to 40 passes, and
+        of more than 65,536 at 300,000 in 1 to 5.
     self_label_epochs : int or "auto", default=0
         Passes over the samples in a second stage, SCAN's, in which confident samples
-        teach; it is undone where neighbours agree less after it. "auto" is 50, and 0
-        leaves it out, as the paper does.
+        teach; it is undone where neighbours agree less after it. "auto" is 50, and
+        fewer of more than 60,000 samples, as in `SCANClusterer`; 0 leaves it out, as
+        the paper does.
     confidence_threshold : float in [0, 1), default=0.99
         The probability above which a sample teaches in the second stage.
     learning_rate : float or "auto", default="auto"
@@ -123,7 +125,8 @@ class TEMIClusterer(BaseImageClusterer):
     image_names_ : list of str or None
         What each image is called, its path if it has one; None where X was features.
     embedding_ : ndarray of float32, shape (n, embed_dim)
-        The embedding of the samples; NaN for an image that cannot be read.
+        The embedding of the samples; NaN for an image that cannot be read. Where X was
+        features in a memmap, that memmap: its file must stay.
     space_dims_ : tuple of int
         The size of each encoder's embedding, or of each feature array; they lie side by
         side in `embedding_`.
@@ -171,7 +174,7 @@ class TEMIClusterer(BaseImageClusterer):
 
     n_heads: int
 
-    _heads_again = Usual(50, 512, 1e-3)
+    _rate_again = 1e-3
     # Angles, as neighbours are found by. With features standardised one by one, the
     # accuracy was three points lower on average, and below that of k-means on trashnet.
     _make_scaler = staticmethod(Directions.from_features)
@@ -268,6 +271,7 @@ class TEMIClusterer(BaseImageClusterer):
 
 
 def _usual_pace(n_samples: int) -> Usual:
-    n_epochs = count_epochs(n_samples, _SAMPLES_SEEN, fewest=5, most=40)
+    fewest = count_epochs(n_samples, _SEEN_OF_MANY, fewest=1, most=5)
+    n_epochs = count_epochs(n_samples, _SAMPLES_SEEN, fewest=fewest, most=40)
     batch_size = min(max(n_samples // _BATCHES, _LEAST_BATCH), _MOST_BATCH)
     return Usual(n_epochs, batch_size, _LEARNING_RATE)

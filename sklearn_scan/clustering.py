@@ -19,15 +19,22 @@ from sklearn_scan.heads import ClusterHeads, Heads
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import Objective
 from sklearn_scan.ridge import count_rows
+from sklearn_scan.sampling import count_drawn
 from sklearn_scan.space_heads import join_heads
-from sklearn_scan.training import Record, ViewPairs, evaluate, fit_loop
+from sklearn_scan.training import (
+    Record,
+    ViewPairs,
+    count_batches,
+    evaluate,
+    fit_loop,
+)
 from sklearn_scan.trunks import Trunk
 
 __all__ = ["TrainedHeads", "make_adam", "suggest_learning_rate", "train_heads"]
 
 # The heads are compared on several draws of neighbours, in batches large enough for
 # the spread of clusters in a batch to be that of the whole set.
-_COMPARISON_DRAWS = 5
+COMPARISON_DRAWS = 5
 _COMPARISON_BATCH = 2**14
 _COMPARISON_LOGITS = 2**23  # of all heads and clusters: 32 MB, several times over
 
@@ -47,7 +54,8 @@ class TrainedHeads:
     heads : Heads
         All heads.
     losses : Tensor of shape (n_heads,)
-        The objective of each head over all samples and their neighbours.
+        The objective of each head over samples and their neighbours: all of them, and
+        65,536 drawn of more.
     history : list of dict
         The terms of the loss, epoch by epoch.
     scores : Tensor of shape (n_heads,)
@@ -180,7 +188,7 @@ def train_heads(
 
 
 class _Comparison:
-    """Compares the heads, and the epochs, by their loss on all plain samples."""
+    """Compares the heads, and the epochs, by their loss on plain samples."""
 
     def __init__(
         self,
@@ -223,7 +231,18 @@ class _Comparison:
             generator=self._generator,
             draw_partners=self._draw_partners,
         )
-        return evaluate(self._heads, self._objective, pairs, n_passes=_COMPARISON_DRAWS)
+        return evaluate(
+            self._heads,
+            self._objective,
+            pairs,
+            n_passes=COMPARISON_DRAWS,
+            n_batches=count_compared(len(pairs.data), self._batch_size),
+        )
+
+
+def count_compared(n_samples: int, batch_size: int) -> int:
+    """Return the batches in which heads are compared: of many samples, a part."""
+    return COMPARISON_DRAWS * count_batches(count_drawn(n_samples), batch_size)
 
 
 def make_adam(trunk: Trunk, heads: Heads, learning_rate: float) -> torch.optim.Adam:

@@ -3,7 +3,8 @@
 Heads of random weights settle in clusters near by, so that one head differs from the
 next by many points. Here each starts from a partition of all samples, trains by the
 SCAN loss, and the one is kept whose clusters neighbours share most and a linear model
-finds again.
+finds again. Of many samples, a part is drawn for the partitions and for the scores; the
+heads are trained on all of them.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from torch import Tensor
 
 from sklearn_scan.clustering import TrainedHeads, train_heads
 from sklearn_scan.heads import Heads
+from sklearn_scan.mapped_rows import through
 from sklearn_scan.model_selection import score_heads
-from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 from sklearn_scan.objectives import ScanLoss
 from sklearn_scan.partitions import several_partitions
 from sklearn_scan.ridge import count_shares, start_heads_at
-from sklearn_scan.space_heads import join_heads, split_heads
+from sklearn_scan.sampling import draw_sample
+from sklearn_scan.space_heads import center_spaces, join_heads, split_heads
 from sklearn_scan.subspace import MOST_AXES, Subspaces
 from sklearn_scan.trunks import FeatureTrunk
 
@@ -50,7 +53,8 @@ def train_on_features(
     Parameters
     ----------
     trunk : FeatureTrunk
-        The samples, about their mean; of several spaces each has heads of its own.
+        The samples, about their mean, mapped or in memory; of several spaces each has
+        heads of its own.
     neighbors : NeighborGraph
         Their neighbours.
     n_clusters, n_heads : int
@@ -78,29 +82,29 @@ def train_on_features(
         The heads, on the features given, with the loss and the score of each.
     """
     # of few samples, more neighbours than a quarter are of no one cluster
-    n_samples = len(trunk.samples)
-    neighbors = neighbors.nearest(max(_LEAST_NEIGHBORS, n_samples // 4))
-    subspaces = Subspaces.of(trunk.samples, trunk.space_dims, MOST_AXES)
-    subspaces = subspaces.scaled_to(trunk.samples)
-    inside = FeatureTrunk(subspaces.project(trunk.samples), subspaces.dims)
+    neighbors = neighbors.nearest(max(_LEAST_NEIGHBORS, len(trunk.samples) // 4))
+    drawn, near, subspaces = _draw(trunk, neighbors, seed)
     n_partitions = -(-n_heads // len(entropy_weights))
-    drawn = draw_partitions(inside, neighbors, n_clusters, n_partitions, seed)
-    order = torch.arange(n_heads, device=drawn.device)
-    starts = drawn[order % n_partitions]
+    partitions = draw_partitions(drawn, near, n_clusters, n_partitions, seed)
+    order = torch.arange(n_heads, device=trunk.device)
+    starts = partitions[order % n_partitions]
     if isinstance(prior, str):
         prior = count_shares(starts, n_clusters)
-    weights = torch.tensor(entropy_weights, device=drawn.device)[order // n_partitions]
+    weights = torch.tensor(entropy_weights, device=trunk.device)[order // n_partitions]
+    inside = drawn
+    if len(drawn.samples) < len(trunk.samples):
+        inside = FeatureTrunk(through(subspaces.project, trunk.samples), subspaces.dims)
     trained = train_heads(
         inside,
         neighbors,
-        ScanLoss(weights, prior).to(inside.device),
+        ScanLoss(weights, prior).to(trunk.device),
         n_clusters=n_clusters,
         n_heads=n_heads,
         n_epochs=n_epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
-        first_heads=_start_heads(starts, inside, n_clusters),
+        first_heads=_start_heads(starts, drawn, n_clusters),
         stage=stage,
         verbose=verbose,
     )
@@ -108,8 +112,30 @@ def train_on_features(
         subspaces.lift(split_heads(trained.heads)),
         trained.losses,
         trained.history,
-        score_heads(trained.heads, inside.samples, neighbors),
+        score_heads(trained.heads, _in_memory(drawn), near),
     )
+
+
+def _draw(
+    trunk: FeatureTrunk, neighbors: NeighborGraph, seed: int
+) -> tuple[FeatureTrunk, NeighborGraph, Subspaces]:
+    """Return a sample of the samples, its neighbours in itself, and the subspaces.
+
+    Of few in many, the neighbours of each are nearly all among those not drawn.
+    """
+    features = draw_sample(trunk.samples, seed)
+    subspaces = Subspaces.of(features, trunk.space_dims, MOST_AXES).scaled_to(features)
+    drawn = FeatureTrunk(subspaces.project(features), subspaces.dims)
+    if len(features) == len(trunk.samples):
+        return drawn, neighbors, subspaces
+    unscaled = features if trunk.scale is None else features * trunk.scale
+    near = mine_neighbors(
+        center_spaces(unscaled, trunk.space_dims),
+        min(neighbors.n_neighbors, len(features) - 1),
+        method="exact",
+        device=trunk.device,
+    )
+    return drawn, near, subspaces
 
 
 def draw_partitions(
@@ -145,4 +171,9 @@ def _start_heads(partitions: Tensor, trunk: FeatureTrunk, n_clusters: int) -> He
 
 
 def _spaces(trunk: FeatureTrunk) -> tuple[Tensor, ...]:
-    return trunk.samples.split(list(trunk.space_dims), dim=1)
+    return _in_memory(trunk).split(list(trunk.space_dims), dim=1)
+
+
+def _in_memory(trunk: FeatureTrunk) -> Tensor:
+    assert isinstance(trunk.samples, Tensor)  # for mypy: such are those drawn
+    return trunk.samples

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sklearn_scan.mapped_rows import Rows
+
 
 class Standardize(nn.Module):
     """Shift and scale each feature by the training set's mean and deviation.
@@ -29,7 +31,7 @@ class Standardize(nn.Module):
         self.register_buffer("std", std)
 
     @classmethod
-    def from_features(cls, features: Tensor) -> Standardize:
+    def from_features(cls, features: Rows) -> Standardize:
         """Measure `features` of shape (n, embed_dim)."""
         std = features.std(dim=0, correction=0)
         return cls(features.mean(dim=0), std.masked_fill(is_constant(features), 1.0))
@@ -44,7 +46,7 @@ class Standardize(nn.Module):
         return (features - self.mean) / self.std
 
 
-def is_constant(features: Tensor) -> Tensor:
+def is_constant(features: Rows) -> Tensor:
     """Tell which columns of `features` (n, d) hold one value, as bools (d,)."""
     # Of a constant feature, the deviation is made of rounding errors only.
     least = 1e-6 * features.mean(dim=0).abs().clamp_min(1e-6)
@@ -67,7 +69,7 @@ class Directions(Standardize):
         super().__init__(mean, torch.ones_like(mean))
 
     @classmethod
-    def from_features(cls, features: Tensor) -> Directions:
+    def from_features(cls, features: Rows) -> Directions:
         """Measure `features` of shape (n, embed_dim)."""
         return cls(features.mean(dim=0))
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from sklearn_scan._device import make_generator
@@ -41,6 +41,8 @@ _TOLERANCE = 0.005
 # number by this share of all samples.
 _PATIENCE = 10
 _GROWTH = 1e-3
+
+_ROWS = 2**16  # of the features, at once
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ def self_label(
     ConvergenceWarning
         If no sample is confident at the outset.
     """
-    before = _probabilities(head, trunk)
-    if float(before.max()) <= confidence_threshold:
+    before = _decide(head, trunk)
+    if float(before.confidence.max()) <= confidence_threshold:
         _warn_of_skipping(before, confidence_threshold)
         return SelfLabeled(kept=False, history=[])
     module = nn.Sequential(trunk.body, head)
@@ -154,22 +156,23 @@ def self_label(
     )
     if average is not None:
         module.load_state_dict(average.module.state_dict())
-    after = _probabilities(head, trunk)
+    after = _decide(head, trunk)
     tolerance = COLLAPSE if trunk.is_trained else _TOLERANCE
     if (
         neighbors is not None
-        and information_lost(_labels(before), _labels(after), neighbors) > tolerance
+        and information_lost(before.numbers, after.numbers, neighbors) > tolerance
     ):
         module.load_state_dict(first_weights)
         return SelfLabeled(kept=False, history=history)
-    lost = _lost_clusters(before, after, confidence_threshold)
+    lost = _lost_clusters(before, after, confidence_threshold, head.n_clusters)
     return SelfLabeled(kept=True, history=history, lost=lost)
 
 
-def _warn_of_skipping(probabilities: Tensor, threshold: float) -> None:
+def _warn_of_skipping(decisions: _Decisions, threshold: float) -> None:
+    highest = float(decisions.confidence.max())
     warnings.warn(
         f"Self-labelling was skipped: no sample's largest probability exceeds "
-        f"confidence_threshold={threshold} (the highest is {probabilities.max():.3f}). "
+        f"confidence_threshold={threshold} (the highest is {highest:.3f}). "
         "The first stage's clusters stand. Lower confidence_threshold or raise "
         "max_epochs.",
         ConvergenceWarning,
@@ -211,7 +214,7 @@ class _Watch:
         What is told who teaches.
     threshold, least_share : float
         The confidence that is enough, and the share of a cluster that is in any case.
-    probabilities : Tensor of shape (n, n_clusters)
+    decisions : _Decisions
         Of all samples at the outset.
     """
 
@@ -222,36 +225,36 @@ class _Watch:
         objective: SelfLabelLoss,
         threshold: float,
         least_share: float,
-        probabilities: Tensor,
+        decisions: _Decisions,
     ) -> None:
         self._head = head
         self._trunk = trunk
         self._objective = objective
         self._threshold = threshold
         self._least_share = least_share
-        self._most = self._count_confident(probabilities)
+        self._most = self._count_confident(decisions)
         self._n_waited = 0
-        self._choose_teachers(probabilities)
+        self._choose_teachers(decisions)
 
     def __call__(self, record: Record) -> bool:
         """Note the confident samples; return whether they no longer grow in number."""
-        probabilities = _probabilities(self._head, self._trunk)
-        self._choose_teachers(probabilities)
-        n_confident = self._count_confident(probabilities)
+        decisions = _decide(self._head, self._trunk)
+        self._choose_teachers(decisions)
+        n_confident = self._count_confident(decisions)
         record["n_confident"] = n_confident
-        if n_confident > self._most + _GROWTH * len(probabilities):
+        if n_confident > self._most + _GROWTH * len(self._trunk.samples):
             self._most, self._n_waited = n_confident, 0
         else:
             self._n_waited += 1
         return self._n_waited >= _PATIENCE
 
-    def _count_confident(self, probabilities: Tensor) -> int:
-        return int((probabilities.amax(dim=1) > self._threshold).sum())
+    def _count_confident(self, decisions: _Decisions) -> int:
+        return int((decisions.confidence > self._threshold).sum())
 
-    def _choose_teachers(self, probabilities: Tensor) -> None:
+    def _choose_teachers(self, decisions: _Decisions) -> None:
         """Tell the objective above which confidence a cluster's samples teach."""
-        confidence, labels = probabilities.max(dim=1)
-        thresholds = torch.full_like(probabilities[0], self._threshold)
+        confidence, labels = decisions
+        thresholds = confidence.new_full((self._head.n_clusters,), self._threshold)
         if self._least_share > 0:
             for cluster in labels.unique():
                 reached = confidence[labels == cluster].quantile(1 - self._least_share)
@@ -260,23 +263,35 @@ class _Watch:
         self._objective.threshold = thresholds
 
 
+class _Decisions(NamedTuple):
+    """Which cluster each plain sample is in, and with which probability."""
+
+    confidence: Tensor
+    labels: Tensor
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The labels as an array."""
+        numbers: NDArray[np.int64] = self.labels.cpu().numpy()
+        return numbers
+
+
 @torch.no_grad()
-def _probabilities(head: Heads, trunk: Trunk) -> Tensor:
-    """Return the probabilities of all plain samples, shape (n, n_clusters)."""
-    return head(trunk.features())[0].softmax(dim=-1)
+def _decide(head: Heads, trunk: Trunk) -> _Decisions:
+    # of each block two numbers a sample are kept: (n, n_clusters) may be large
+    blocks = [
+        head(rows)[0].softmax(dim=-1).max(dim=1)
+        for rows in trunk.features().split(_ROWS)
+    ]
+    confidence, labels = zip(*blocks, strict=True)
+    return _Decisions(torch.cat(confidence), torch.cat(labels))
 
 
-def _labels(probabilities: Tensor) -> NDArray[np.int64]:
-    return probabilities.argmax(dim=1).cpu().numpy()
-
-
-def _decided(probabilities: Tensor) -> Tensor:
-    return F.one_hot(probabilities.argmax(dim=1), probabilities.shape[1]).float()
-
-
-def _lost_clusters(before: Tensor, after: Tensor, threshold: float) -> tuple[int, ...]:
-    had_members = _decided(before).sum(dim=0) > 0
-    confident = after.amax(dim=1) > threshold
-    has_confident = _decided(after)[confident].sum(dim=0) > 0
+def _lost_clusters(
+    before: _Decisions, after: _Decisions, threshold: float, n_clusters: int
+) -> tuple[int, ...]:
+    confident = after.labels[after.confidence > threshold]
+    had_members = before.labels.bincount(minlength=n_clusters) > 0
+    has_confident = confident.bincount(minlength=n_clusters) > 0
     lost = had_members & ~has_confident
     return tuple(lost.nonzero().flatten().tolist())

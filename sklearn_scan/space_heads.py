@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from sklearn_scan._gaps import readable_rows
 from sklearn_scan.heads import FeatureHeads, Heads, Standardize, is_constant
+from sklearn_scan.mapped_rows import MappedRows, Rows
 
 __all__ = [
     "SpaceHeads",
@@ -153,7 +154,7 @@ class SpaceScaler(Standardize):
 
 
 def make_scaler(
-    make: Callable[[Tensor], Standardize], features: Tensor, dims: Sequence[int]
+    make: Callable[[Rows], Standardize], features: Rows, dims: Sequence[int]
 ) -> Standardize:
     """Return what scales features for the heads, space by space.
 
@@ -161,8 +162,8 @@ def make_scaler(
     ----------
     make : callable
         From the features of one space (n, d) to their scaler.
-    features : Tensor of shape (n, sum of dims)
-        The training features.
+    features : Tensor or MappedRows of shape (n, sum of dims)
+        The training features; mapped ones are of one space.
     dims : sequence of int
         The widths of the spaces.
 
@@ -177,7 +178,7 @@ def make_scaler(
     ConvergenceWarning
         If a space is constant and others are not.
     """
-    if len(dims) == 1:
+    if len(dims) == 1 or isinstance(features, MappedRows):
         return make(features)
     spaces = features.split(list(dims), dim=1)
     kept = [not bool(is_constant(space).all()) for space in spaces]
@@ -242,5 +243,7 @@ def center_embedding(
     """
     rows = readable_rows(embedding)
     centered = np.full(embedding.shape, np.nan, dtype=np.float32)
-    centered[rows] = center_spaces(torch.from_numpy(embedding[rows]), dims).numpy()
+    # of a file's features, which may be of any number type
+    floats = embedding[rows].astype(np.result_type(embedding.dtype, np.float32))
+    centered[rows] = center_spaces(torch.from_numpy(floats), dims).numpy()
     return centered

@@ -15,11 +15,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from sklearn_scan._device import make_generator
 from sklearn_scan.averaging import average_weights
-from sklearn_scan.clustering import TrainedHeads
+from sklearn_scan.clustering import COMPARISON_DRAWS, TrainedHeads, count_compared
+from sklearn_scan.mapped_rows import Rows, through
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.objectives import TemiLoss
 from sklearn_scan.optimizers import make_adamw
 from sklearn_scan.projection_heads import ProjectionHeads
+from sklearn_scan.sampling import draw_sample
 from sklearn_scan.space_heads import join_heads
 from sklearn_scan.subspace import Subspaces
 from sklearn_scan.training import ViewPairs, evaluate, fit_loop
@@ -35,8 +37,6 @@ _MOST_AXES = 128
 _LAGS = 50
 _LEAST_MOMENTUM, _MOST_MOMENTUM = 0.9, 0.996
 _WEIGHT_DECAY = 1e-4  # the paper's; biases have none
-# The teachers are compared on several draws of neighbours.
-_COMPARISON_DRAWS = 5
 _COMPARISON_BATCH = 1024
 
 
@@ -62,7 +62,7 @@ def suggest_momentum(n_steps: int) -> float:
 
 
 def train_with_teacher(
-    features: Tensor,
+    features: Rows,
     neighbors: NeighborGraph,
     objective: TemiLoss,
     *,
@@ -79,7 +79,7 @@ def train_with_teacher(
 
     Parameters
     ----------
-    features : Tensor of shape (n, embed_dim)
+    features : Tensor or MappedRows of shape (n, embed_dim)
         Of the samples, about their mean; on the device to train on.
     neighbors : NeighborGraph
         The neighbours of each sample.
@@ -103,11 +103,13 @@ def train_with_teacher(
     Returns
     -------
     TrainedHeads
-        The teachers, with the loss of each in both roles.
+        The teachers, with the loss of each in both roles, over 65,536 drawn of more
+        samples.
     """
     generator = make_generator(seed)
-    subspaces = Subspaces.of(features, space_dims or (features.shape[1],), _MOST_AXES)
-    features = subspaces.project(features)
+    dims = space_dims or (features.shape[1],)
+    subspaces = Subspaces.of(draw_sample(features, seed), dims, _MOST_AXES)
+    features = through(subspaces.project, features)
     n_heads, n_clusters = objective.marginal.shape
     heads = [
         ProjectionHeads(
@@ -146,7 +148,8 @@ def train_with_teacher(
         _StudentAndTeacher(student, student, objective),
         objective,
         pairs(_COMPARISON_BATCH),
-        n_passes=_COMPARISON_DRAWS,
+        n_passes=COMPARISON_DRAWS,
+        n_batches=count_compared(len(features), _COMPARISON_BATCH),
     )
     return TrainedHeads(subspaces.lift(heads), losses, history, -losses)
 

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from sklearn_scan.exceptions import DivergenceError
+from sklearn_scan.mapped_rows import Rows
 from sklearn_scan.objectives import Objective
 
 View = Callable[[Tensor], Tensor]
@@ -110,7 +112,7 @@ class ViewPairs:
 
     Parameters
     ----------
-    data : Tensor of shape (n, ...)
+    data : Tensor or MappedRows of shape (n, ...)
         The samples, features or images.
     batch_size : int
         The largest batch; batches differ by one sample at most, none is dropped.
@@ -127,7 +129,7 @@ class ViewPairs:
 
     def __init__(
         self,
-        data: Tensor,
+        data: Rows,
         batch_size: int,
         *,
         generator: torch.Generator,
@@ -150,16 +152,15 @@ class ViewPairs:
     def __iter__(self) -> Iterator[Batch]:
         place = self.data.device
         order = torch.randperm(len(self.data), generator=self.generator).to(place)
-        partners = order
-        if self.draw_partners is not None:
-            partners = self.draw_partners().to(place)[order]
-        for rows, partner_rows in zip(
-            order.tensor_split(self.n_batches),
-            partners.tensor_split(self.n_batches),
-            strict=True,
-        ):
-            samples = self.data.index_select(0, torch.cat([rows, partner_rows]))
-            yield Batch(self._view(samples.to(self.device)), rows.to(self.device))
+        partners = (
+            None if self.draw_partners is None else self.draw_partners().to(place)
+        )
+        for rows in order.tensor_split(self.n_batches):
+            wanted = rows if partners is None else torch.cat([rows, partners[rows]])
+            samples = self.data.index_select(0, wanted).to(self.device)
+            if partners is None:  # read once, seen twice
+                samples = torch.cat([samples, samples])
+            yield Batch(self._view(samples), rows.to(self.device))
 
     def _view(self, samples: Tensor) -> Tensor:
         if self.anchor_view is self.partner_view:
@@ -310,13 +311,17 @@ def evaluate(
     batches: BatchSource,
     *,
     n_passes: int = 1,
+    n_batches: int | None = None,
 ) -> Tensor:
-    """Return the mean loss of each head, shape (n_heads,), over `n_passes` passes."""
+    """Return the mean loss of each head, shape (n_heads,), over `n_passes` passes.
+
+    With `n_batches`, over no more batches than that, which are as good as drawn.
+    """
     module.eval()
+    passes = chain.from_iterable(repeat(batches, n_passes))
     losses = [
         torch.stack([*objective.losses(module(views), targets).values()]).sum(dim=0)
-        for _ in range(n_passes)
-        for views, targets in batches
+        for views, targets in islice(passes, n_batches)
     ]
     return torch.stack(losses).mean(dim=0)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sklearn_scan._device import autocast, place, to_compute
 from sklearn_scan.encoders import Preprocessing
 from sklearn_scan.heads import Standardize
+from sklearn_scan.mapped_rows import Rows
 from sklearn_scan.training import View, unchanged
 
 __all__ = ["BackboneTrunk", "FeatureTrunk", "Trunk"]
@@ -24,7 +25,7 @@ class Trunk(ABC):
 
     Attributes
     ----------
-    samples : Tensor of shape (n, ...)
+    samples : Tensor or MappedRows of shape (n, ...)
         What the views are made of.
     body : nn.Module
         From views to the features that the heads see.
@@ -34,17 +35,20 @@ class Trunk(ABC):
         Where to compute.
     is_trained : bool
         Whether the body learns along with the heads.
+    scale : Tensor of shape (embed_dim,) or None
+        What the features were divided by, where it counts for angles between them.
     """
 
-    samples: Tensor
+    samples: Rows
     body: nn.Module
     weak_view: View = staticmethod(unchanged)
     strong_view: View = staticmethod(unchanged)
     device: torch.device
     is_trained: bool = False
+    scale: Tensor | None = None
 
     @abstractmethod
-    def features(self) -> Tensor:
+    def features(self) -> Rows:
         """Return the features of all plain samples, (n, embed_dim), as they now are."""
 
     @property
@@ -67,16 +71,22 @@ class FeatureTrunk(Trunk):
 
     Parameters
     ----------
-    features : Tensor of shape (n, embed_dim)
+    features : Tensor or MappedRows of shape (n, embed_dim)
         Standardised, on the device to train on.
     space_dims : tuple of int, optional
         The widths of the feature spaces, if there are several side by side.
+    scale : Tensor of shape (embed_dim,), optional
+        What they were divided by.
     """
 
     def __init__(
-        self, features: Tensor, space_dims: tuple[int, ...] | None = None
+        self,
+        features: Rows,
+        space_dims: tuple[int, ...] | None = None,
+        scale: Tensor | None = None,
     ) -> None:
         self.samples = features
+        self.scale = scale
         self._space_dims = space_dims
         self.body = nn.Identity()
         self.device = features.device
@@ -91,7 +101,7 @@ class FeatureTrunk(Trunk):
         """The widths of the feature spaces."""
         return self._space_dims or super().space_dims
 
-    def features(self) -> Tensor:
+    def features(self) -> Rows:
         """Return the features."""
         return self.samples
 
@@ -131,11 +141,12 @@ class BackboneTrunk(Trunk):
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self.samples = place(images, device)
+        self.samples: Tensor = place(images, device)
         self.body = nn.Sequential(to_compute(backbone, device), scaler.to(device))
         self.weak_view = preprocessing.view()
         self.strong_view = preprocessing.view(augment, name="strong_views")
         self.device = device
+        self.scale = scaler.std
         self._dtype = dtype
         self._embed_dim = len(scaler.mean)
 

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.metrics import clustering_report
+from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.plotting import plot_clusters
 
 N_IMAGES = 24
@@ -636,3 +637,26 @@ def test_nan_of_the_backbone_is_not_taken_for_a_bad_image(paths, policy):
         warnings.simplefilter("ignore", UserWarning)
         with pytest.raises(ValueError, match="encoder returned NaN or infinity"):
             clusterer.fit(X)
+
+
+def test_the_graph_of_a_fit_with_gaps_serves_again(paths):
+    first = fit_with_gaps(paths)
+    with pytest.warns(UserWarning, match=f"{len(BAD)} of {N_IMAGES} images"):
+        again = make_clusterer().fit(paths, neighbors=first.neighbors_)
+    assert_array_equal(again.probabilities_, first.probabilities_)
+    assert_array_equal(again.neighbors_.indices, first.neighbors_.indices)
+
+
+def test_a_graph_that_names_unreadable_images(paths):
+    rows, steps = np.arange(N_IMAGES)[:, np.newaxis], np.arange(1, 4)
+    indices = (rows + steps) % N_IMAGES
+    graph = NeighborGraph(indices, np.ones(indices.shape, np.float32))
+    with (
+        pytest.warns(UserWarning, match="images"),
+        pytest.raises(ValueError, match=r"row 0 the first.*cannot be read"),
+    ):
+        make_clusterer().fit(paths, neighbors=graph)
+    # with gaps allowed or not, a number that is none of a row
+    wrong = NeighborGraph(rows + steps, graph.similarities)
+    with pytest.raises(ValueError, match="from 0 to 23; got 24 in row 21"):
+        make_clusterer().fit(paths, neighbors=wrong)

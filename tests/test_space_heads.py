@@ -1,11 +1,17 @@
 """Heads of several spaces: the logarithm of their mean probabilities."""
 
+import numpy as np
 import pytest
 import torch
 
 from sklearn_scan.heads import ClusterHeads, Directions, Standardize
 from sklearn_scan.projection_heads import ProjectionHeads
-from sklearn_scan.space_heads import SpaceHeads, center_spaces, make_scaler
+from sklearn_scan.space_heads import (
+    SpaceHeads,
+    center_embedding,
+    center_spaces,
+    make_scaler,
+)
 
 DIMS = (7, 2, 4)
 
@@ -78,3 +84,12 @@ def test_spaces_weigh_the_same(features):
     torch.testing.assert_close(
         center_spaces(scaled, DIMS), center_spaces(features, DIMS)
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ">f4", "u1"])
+def test_embeddings_of_any_number_type_are_centred(dtype):
+    embedding = np.random.default_rng(0).uniform(0, 200, (50, 4)).astype(dtype)
+    expected = embedding.astype(float) - embedding.astype(float).mean(axis=0)
+    centered = center_embedding(embedding, (4,))
+    assert centered.dtype == np.float32
+    np.testing.assert_allclose(centered, expected, rtol=0, atol=1e-4)

@@ -7,10 +7,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_scan._device import isolated_rng
+from sklearn_scan._rows import check_finite_rows, without_halves
 from sklearn_scan.heads import Standardize
 from sklearn_scan.model_selection._head_scores import score_partitions
 from sklearn_scan.model_selection._modularity import count_neighbors
 from sklearn_scan.neighbors import mine_neighbors
+from sklearn_scan.sampling import count_drawn, draw_rows
 from sklearn_scan.subspace import MOST_AXES, Subspaces
 
 
@@ -26,7 +28,8 @@ def label_free_score(
     finds from those of other samples. Neighbours do not depend on how the clusters
     came about: they are the 20 nearest, or a tenth of the samples, by cosine similarity
     about the mean. It takes labels rather than probabilities, since confidence grows in
-    any training, whether or not the clusters get better.
+    any training, whether or not the clusters get better. Of more than 65,536 samples,
+    so many are drawn and scored, the same ones each time.
 
     Too few clusters leave much to chance, too many part neighbours; but among numbers
     of clusters see `estimate_n_clusters`, which was made for them.
@@ -77,8 +80,13 @@ def label_free_score(
         )
     if labels.min() < 0:
         raise ValueError(f"labels must be numbered from 0; got {labels.min()}.")
+    check_finite_rows("features", features)
+    if len(features) > count_drawn(len(features)):
+        drawn = draw_rows(len(features), seed=0)
+        features, labels = features[drawn], labels[drawn]
     # numbered anew, since numbers may have gaps; narrow types are no indices to torch
     labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    features = without_halves(features)
     n_neighbors = count_neighbors(len(features))
     centered = features - features.mean(axis=0)
     neighbors = mine_neighbors(centered, n_neighbors, device=device)

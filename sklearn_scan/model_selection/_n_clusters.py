@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from sklearn_scan._rows import check_finite_rows, row_blocks, without_halves
 from sklearn_scan.model_selection._modularity import (
     count_neighbors,
     neighbor_modularity,
@@ -114,7 +115,7 @@ def estimate_n_clusters(
     """
     features = _check_features(features)
     rng = check_random_state(random_state)
-    if (features == features[0]).all():
+    if _are_alike(features):
         warnings.warn(
             "All samples have the same features: there is 1 cluster, and nothing to "
             "tell it from.",
@@ -147,9 +148,14 @@ def _check_features(features: NDArray[np.floating]) -> NDArray[np.floating]:
             f"n_clusters can be estimated from {_FEWEST_SAMPLES} samples or more; got "
             f"n_samples={len(features)}. Pass n_clusters as a number."
         )
-    if not np.isfinite(features).all():
-        raise ValueError("features must be finite; it contains NaN or infinity.")
+    check_finite_rows("features", features)
     return features
+
+
+def _are_alike(features: NDArray[np.floating]) -> bool:
+    return all(
+        (features[block] == features[0]).all() for block in row_blocks(*features.shape)
+    )
 
 
 def _draw_curve(
@@ -166,7 +172,7 @@ def _draw_curve(
     candidates = np.unique(np.geomspace(2, most, _N_CANDIDATES).astype(np.int64))
     curves = []
     for _ in range(n_draws if size < len(features) else 1):
-        drawn = features[rng.permutation(len(features))[:size]]
+        drawn = without_halves(features[rng.permutation(len(features))[:size]])
         drawn = drawn - drawn.mean(axis=0)
         neighbors = mine_neighbors(drawn, n_neighbors, device=device)
         curves.append(_modularities(neighbors, candidates, rng))

@@ -43,7 +43,7 @@ class UnitVectors:
     def __init__(
         self, table: np.ndarray | Tensor, device: torch.device, *, center: bool = False
     ) -> None:
-        check_finite_rows("features", table)
+        check_finite_rows("features", table, np.float64)
         self._table = table
         self.device = device
         self._mean: Tensor | None = None

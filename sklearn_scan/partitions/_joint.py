@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_scan._rows import row_blocks
 from sklearn_scan.neighbors import NeighborGraph
 
 
@@ -28,12 +29,15 @@ def joint_distribution(
     if clusters.ndim == 1:
         clusters = clusters.astype(np.int64)  # the numbers of pairs need the room
         n_clusters = 1 + int(clusters.max())
-        pairs = n_clusters * clusters[:, np.newaxis] + clusters[neighbors.indices]
-        counts = np.bincount(pairs.ravel(), minlength=n_clusters**2)
+        counts = np.zeros(n_clusters**2, dtype=np.int64)
+        for block in row_blocks(*neighbors.indices.shape):
+            around = clusters[neighbors.indices[block]]
+            pairs = n_clusters * clusters[block, np.newaxis] + around
+            counts += np.bincount(pairs.ravel(), minlength=n_clusters**2)
         joint = counts.reshape(n_clusters, n_clusters) / neighbors.indices.size
     else:
         # the mean over neighbours first: (n, k, c) is never held
-        around = sum(clusters[column] for column in neighbors.indices.T)
-        joint = clusters.T @ around / neighbors.indices.size
+        sums = sum(clusters[column] for column in neighbors.indices.T)
+        joint = clusters.T @ sums / neighbors.indices.size
     symmetric: NDArray[np.float64] = (joint + joint.T) / 2
     return symmetric

@@ -95,12 +95,7 @@ def _scaled_adjacency(
     neighbors: NeighborGraph,
 ) -> tuple[csr_array, NDArray[np.float64]]:
     """Return the scaled adjacency, and the roots of the degrees."""
-    n_samples = len(neighbors.indices)
-    rows = np.repeat(np.arange(n_samples), neighbors.n_neighbors)
-    ones = np.ones(neighbors.indices.size)
-    shape = (n_samples, n_samples)
-    directed = csr_array((ones, (rows, neighbors.indices.ravel())), shape=shape)
-    adjacency = (directed + directed.T) / 2
+    adjacency = neighbors.symmetrized().astype(np.float64)
     roots: NDArray[np.float64] = np.sqrt(adjacency.sum(axis=1))
     scale = diags_array(1 / roots)
     return csr_array(scale @ adjacency @ scale), roots

@@ -155,7 +155,7 @@ def _check_clusterer(estimator: Any) -> None:
         raise ModelFileError("space_dims_ do not fit the embedding.")
     if not ((estimator.labels_ >= -1) & (estimator.labels_ < n_clusters)).all():
         raise ModelFileError("labels_ name clusters that are not there.")
-    row = estimator._probabilities(np.zeros((1, n_features), np.float32))
+    [(_, row)] = estimator._probability_blocks(np.zeros((1, n_features), np.float32))
     if row.shape != (1, n_clusters):
         raise ModelFileError("the heads do not fit the clusters.")
 
