@@ -37,6 +37,7 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/frozen.py --again
 	$(BIN)/python examples/benchmarks/paper.py --quick
 	$(BIN)/python examples/benchmarks/report.py
+	$(BIN)/python examples/benchmarks/neighbors.py exact million growth fit
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -131,35 +131,47 @@ def exact_neighbors(
     similarities : Tensor of float32, shape (m, k)
     indices : Tensor of int64, shape (m, k)
     """
-    n_samples, n_found = len(vectors), min(k + _MARGIN, len(vectors) - 1)
-    n_columns, n_rows = _block_shape(n_samples, vectors.dim, vectors.device)
-    shape = len(queries), n_found
-    similarities = torch.full(shape, -torch.inf, device=vectors.device)
-    indices = torch.full(shape, -1, device=vectors.device)
-    n_pairs = len(queries) * n_samples
-    with tqdm(
-        total=n_pairs, desc="neighbours", unit="pair", unit_scale=True,
-        disable=verbose <= 0,
-    ) as progress:  # fmt: skip
-        for first in range(0, n_samples, n_columns):
-            others = vectors.unit(slice(first, min(first + n_columns, n_samples)))
-            for start in range(0, len(queries), n_rows):
-                rows = slice(start, start + n_rows)
-                asked = queries[rows]
-                near, columns = search(
-                    vectors.unit(asked), asked - first, others, n_found
-                )
-                known = similarities[rows], indices[rows]
-                similarities[rows], indices[rows] = merge(
-                    known, (near, first + columns), n_found
-                )
-                progress.update(len(asked) * len(others))
+    n_found = min(k + _MARGIN, len(vectors) - 1)
+    similarities, indices = _compare(vectors, queries, n_found, search, verbose)
 
     def finish(places: NDArray[np.int64]) -> Found:
         found = similarities[places], indices[places]
         return order_closely(vectors, queries[places], *found, k)
 
     return collect(np.arange(len(queries)), k, finish)
+
+
+def _compare(
+    vectors: UnitVectors,
+    queries: NDArray[np.int64],
+    k: int,
+    search: BlockSearch,
+    verbose: int,
+) -> Found:
+    """Compare queries with all samples, block by block, and keep the nearest so far."""
+    n_samples = len(vectors)
+    n_columns, n_rows = _block_shape(n_samples, vectors.dim, vectors.device)
+    similarities = torch.full((len(queries), k), -torch.inf, device=vectors.device)
+    indices = torch.full((len(queries), k), -1, device=vectors.device)
+    progress = tqdm(
+        total=len(queries) * n_samples,
+        desc="neighbours",
+        unit="pair",
+        unit_scale=True,
+        disable=verbose <= 0,
+    )
+    for first in range(0, n_samples, n_columns):
+        others = vectors.unit(slice(first, min(first + n_columns, n_samples)))
+        for start in range(0, len(queries), n_rows):
+            rows = slice(start, start + n_rows)
+            asked = queries[rows]
+            near, columns = search(vectors.unit(asked), asked - first, others, k)
+            known = similarities[rows], indices[rows]
+            found = merge(known, (near, first + columns), k)
+            similarities[rows], indices[rows] = found
+            progress.update(len(asked) * len(others))
+    progress.close()
+    return similarities, indices
 
 
 def _block_shape(n_samples: int, dim: int, device: torch.device) -> tuple[int, int]:

@@ -115,13 +115,20 @@ def as_table(features: Any) -> np.ndarray | Tensor:
         If they are no numbers of shape (n, d).
     """
     table = features if isinstance(features, Tensor) else np.asanyarray(features)
-    if table.ndim != 2:
+    if table.ndim != 2 or table.shape[1] == 0:
         raise ValueError(
-            f"features must have shape (n, d); got shape {tuple(table.shape)}."
+            "features must have shape (n, d), with d of one or more; got shape "
+            f"{tuple(table.shape)}."
         )
-    if isinstance(table, np.ndarray) and table.dtype.kind not in "biuf":
+    if not _is_real(table):
         raise ValueError(f"features must be real numbers; got {table.dtype}.")
     return table
+
+
+def _is_real(table: np.ndarray | Tensor) -> bool:
+    if isinstance(table, Tensor):
+        return not table.is_complex()
+    return table.dtype.kind in "biuf"
 
 
 def _some(rows: Rows, block: slice) -> Rows:

@@ -232,8 +232,10 @@ def test_neighbors_hardly_apart_are_in_the_right_order():
 
 
 ERRORS = [
-    (np.ones(5), {}, ValueError, r"shape \(n, d\); got shape \(5,\)"),
-    (np.ones((5, 2, 2)), {}, ValueError, r"shape \(n, d\); got shape \(5, 2, 2\)"),
+    (np.ones(5), {}, ValueError, r"shape \(n, d\), .* got shape \(5,\)"),
+    (np.ones((5, 2, 2)), {}, ValueError, r"got shape \(5, 2, 2\)"),
+    (np.ones((5, 0)), {}, ValueError, r"d of one or more; got shape \(5, 0\)"),
+    (torch.ones(5, 2) * 1j, {}, ValueError, "real numbers; got torch.complex64"),
     (np.array([["a"], ["b"]]), {}, ValueError, "real numbers; got <U1"),
     (np.ones((5, 2)), {"n_neighbors": 5}, ValueError, "below .* samples, 5; got 5"),
     (np.ones((5, 2)), {}, ValueError, "below .* samples, 5; got 20"),
