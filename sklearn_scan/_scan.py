@@ -46,8 +46,10 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     n_neighbors : int, default=20
         The number of neighbours mined for each sample; the paper's ImageNet subsets
         use 50. With 0, where the backbone is trained, two views of an image agree.
-    neighbor_method : {"auto", "exact"}, default="auto"
-        How neighbours are found.
+    neighbor_method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
+        How neighbours are found, as `neighbors.mine_neighbors` has it. "auto" compares
+        all pairs where that takes about a minute at most, and else looks for 95 % of
+        them.
     n_heads : int or "auto", default="auto"
         The number of heads trained at once, of which one is kept. On features each
         starts from a partition of the samples, made by spectral clustering, by merging

@@ -56,8 +56,10 @@ class TEMIClusterer(BaseImageClusterer):
     n_neighbors : int, default=50
         The number of neighbours mined for each sample. Fewer are better where classes
         have fewer than a hundred samples.
-    neighbor_method : {"auto", "exact"}, default="auto"
-        How neighbours are found.
+    neighbor_method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
+        How neighbours are found, as `neighbors.mine_neighbors` has it. "auto" compares
+        all pairs where that takes about a minute at most, and else looks for 95 % of
+        them.
     n_heads : int, default=8
         The number of heads trained at once, which weigh the pairs together and of
         which one is kept; the paper has 16 to 50.

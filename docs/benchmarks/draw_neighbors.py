@@ -1,4 +1,4 @@
-"""Draw how time and memory of each search grow, from neighbors.json beside this file."""
+"""Draw how the time and memory of each search grow, from neighbors.json here."""
 
 import json
 from pathlib import Path

@@ -5,7 +5,7 @@
 """
 
 from sklearn_scan.neighbors._graph import NeighborGraph
-from sklearn_scan.neighbors._methods import METHODS
+from sklearn_scan.neighbors._methods import METHODS as METHODS
 from sklearn_scan.neighbors._mining import mine_neighbors
 
-__all__ = ["METHODS", "NeighborGraph", "mine_neighbors"]
+__all__ = ["NeighborGraph", "mine_neighbors"]

@@ -69,9 +69,9 @@ def mine_neighbors(
     center : bool, default=False
         Whether to see angles from the mean of all samples, in the place of the origin.
     target_recall : float in (0, 1], default=0.95
-        The share of the true neighbours that an approximate method is to find. It is
-        measured on 1,000 samples, of which the true neighbours are known, and more
-        lists are looked at until it is reached, but for chance.
+        The share of the true neighbours that an approximate method is to find. More
+        lists are looked at until 1,000 samples, of which the true neighbours are
+        known, have it; what `recall_` says is measured on 1,000 others.
     device : str or torch.device, default="auto"
         Where "exact" computes; "auto" prefers CUDA. faiss computes on the CPU, as does
         all that MPS was asked for, which has no double precision.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["largest", "merge", "sort_by_index"]
+__all__ = ["GROUP", "largest", "merge", "sort_by_index"]
 
+GROUP = 64  # similarities of which the maximum is looked at first
+# With fewer groups for each that is wanted, looking costs more than it saves.
+_LEAST_GROUPS = 3
 # Taken off for each place: less than single precision tells apart, and enough for equal
 # similarities to keep the order that they stand in.
 _STEP = 2.0**-52
-_GROUP = 64  # similarities of which the maximum is looked at first
-# With fewer groups for each that is wanted, looking costs more than it saves.
-_LEAST_GROUPS = 3
 
 
 def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -25,7 +25,7 @@ def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     similarities : Tensor of float32, shape (m, c)
-        Of samples to c others.
+        Of samples to c others, in contiguous memory.
     k : int
         How many, at most c.
 
@@ -36,22 +36,17 @@ def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
     places : Tensor of int64, shape (m, k)
         Their columns.
     """
-    n_columns = similarities.shape[1]
-    n_groups = n_columns // _GROUP
-    if n_groups < _LEAST_GROUPS * k:
-        places = _top_places(similarities, k)
-        return similarities.gather(1, places), places
-    in_groups = n_groups * _GROUP
-    grouped = similarities[:, :in_groups].unflatten(1, (n_groups, _GROUP))
-    groups = _top_places(grouped.amax(dim=2), k).sort(dim=1).values  # (m, k)
-    members = grouped.gather(1, groups.unsqueeze(2).expand(-1, -1, _GROUP))
-    # the members of the groups, and the columns after the last group: in their order
-    some = torch.cat([members.flatten(1), similarities[:, in_groups:]], dim=1)
-    found = _top_places(some, k)
-    rest = found - k * _GROUP  # the place among the columns after the last group
-    of_group = groups.gather(1, (found // _GROUP).clamp_max(k - 1)) * _GROUP
-    places = torch.where(rest < 0, of_group + found % _GROUP, in_groups + rest)
-    return some.gather(1, found), places
+    n_rows, n_columns = similarities.shape
+    n_groups, rest = divmod(n_columns, GROUP)
+    if rest or n_groups < _LEAST_GROUPS * k:
+        return _sort_some(similarities, k)
+    grouped = similarities.view(-1, GROUP)  # (m * n_groups, GROUP)
+    _, groups = _sort_some(grouped.amax(dim=1).view(n_rows, n_groups), k)
+    groups = groups.sort(dim=1).values  # so that members stand in their order
+    offsets = n_groups * torch.arange(n_rows, device=groups.device).unsqueeze(1)
+    members = grouped[offsets + groups].flatten(1)  # (m, k, GROUP) -> (m, k * GROUP)
+    found, places = _sort_some(members, k)
+    return found, groups.gather(1, places // GROUP) * GROUP + places % GROUP
 
 
 def merge(
@@ -64,8 +59,8 @@ def merge(
     similarities, indices = (
         torch.cat(pair, dim=1) for pair in zip(found, others, strict=True)
     )
-    places = _top_places(similarities, k)
-    return similarities.gather(1, places), indices.gather(1, places)
+    similarities, places = _sort_some(similarities, k)
+    return similarities, indices.gather(1, places)
 
 
 def sort_by_index(similarities: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,8 +71,16 @@ def sort_by_index(similarities: Tensor, indices: Tensor) -> tuple[Tensor, Tensor
     return similarities, indices.gather(1, order)
 
 
-def _top_places(similarities: Tensor, k: int) -> Tensor:
-    """Return where the k largest stand, largest first, and equal ones in order."""
+def _sort_some(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k largest of each row and their places, equal ones as they stand."""
     n_columns = similarities.shape[1]
-    steps = torch.arange(n_columns, device=similarities.device, dtype=torch.float64)
-    return (similarities - _STEP * steps).topk(k, dim=1).indices
+    found, places = similarities.topk(min(k + 1, n_columns), dim=1)
+    if k < n_columns:
+        # of those equal to the last that is taken, and to the next, any may be taken
+        tied = (found[:, k - 1] == found[:, k]).nonzero().flatten()
+        if len(tied):
+            steps = _STEP * torch.arange(n_columns, device=tied.device).double()
+            anew = (similarities[tied] - steps).topk(k, dim=1).indices
+            found[tied, :k] = similarities[tied].gather(1, anew)
+            places[tied, :k] = anew
+    return sort_by_index(found[:, :k], places[:, :k])

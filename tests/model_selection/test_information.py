@@ -106,7 +106,8 @@ def test_merged_groups_and_undecided_samples_score_less():
 @pytest.mark.parametrize(("dtype", "tiny"), [(np.float32, 1e-22), (np.float64, 1e-161)])
 def test_a_nearly_empty_cluster_does_not_overflow(dtype, tiny):
     # ten pairs of neighbours; the square of `tiny` is just above the smallest number
-    graph = NeighborGraph(np.arange(20).reshape(10, 2)[:, ::-1].reshape(20, 1), None)
+    indices = np.arange(20).reshape(10, 2)[:, ::-1].reshape(20, 1)
+    graph = NeighborGraph(indices, np.ones((20, 1)))
     probabilities = np.zeros((20, 3), dtype=dtype)
     probabilities[:10, 0] = probabilities[10:, 1] = 1
     probabilities[:2, 2] = tiny
@@ -124,7 +125,7 @@ def cliques(*sizes):
     labels = np.repeat(np.arange(len(sizes)), sizes)
     members = [np.flatnonzero(labels == c) for c in range(len(sizes))]
     indices = [np.setdiff1d(members[c], [i])[:2] for i, c in enumerate(labels)]
-    return NeighborGraph(np.array(indices), None), labels
+    return NeighborGraph(np.array(indices), np.ones((len(labels), 2))), labels
 
 
 def test_information_takes_labels_as_well_as_probabilities():

@@ -5,7 +5,9 @@ import pytest
 import torch
 from neighbor_helpers import groups_of_vectors, random_features, recall
 from numpy.testing import assert_allclose
+from sklearn.datasets import make_blobs
 
+from sklearn_scan import SCANClusterer
 from sklearn_scan.neighbors import _exact, mine_neighbors
 from sklearn_scan.neighbors import _methods as methods
 
@@ -61,7 +63,7 @@ def test_without_faiss_auto_is_exact(monkeypatch, memory, nothing_is_small):
 
 @pytest.mark.parametrize("method", ["ivf_flat", "ivf_sq8"])
 def test_a_higher_recall_is_found_when_asked_for(method):
-    X = random_features(8000, 12)  # in no groups: neighbours lie across lists
+    X = random_features(3000, 12)  # in no groups: neighbours lie across lists
     recalls = []
     for target in (0.5, 0.9, 0.99):
         graph = mine_neighbors(
@@ -81,7 +83,7 @@ def test_a_recall_of_one_is_exact():
 
 def test_what_cannot_be_reached_is_said():
     """Eight bits a number do not tell thousands of directions in a plane apart."""
-    X = random_features(6000, 2)
+    X = random_features(4000, 2)
     with pytest.warns(UserWarning, match=r"recall is 0\.\d+, below target_recall=0.95"):
         graph = mine_neighbors(X, 5, method="ivf_sq8", random_state=0)
     assert_allclose(recall(graph, X), graph.recall_, atol=0.08)
@@ -121,5 +123,19 @@ def test_blocks_shrink_with_the_memory(monkeypatch):
         shapes.append(_exact._block_shape(10**6, 100, torch.device("cpu")))
         n_columns, n_rows = shapes[-1]
         assert 4 * 100 * n_columns <= free / 8
-        assert n_rows == 64 or 4 * n_columns * n_rows <= free / 8
+        assert n_rows == 256 or 4 * n_columns * n_rows <= free / 8
     assert shapes == sorted(shapes)
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_clusterers_take_every_method(method):
+    X, y = make_blobs(600, n_features=12, centers=3, random_state=0)
+    clusterer = SCANClusterer(3, neighbor_method=method, max_epochs=5, random_state=0)
+    assert clusterer.fit(X).score(X, y) > 0.95
+    assert clusterer.neighbors_.method == ("exact" if method == "auto" else method)
+    assert clusterer.neighbors_.recall_ >= 0.95
+
+
+def test_clusterers_name_the_methods_that_there_are():
+    with pytest.raises(ValueError, match=r"neighbor_method must be one of .*'ivf_sq8'"):
+        SCANClusterer(3, neighbor_method="hnsw").fit(random_features())

@@ -47,7 +47,7 @@ def test_few_samples(miner, n_samples, n_neighbors, center):
 
 @pytest.mark.parametrize("n_neighbors", [1, 20, 50])
 def test_many_samples(miner, n_neighbors):
-    X = groups_of_vectors()
+    X = groups_of_vectors(4000)
     graph = mine(X, n_neighbors, miner)
     assert_nobody_is_their_own_neighbor(graph)
     assert all(len(set(row)) == n_neighbors for row in graph.indices.tolist())
