@@ -1,4 +1,4 @@
-"""All pairs compared, in blocks of bounded memory."""
+"""Some samples compared with all, in blocks of bounded memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from sklearn_scan.neighbors._refine import order_closely
 from sklearn_scan.neighbors._top_k import GROUP, largest, merge, sort_by_index
 from sklearn_scan.neighbors._vectors import UnitVectors
 
-__all__ = ["BlockSearch", "FaissSearch", "TorchSearch", "exact_neighbors"]
+__all__ = [
+    "MARGIN",
+    "BlockSearch",
+    "FaissSearch",
+    "TorchSearch",
+    "block_shape",
+    "exact_neighbors",
+]
 
 # Vectors and similarities held at once. More of a CPU's is no faster; a GPU has many
 # units to keep busy.
@@ -25,7 +32,7 @@ _MOST_BYTES_ON_CPU, _MOST_BYTES_ON_GPU = 2**28, 2**32
 _SHARE_OF_FREE = 1 / 8
 _MOST_COLUMNS, _LEAST_ROWS = 2**16, 256  # rows in multiples: products are faster
 # More neighbours than asked for, among which those hardly apart are put in order.
-_MARGIN = 4
+MARGIN = 4
 
 
 class BlockSearch(ABC):
@@ -67,14 +74,22 @@ class TorchSearch(BlockSearch):
     ) -> Found:
         """Return the k nearest of others."""
         n_others = len(others)
-        whole_groups = -(-n_others // GROUP) * GROUP
-        similarities = self._take_room(asked, whole_groups)
-        similarities[:, n_others:] = -torch.inf
-        product = similarities[:, :n_others]
-        torch.mm(asked, others.T, out=product)
+        similarities = self.multiply(asked, others)
         rows = np.flatnonzero((itself >= 0) & (itself < n_others))
         similarities[rows, itself[rows]] = -torch.inf
         return largest(similarities, min(k, n_others))
+
+    def multiply(self, asked: Tensor, others: Tensor) -> Tensor:
+        """Return the similarities (m, c), and -inf in columns that complete a group.
+
+        They are overwritten by the next call.
+        """
+        n_others = len(others)
+        whole_groups = -(-n_others // GROUP) * GROUP
+        similarities = self._take_room(asked, whole_groups)
+        similarities[:, n_others:] = -torch.inf
+        torch.mm(asked, others.T, out=similarities[:, :n_others])
+        return similarities
 
     def _take_room(self, asked: Tensor, n_columns: int) -> Tensor:
         """Return memory for similarities, the same as before if it is large enough.
@@ -137,7 +152,7 @@ def exact_neighbors(
     similarities : Tensor of float32, shape (m, k)
     indices : Tensor of int64, shape (m, k)
     """
-    n_found = min(k + _MARGIN, len(vectors) - 1)
+    n_found = min(k + MARGIN, len(vectors) - 1)
     similarities, indices = _compare(vectors, queries, n_found, search, verbose)
 
     def finish(places: NDArray[np.int64]) -> Found:
@@ -156,7 +171,7 @@ def _compare(
 ) -> Found:
     """Compare queries with all samples, block by block, and keep the nearest so far."""
     n_samples = len(vectors)
-    n_columns, n_rows = _block_shape(n_samples, vectors.dim, vectors.device)
+    n_columns, n_rows = block_shape(n_samples, vectors.dim, vectors.device)
     similarities = torch.full((len(queries), k), -torch.inf, device=vectors.device)
     indices = torch.full((len(queries), k), -1, device=vectors.device)
     progress = tqdm(
@@ -182,7 +197,7 @@ def _compare(
     return similarities, indices
 
 
-def _block_shape(n_samples: int, dim: int, device: torch.device) -> tuple[int, int]:
+def block_shape(n_samples: int, dim: int, device: torch.device) -> tuple[int, int]:
     """Return how many columns, and rows, of the similarities to hold at once."""
     most = _MOST_BYTES_ON_GPU if device.type == "cuda" else _MOST_BYTES_ON_CPU
     n_numbers = int(min(most, _SHARE_OF_FREE * free_memory(device))) // 4

@@ -19,10 +19,10 @@ from sklearn_scan._validation import (
     check_real,
     check_verbose,
 )
+from sklearn_scan.neighbors._all_pairs import compare_all_pairs
 from sklearn_scan.neighbors._approximate import approximate_neighbors
 from sklearn_scan.neighbors._exact import (
     FaissSearch,
-    TorchSearch,
     exact_neighbors,
 )
 from sklearn_scan.neighbors._graph import NeighborGraph
@@ -144,14 +144,12 @@ def mine_neighbors(
             rng=check_random_state(random_state),
             verbose=verbose,
         )
-    else:
+    elif method == "flat":
         similarities, indices = exact_neighbors(
-            vectors,
-            np.arange(n_samples),
-            n_neighbors,
-            FaissSearch() if method == "flat" else TorchSearch(),
-            verbose=verbose,
+            vectors, np.arange(n_samples), n_neighbors, FaissSearch(), verbose=verbose
         )
+    else:
+        similarities, indices = compare_all_pairs(vectors, n_neighbors, verbose=verbose)
     return NeighborGraph(indices.numpy(), similarities.numpy(), method, recall)
 
 

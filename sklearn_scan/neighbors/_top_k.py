@@ -54,13 +54,13 @@ def merge(
 ) -> tuple[Tensor, Tensor]:
     """Return the k largest of two findings, similarities and indices (m, ...) each.
 
-    Among equal ones, those of the first come first.
+    Equal ones are taken, and sorted, by index.
     """
     similarities, indices = (
         torch.cat(pair, dim=1) for pair in zip(found, others, strict=True)
     )
-    similarities, places = _sort_some(similarities, k)
-    return similarities, indices.gather(1, places)
+    best, places = _take_some(similarities, k, indices)
+    return sort_by_index(best, indices.gather(1, places))
 
 
 def sort_by_index(similarities: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,14 +73,32 @@ def sort_by_index(similarities: Tensor, indices: Tensor) -> tuple[Tensor, Tensor
 
 def _sort_some(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the k largest of each row and their places, equal ones as they stand."""
+    return sort_by_index(*_take_some(similarities, k))
+
+
+def _take_some(
+    similarities: Tensor, k: int, indices: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the k largest of each row, and their places.
+
+    Of equal ones those of the smallest indices, by default their places.
+    """
     n_columns = similarities.shape[1]
-    found, places = similarities.topk(min(k + 1, n_columns), dim=1)
-    if k < n_columns:
-        # of those equal to the last that is taken, and to the next, any may be taken
-        tied = (found[:, k - 1] == found[:, k]).nonzero().flatten()
-        if len(tied):
-            steps = _STEP * torch.arange(n_columns, device=tied.device).double()
-            anew = (similarities[tied] - steps).topk(k, dim=1).indices
-            found[tied, :k] = similarities[tied].gather(1, anew)
-            places[tied, :k] = anew
-    return sort_by_index(found[:, :k], places[:, :k])
+    if k == n_columns:
+        return similarities, torch.arange(k, device=similarities.device).expand(
+            similarities.shape
+        )
+    found, places = similarities.topk(k + 1, dim=1)
+    # of those equal to the last that is taken, and to the next, any may be taken
+    tied = (found[:, k - 1] == found[:, k]).nonzero().flatten()
+    found, places = found[:, :k], places[:, :k]
+    if len(tied):
+        rows = similarities[tied]
+        order = torch.arange(n_columns, device=tied.device).expand(rows.shape)
+        if indices is not None:
+            order = indices[tied].argsort(dim=1)
+        steps = _STEP * torch.arange(n_columns, device=tied.device).double()
+        anew = (rows.gather(1, order) - steps).topk(k, dim=1).indices
+        places[tied] = order.gather(1, anew)
+        found[tied] = rows.gather(1, places[tied])
+    return found, places

@@ -120,7 +120,7 @@ def test_blocks_shrink_with_the_memory(monkeypatch):
     shapes = []
     for free in (10**6, 10**8, 10**10):
         monkeypatch.setattr(_exact, "free_memory", lambda device, free=free: free)
-        shapes.append(_exact._block_shape(10**6, 100, torch.device("cpu")))
+        shapes.append(_exact.block_shape(10**6, 100, torch.device("cpu")))
         n_columns, n_rows = shapes[-1]
         assert 4 * 100 * n_columns <= free / 8
         assert n_rows == 256 or 4 * n_columns * n_rows <= free / 8
