@@ -51,7 +51,6 @@ def make_groups(n_samples, n_features, *, n_classes=None, out=None, seed=0):
         classes %= n_classes
         centers += rng.standard_normal((n_classes, n_features))[classes]
     groups = rng.integers(N_GROUPS, size=n_samples)
-    groups = rng.integers(n_groups, size=n_samples)
     for start in range(0, n_samples, 50_000):
         rows = slice(start, min(start + 50_000, n_samples))
         block = centers[groups[rows]]
