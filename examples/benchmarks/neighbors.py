@@ -10,6 +10,7 @@ Needs Linux. Without names: all but "gpu", which take an hour on two cores.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -155,7 +156,8 @@ def mine(method, n_samples):
     n_samples = int(n_samples)
     mine_neighbors(np.eye(300, dtype=np.float32), method=method)  # loads libraries
     before = resident_megabytes("VmRSS")
-    X, _ = make_groups(n_samples, 128)
+    X = make_groups(n_samples, 128)[0]
+    ctypes.CDLL(None).malloc_trim(0)  # what making them took is given back
     with_features = resident_megabytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak is that from here on
     asked = np.random.default_rng(1).permutation(n_samples)[:SAMPLE]
