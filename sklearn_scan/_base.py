@@ -30,7 +30,7 @@ from sklearn_scan.images import ImageSource
 from sklearn_scan.label_table import name_cluster
 from sklearn_scan.mapped_rows import MappedRows, Rows, is_mapped
 from sklearn_scan.model_selection import ClusterNumberCurve, estimate_n_clusters
-from sklearn_scan.neighbors import METHODS, NeighborGraph
+from sklearn_scan.neighbors import METHODS, NeighborGraph, check_faiss
 from sklearn_scan.space_heads import make_scaler
 
 
@@ -157,6 +157,7 @@ class BaseImageClusterer(
             check_count("n_clusters", self.n_clusters)
         check_count("n_neighbors", self.n_neighbors, minimum=0)
         check_option("neighbor_method", self.neighbor_method, METHODS)
+        check_faiss(self.neighbor_method)
         self._check_stages()
         check_settings(self)
 

@@ -48,7 +48,7 @@ def without_halves(rows: np.ndarray) -> np.ndarray:
 
 def _as_array(rows: np.ndarray | Tensor) -> NDArray[Any]:
     if isinstance(rows, Tensor):
-        return rows.detach().double().cpu().numpy()
+        return rows.detach().cpu().double().numpy()  # MPS has no doubles
     return rows
 
 

@@ -95,7 +95,7 @@ class MappedRows:
         n_seen = 0
         mean = squares = torch.zeros((), dtype=torch.float64)
         for block in self.split(len(self)):
-            rows = block.double().cpu()
+            rows = block.cpu().double()
             n_new = len(rows)
             shift = rows.mean(dim=0) - mean
             # Chan, Golub and LeVeque 1979: no small difference of large numbers

@@ -17,7 +17,7 @@ for ax, (key, label) in zip(axes, PANELS.items(), strict=True):
         sizes = [row["n"] for row in of_method]
         ax.loglog(sizes, [row[key] for row in of_method], color=color, label=method)
         for row in of_method:
-            fill = "white" if row["estimated"] and key == "seconds" else color
+            fill = "white" if row["estimated"] else color
             ax.plot(row["n"], row[key], "o", color=color, mfc=fill)
     ax.set_xlabel("samples")
     ax.set_ylabel(label)

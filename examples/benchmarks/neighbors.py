@@ -110,7 +110,7 @@ def exact():
         "speed over scikit-learn": round(of_scikit_learn, 2),
         **compare(graph, indices, 1 - distances),
     }
-    assert max(of_faiss.values()) >= LEAST_OF_FAISS, results
+    assert min(of_faiss.values()) >= LEAST_OF_FAISS, results
     assert of_scikit_learn >= LEAST_OF_SCIKIT_LEARN, results
     assert results["other neighbours, more than 1e-6 apart"] == 0, results
     return results
@@ -178,7 +178,8 @@ def mine(method, n_samples):
     exact_seconds = of_sample * n_samples / len(asked)
     if is_estimated:
         seconds, recall, reported = exact_seconds, 1.0, 1.0
-        peak = resident_megabytes("VmHWM")
+        of_graph = (12 * 20 + 12 * 24) * n_samples / 2**20  # kept, and while it is made
+        peak = resident_megabytes("VmHWM") + of_graph
     else:
         nearest = graph.similarities[asked] >= true[:, -1:].numpy() - 1e-6
         recall, reported = float(nearest.mean()), graph.recall_

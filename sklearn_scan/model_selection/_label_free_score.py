@@ -89,7 +89,7 @@ def label_free_score(
     features = without_halves(features)
     n_neighbors = count_neighbors(len(features))
     centered = features - features.mean(axis=0)
-    neighbors = mine_neighbors(centered, n_neighbors, device=device)
+    neighbors = mine_neighbors(centered, n_neighbors, method="exact", device=device)
     embedding = torch.from_numpy(features.astype(np.float32, order="C"))
     with isolated_rng(0):
         inside = _standardize(embedding)

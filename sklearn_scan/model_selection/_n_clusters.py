@@ -174,7 +174,7 @@ def _draw_curve(
     for _ in range(n_draws if size < len(features) else 1):
         drawn = without_halves(features[rng.permutation(len(features))[:size]])
         drawn = drawn - drawn.mean(axis=0)
-        neighbors = mine_neighbors(drawn, n_neighbors, device=device)
+        neighbors = mine_neighbors(drawn, n_neighbors, method="exact", device=device)
         curves.append(_modularities(neighbors, candidates, rng))
     scores = np.mean(curves, axis=0)
     chosen = int(candidates[scores.argmax()])

@@ -6,6 +6,7 @@
 
 from sklearn_scan.neighbors._graph import NeighborGraph
 from sklearn_scan.neighbors._methods import METHODS as METHODS
+from sklearn_scan.neighbors._methods import check_faiss as check_faiss
 from sklearn_scan.neighbors._mining import mine_neighbors
 
 __all__ = ["NeighborGraph", "mine_neighbors"]

@@ -7,6 +7,7 @@ import sys
 import warnings
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -19,9 +20,9 @@ from sklearn_scan.neighbors._vectors import UnitVectors
 
 __all__ = ["approximate_neighbors"]
 
-# Samples whose true neighbours are found. By one half of them it is chosen how far to
-# look, until their recall exceeds the target by so many standard errors; with the other
-# half, which had no part in that, the recall is measured.
+# Samples whose true neighbours are found. It is looked further until the recall of one
+# half exceeds the target by so many standard errors, and until that of the other half,
+# which is reported, reaches it.
 _MEASURED, _SURE = 2000, 2
 _SAME = 1e-6  # similarities that differ by less are as good as equal
 # Candidates beyond the neighbours asked for: where similarities are rounded more may be
@@ -39,10 +40,13 @@ class _Search:
         *,
         compressed: bool,
         rng: np.random.RandomState,
+        device: torch.device,
     ) -> None:
         self.vectors = vectors
         self.k = k
-        self.files = InvertedFiles(vectors, compressed=compressed, rng=rng)
+        self.files = InvertedFiles(
+            vectors, compressed=compressed, rng=rng, device=device
+        )
         self._compressed = compressed
         margin = _MARGIN + (math.ceil(_SHARE_OF_ROUNDED * k) if compressed else 0)
         self._n_candidates = min(k + margin, len(vectors) - 1)
@@ -55,7 +59,7 @@ class _Search:
         similarities, indices = order_closely(
             self.vectors, queries, similarities, indices, self.k
         )
-        short = (indices[:, -1] < 0).nonzero().flatten()
+        short = (indices[:, -1] < 0).nonzero().flatten().numpy()
         if len(short):
             similarities[short], indices[short] = self(queries[short], 2 * n_probes)
         return similarities, indices
@@ -68,6 +72,7 @@ def approximate_neighbors(
     compressed: bool,
     target_recall: float,
     rng: np.random.RandomState,
+    device: torch.device,
     verbose: int = 0,
 ) -> tuple[Tensor, Tensor, float]:
     """Return neighbours of every sample, of which a share are the true ones.
@@ -75,7 +80,7 @@ def approximate_neighbors(
     Parameters
     ----------
     vectors : UnitVectors
-        All samples.
+        All samples, on the CPU.
     k : int
         How many neighbours, fewer than samples.
     compressed : bool
@@ -84,6 +89,8 @@ def approximate_neighbors(
         The share wanted.
     rng : RandomState
         For all that is drawn.
+    device : torch.device
+        Where to search, if faiss can.
     verbose : int, default=0
         Above zero, says how far it looks, and shows a progress bar.
 
@@ -93,7 +100,7 @@ def approximate_neighbors(
         Of full precision, largest first.
     indices : Tensor of int64, shape (n, k)
     recall : float
-        The share, measured on 1,000 samples that had no part in choosing the settings.
+        The share, measured on 1,000 samples.
 
     Warns
     -----
@@ -102,7 +109,7 @@ def approximate_neighbors(
     """
     drawn = rng.permutation(len(vectors))[:_MEASURED]
     true, _ = exact_neighbors(vectors, drawn, k, TorchSearch())
-    search = _Search(vectors, k, compressed=compressed, rng=rng)
+    search = _Search(vectors, k, compressed=compressed, rng=rng, device=device)
     n_probes, recall = _choose_probes(search, drawn, true[:, -1:], target_recall)
     if verbose > 0:
         tqdm.write(
@@ -146,7 +153,7 @@ def _choose_probes(
     if recall < target:
         warnings.warn(
             f"The recall is {recall:.3f}, below target_recall={target}, although all "
-            "lists were looked at: choose method='exact' or 'ivf_flat'.",
+            "lists were looked at: choose method='exact'.",
             UserWarning,
             stacklevel=4,
         )

@@ -35,6 +35,8 @@ class NeighborGraph:
 
     Raises
     ------
+    TypeError
+        If they are no arrays.
     ValueError
         If the arrays are not of one shape (n, n_neighbors), or indices no integers.
 
@@ -54,7 +56,13 @@ class NeighborGraph:
     recall_: float | None = None
 
     def __post_init__(self) -> None:
-        shapes = np.shape(self.indices), np.shape(self.similarities)
+        for array in (self.indices, self.similarities):
+            if not isinstance(array, np.ndarray):
+                raise TypeError(
+                    "indices and similarities must be NumPy arrays; got "
+                    f"{type(array).__name__}."
+                )
+        shapes = self.indices.shape, self.similarities.shape
         if len(shapes[0]) != 2 or shapes[0] != shapes[1]:
             raise ValueError(
                 "indices and similarities must have one shape, (n, n_neighbors); got "

@@ -80,13 +80,11 @@ def read_graph(path: Path, mmap_mode: str | None) -> Parts:
         raise ValueError(f"mmap_mode must be None, 'r' or 'c'; got {mmap_mode!r}.")
     header, start = _read_header(path)
     facts = _read_facts(path, header)
-    arrays = []
     try:
+        shape = _check_layout(header)
+        arrays = []
         for name, kind in _ARRAYS.items():
-            entry = header[name]
-            if entry["dtype"] != kind:
-                raise ValueError(f"{name} is of type {entry['dtype']}")
-            shape, offset = tuple(entry["shape"]), start + entry["data_offsets"][0]
+            offset = start + header[name]["data_offsets"][0]
             if 0 in shape:  # nothing to map
                 arrays.append(np.empty(shape, _TYPES[kind]))
                 continue
@@ -94,9 +92,25 @@ def read_graph(path: Path, mmap_mode: str | None) -> Parts:
             mapped = np.memmap(path, _TYPES[kind], mode, offset, shape)
             arrays.append(mapped if mmap_mode else np.array(mapped))
         _check_indices(arrays[0])
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(path, error) from error
     return arrays[0], arrays[1], facts["method"], facts["recall"]
+
+
+def _check_layout(header: dict[str, Any]) -> tuple[int, int]:
+    """Return the shape of both arrays, if they lie one after the other."""
+    n_rows, n_columns = (int(size) for size in header["indices"]["shape"])
+    end = 0
+    for name, kind in _ARRAYS.items():
+        start, end = end, end + n_rows * n_columns * _TYPES[kind].itemsize
+        expected = {
+            "dtype": kind,
+            "shape": [n_rows, n_columns],
+            "data_offsets": [start, end],
+        }
+        if header[name] != expected:
+            raise ValueError(f"{name} should be {expected}, and is {header[name]}")
+    return n_rows, n_columns
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
@@ -120,7 +134,10 @@ def _read_facts(path: Path, header: dict[str, Any]) -> dict[str, Any]:
         if facts["format"] != _FORMAT:
             raise ValueError(f"it is of the format {facts['format']!r}")
         version = int(facts["version"])
-        _ = facts["method"], facts["recall"]
+        if not isinstance(facts["method"], str):
+            raise TypeError("its method is no text")
+        if not isinstance(facts["recall"], float | None):
+            raise TypeError("its recall is no number")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from error
     if version > _VERSION:

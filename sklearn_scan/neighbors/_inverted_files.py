@@ -24,6 +24,7 @@ __all__ = ["InvertedFiles"]
 # their centres are the means that k-means finds of so many samples each.
 _LISTS, _LEAST_OF_LIST, _TRAINING_OF_LIST = 2, 40, 64
 _TRAINING_STEPS = 8
+_MOST_LISTS_ON_GPU = 2048  # faiss looks at no more there
 
 
 class InvertedFiles:
@@ -37,6 +38,8 @@ class InvertedFiles:
         Whether to keep each number in eight bits, a quarter of the memory.
     rng : RandomState
         Draws the samples that centres are found from, and where they begin.
+    device : torch.device
+        Where to search: on a GPU if faiss was built for it.
 
     Attributes
     ----------
@@ -48,7 +51,12 @@ class InvertedFiles:
     """
 
     def __init__(
-        self, vectors: UnitVectors, *, compressed: bool, rng: np.random.RandomState
+        self,
+        vectors: UnitVectors,
+        *,
+        compressed: bool,
+        rng: np.random.RandomState,
+        device: torch.device,
     ) -> None:
         self._vectors = vectors
         n_samples = len(vectors)
@@ -62,10 +70,11 @@ class InvertedFiles:
             lists = self._assign()
             self.order = np.argsort(lists, kind="stable")
             self._fill(lists)
-            self._index = _to_gpu(self._index, vectors.device)
+        if device.type == "cuda" and self.n_lists <= _MOST_LISTS_ON_GPU:
+            self._index = _to_gpu(self._index, device)
 
     def _read(self, rows: Rows) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = self._vectors.unit(rows).cpu().numpy()
+        vectors: NDArray[np.float32] = self._vectors.unit(rows).numpy()
         return vectors
 
     def _assign(self) -> NDArray[np.int64]:
@@ -79,16 +88,20 @@ class InvertedFiles:
 
         Added one by one, lists grow by doubling, which is half too much on average.
         """
-        import faiss
-
         sizes = np.bincount(lists, minlength=self.n_lists)
         for number, rows in enumerate(np.split(self.order, sizes.cumsum()[:-1])):
-            vectors, numbers = self._read(rows), lists[rows]
-            codes = np.empty((len(rows), self._index.code_size), np.uint8)
-            at = faiss.swig_ptr
-            self._index.encode_vectors(len(rows), at(vectors), at(numbers), at(codes))
-            self._index.invlists.add_entries(number, len(rows), at(rows), at(codes))
+            for block in row_blocks(len(rows), self._vectors.dim):
+                self._add(number, rows[block])
         self._index.ntotal = len(lists)
+
+    def _add(self, number: int, rows: NDArray[np.int64]) -> None:
+        """Add samples to a list."""
+        from faiss import swig_ptr as at
+
+        vectors, numbers = self._read(rows), np.full(len(rows), number)
+        codes = np.empty((len(rows), self._index.code_size), np.uint8)
+        self._index.encode_vectors(len(rows), at(vectors), at(numbers), at(codes))
+        self._index.invlists.add_entries(number, len(rows), at(rows), at(codes))
 
     def search(self, queries: NDArray[np.int64], k: int, n_probes: int) -> Found:
         """Return the k nearest other samples in the lists about the nearest centres.
@@ -142,10 +155,10 @@ def _make_index(
 
 
 def _to_gpu(index: Any, device: torch.device) -> Any:
-    """Return the index on a GPU, if it is wanted there and faiss was built for it."""
+    """Return the index on a GPU, if faiss was built for it."""
     import faiss
 
-    if device.type != "cuda" or not hasattr(faiss, "StandardGpuResources"):
+    if not hasattr(faiss, "StandardGpuResources"):
         return index
     return faiss.index_cpu_to_gpu(
         faiss.StandardGpuResources(), device.index or 0, index

@@ -24,16 +24,18 @@ METHODS = ("auto", "exact", "flat", *APPROXIMATE)
 _EXACT_ON_CPU, _EXACT_ON_GPU = 5e12, 1e15
 # An index of whole vectors is chosen if it takes at most this share of the free memory.
 _SHARE_OF_INDEX = 0.25
-# Bytes of each number in an index, of which lists grow by halves; and of a neighbour,
-# that of an exact search with what it is merged in.
-_OF_NUMBER = {"ivf_flat": 4 * 1.5, "ivf_sq8": 1.5}
-_OF_NEIGHBOR = 12 + 2 * 8
+# Bytes of a number in an index; of a neighbour, while it is found and when it is kept;
+# and of a sample besides.
+_OF_NUMBER = {"ivf_flat": 4, "ivf_sq8": 1}
+_OF_NEIGHBOR, _OF_SAMPLE = 24, 64
+_LEAST_WIDTH = 64  # a similarity takes the time of so many products of numbers at least
 
 
 def choose_method(n_samples: int, dim: int, device: torch.device) -> str:
     """Return what "auto" means for so many samples of so many features."""
     limit = _EXACT_ON_GPU if device.type == "cuda" else _EXACT_ON_CPU
-    if float(n_samples) ** 2 * dim <= limit or find_spec("faiss") is None:
+    cost = float(n_samples) ** 2 * max(dim, _LEAST_WIDTH)
+    if cost <= limit or find_spec("faiss") is None:
         return "exact"
     is_small = 4 * n_samples * dim <= _SHARE_OF_INDEX * free_memory()
     return "ivf_flat" if is_small else "ivf_sq8"
@@ -54,7 +56,9 @@ def check_faiss(method: str) -> None:
         )
 
 
-def check_memory(method: str, n_samples: int, dim: int, n_neighbors: int) -> None:
+def check_memory(
+    method: str, n_samples: int, dim: int, n_neighbors: int, device: torch.device
+) -> None:
     """Raise if a search needs more memory than is free.
 
     Raises
@@ -62,17 +66,21 @@ def check_memory(method: str, n_samples: int, dim: int, n_neighbors: int) -> Non
     MemoryError
         Saying how much it needs, and what needs less.
     """
-    needed = n_samples * (_OF_NEIGHBOR * n_neighbors + _OF_NUMBER.get(method, 0) * dim)
-    free = free_memory()
+    of_sample = _OF_NEIGHBOR * n_neighbors + _OF_SAMPLE
+    needed = n_samples * (of_sample + _OF_NUMBER.get(method, 0) * dim)
+    free = free_memory(device)
     if needed <= free:
         return
-    advice = "fewer neighbours"
-    if method == "ivf_flat":
-        advice = f"method='ivf_sq8', whose index is a quarter as large, or {advice}"
+    advice = {
+        "ivf_flat": "method='ivf_sq8', whose index is a quarter as large, ",
+        "ivf_sq8": "method='exact', which takes longer and has no index, ",
+    }.get(method, "")
+    if device.type == "cuda":
+        advice = "device='cpu', "
     raise MemoryError(
         f"Finding {n_neighbors} neighbours of {n_samples:,} samples of {dim} features "
         f"by {method!r} needs about {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are "
-        f"free: choose {advice}."
+        f"free: choose {advice}fewer neighbours, or fewer samples to find clusters in."
     )
 
 

@@ -71,10 +71,11 @@ def mine_neighbors(
     target_recall : float in (0, 1], default=0.95
         The share of the true neighbours that an approximate method is to find. More
         lists are looked at until 1,000 samples, of which the true neighbours are
-        known, have it; what `recall_` says is measured on 1,000 others.
+        known, have it for sure, and 1,000 others, on which `recall_` is measured.
     device : str or torch.device, default="auto"
-        Where "exact" computes; "auto" prefers CUDA. faiss computes on the CPU, as does
-        all that MPS was asked for, which has no double precision.
+        Where "exact" computes; "auto" prefers CUDA. faiss computes on the CPU, but for
+        lists where it was built for CUDA; and so does all that MPS was asked for, which
+        has no double precision.
     random_state : int, RandomState or None, default=None
         Draws where an approximate method begins, and the samples that it is measured
         on. With the same int, and as many threads, the graph is the same.
@@ -84,8 +85,9 @@ def mine_neighbors(
     Returns
     -------
     NeighborGraph
-        Indices and similarities of shape (n, n_neighbors), with equal similarities by
-        index; `method` and `recall_` say how they were found.
+        Indices and similarities of shape (n, n_neighbors); `method` and `recall_` say
+        how they were found. Of equal similarities those of the smallest indices come
+        first; by faiss, of those that it finds.
 
     Raises
     ------
@@ -132,8 +134,10 @@ def mine_neighbors(
         if verbose > 0:
             tqdm.write(f"neighbours: {n_samples:,} x {dim}, {method}", file=sys.stderr)
     check_faiss(method)
-    check_memory(method, n_samples, dim, n_neighbors)
-    vectors = UnitVectors(table, device, center=center)
+    # what faiss finds is on the CPU, and so is what it is compared with
+    place = device if method == "exact" else torch.device("cpu")
+    check_memory(method, n_samples, dim, n_neighbors, place)
+    vectors = UnitVectors(table, place, center=center)
     recall = 1.0
     if method in APPROXIMATE:
         similarities, indices, recall = approximate_neighbors(
@@ -142,6 +146,7 @@ def mine_neighbors(
             compressed=method == "ivf_sq8",
             target_recall=target_recall,
             rng=check_random_state(random_state),
+            device=device,
             verbose=verbose,
         )
     elif method == "flat":

@@ -25,7 +25,7 @@ def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     similarities : Tensor of float32, shape (m, c)
-        Of samples to c others, in contiguous memory.
+        Of samples to c others, from -1 to 1 or -inf; in contiguous memory.
     k : int
         How many, at most c.
 

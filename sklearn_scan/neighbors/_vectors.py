@@ -18,6 +18,7 @@ Rows = slice | NDArray[np.int64]
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _SINGLE = frozenset({"float16", "bfloat16", "float32", "uint8", "int8", "int16"})
 _SHORT = 1e-30  # of rows as short, squares are lost in single precision
+_FAR = 4  # lengths: a mean at such a distance is taken off in double precision
 
 
 class UnitVectors:
@@ -54,7 +55,7 @@ class UnitVectors:
         lengths = torch.cat([self._shifted(block).norm(dim=1) for block in blocks])
         # divided by infinity, rows of zeros stay so
         self._lengths = torch.where(lengths > 0, lengths, torch.inf)
-        self._is_plain = _is_plain(table, lengths)
+        self._is_plain = _is_plain(table, lengths, self._mean)
 
     def __len__(self) -> int:
         return int(self._table.shape[0])
@@ -93,17 +94,21 @@ class UnitVectors:
         """Return a copy of rows, on the device."""
         read = self._table[rows]
         if isinstance(read, Tensor):
-            return read.detach().to(self.device, dtype, copy=True)
+            # first there, then in the format: not every device has doubles
+            return read.detach().to(self.device).to(dtype, copy=True)
         native = np.array(read, _NUMPY[dtype])  # torch takes no other byte order
         return torch.from_numpy(native).to(self.device)
 
 
-def _is_plain(table: np.ndarray | Tensor, lengths: Tensor) -> bool:
-    """Tell whether single precision holds all numbers, and the lengths of all rows."""
-    is_double = str(table.dtype).removeprefix("torch.") not in _SINGLE
-    return not is_double and bool(
-        ((lengths == 0) | ((lengths > _SHORT) & (lengths < 1 / _SHORT))).all()
-    )
+def _is_plain(table: np.ndarray | Tensor, lengths: Tensor, mean: Tensor | None) -> bool:
+    """Tell whether single precision is enough for all rows, and their distance."""
+    name = str(table.dtype) if isinstance(table, Tensor) else table.dtype.name
+    if name.removeprefix("torch.") not in _SINGLE:
+        return False
+    known = lengths[lengths > 0]
+    if mean is not None and bool((mean.norm() > _FAR * known).any()):
+        return False  # the difference of numbers so large has lost its digits
+    return bool(((known > _SHORT) & (known < 1 / _SHORT)).all())
 
 
 def as_table(features: Any) -> np.ndarray | Tensor:
@@ -114,7 +119,8 @@ def as_table(features: Any) -> np.ndarray | Tensor:
     ValueError
         If they are no numbers of shape (n, d).
     """
-    table = features if isinstance(features, Tensor) else np.asanyarray(features)
+    is_table = isinstance(features, Tensor | np.memmap)
+    table: np.ndarray | Tensor = features if is_table else np.asarray(features)
     if table.ndim != 2 or table.shape[1] == 0:
         raise ValueError(
             "features must have shape (n, d), with d of one or more; got shape "

@@ -58,6 +58,11 @@ def test_arrays_that_are_no_graph(indices, similarities, message):
         NeighborGraph(indices, similarities)
 
 
+def test_lists_are_no_graph():
+    with pytest.raises(TypeError, match="must be NumPy arrays; got list"):
+        NeighborGraph([[1], [0]], [[0.9], [0.9]])
+
+
 def test_a_graph_without_neighbors():
     graph = NeighborGraph.empty(3)
     assert (graph.n_samples, graph.n_neighbors) == (3, 0)

@@ -110,6 +110,10 @@ DAMAGES = {
     "too long": lambda h: h["similarities"].update(shape=[10**9, 3]),
     "no shape": lambda h: h["indices"].update(shape="10"),
     "another format": lambda h: h["__metadata__"].update(format='"other"'),
+    "shapes that differ": lambda h: h["similarities"].update(shape=[100, 2]),
+    "other places": lambda h: h["indices"].update(data_offsets=[8, 2408]),
+    "no places": lambda h: h["indices"].update(data_offsets=[]),
+    "a recall of letters": lambda h: h["__metadata__"].update(recall='"x"'),
     "no recall": lambda h: h["__metadata__"].pop("recall"),
 }
 

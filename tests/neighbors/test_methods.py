@@ -1,5 +1,6 @@
 """Which method "auto" is, what recall costs, and what is said of memory."""
 
+import faiss
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,9 @@ from sklearn.datasets import make_blobs
 from sklearn_scan import SCANClusterer
 from sklearn_scan.neighbors import _exact, mine_neighbors
 from sklearn_scan.neighbors import _methods as methods
+from sklearn_scan.neighbors._approximate import approximate_neighbors
+from sklearn_scan.neighbors._inverted_files import InvertedFiles
+from sklearn_scan.neighbors._vectors import UnitVectors
 
 GIGABYTE = 10**9
 
@@ -61,6 +65,54 @@ def test_without_faiss_auto_is_exact(monkeypatch, memory, nothing_is_small):
             mine_neighbors(random_features(), 5, method=method)
 
 
+def test_clusterers_need_faiss_before_they_work(monkeypatch):
+    monkeypatch.setattr(methods, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install faiss-cpu"):
+        SCANClusterer(neighbor_method="ivf_flat").fit("no such images")
+
+
+def test_of_few_features_selecting_takes_the_time(memory):
+    assert methods.choose_method(1_000_000, 2, torch.device("cpu")) == "ivf_flat"
+
+
+def test_an_index_goes_to_a_gpu_where_faiss_was_built_for_it(monkeypatch):
+    taken = []
+    monkeypatch.setattr(faiss, "StandardGpuResources", lambda: "room", raising=False)
+    monkeypatch.setattr(
+        faiss,
+        "index_cpu_to_gpu",
+        lambda room, number, index: taken.append((room, number)) or index,
+        raising=False,
+    )
+    vectors = UnitVectors(groups_of_vectors(300), torch.device("cpu"))
+    for device in ("cpu", "cuda:3"):
+        approximate_neighbors(
+            vectors,
+            5,
+            compressed=False,
+            target_recall=0.9,
+            rng=np.random.RandomState(0),
+            device=torch.device(device),
+        )
+    assert taken == [("room", 3)]
+
+
+def test_a_single_sample_whose_lists_are_short_looks_further(monkeypatch):
+    search = InvertedFiles.search
+
+    def search_in_vain(self, queries, k, n_probes):
+        similarities, indices = search(self, queries, k, n_probes)
+        if n_probes == 1:
+            similarities[queries == 7], indices[queries == 7] = -torch.inf, -1
+        return similarities, indices
+
+    monkeypatch.setattr(InvertedFiles, "search", search_in_vain)
+    X = groups_of_vectors(500)
+    graph = mine_neighbors(X, 5, method="ivf_flat", target_recall=0.01, random_state=0)
+    assert graph.indices.min() >= 0
+    assert np.isfinite(graph.similarities).all()
+
+
 @pytest.mark.parametrize("method", ["ivf_flat", "ivf_sq8"])
 def test_a_higher_recall_is_found_when_asked_for(method):
     X = random_features(3000, 12)  # in no groups: neighbours lie across lists
@@ -103,8 +155,8 @@ def test_samples_whose_lists_are_short_look_further():
     ("method", "advice"),
     [
         ("exact", "choose fewer"),
-        ("ivf_flat", "choose method='ivf_sq8', .* or fewer neighbours"),
-        ("ivf_sq8", "choose fewer"),
+        ("ivf_flat", "choose method='ivf_sq8', .* fewer neighbours"),
+        ("ivf_sq8", "choose method='exact', .* fewer neighbours"),
     ],
 )
 def test_too_little_memory(memory, method, advice):

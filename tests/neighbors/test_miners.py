@@ -189,6 +189,56 @@ def test_any_format_is_read_and_left_unchanged(miner, convert):
     assert (after == before).all()
 
 
+class Watched(np.memmap):
+    """An array in a file that notes the most rows that were read at once."""
+
+    most = 0
+
+    def __getitem__(self, rows):
+        read = super().__getitem__(rows)
+        if np.ndim(read) == 2:
+            Watched.most = max(Watched.most, len(read))
+        return read
+
+
+def test_a_memory_map_is_never_read_whole(miner, tmp_path, monkeypatch):
+    X = groups_of_vectors(3000).astype(np.float16)
+    np.save(tmp_path / "X.npy", X)
+    watched = np.load(tmp_path / "X.npy", mmap_mode="r").view(Watched)
+    monkeypatch.setattr("sklearn_scan._rows._BLOCK_ELEMENTS", 16 * 250)
+    monkeypatch.setattr(Watched, "most", 0)
+    graph = mine(watched, 5, miner, center=True)
+    assert 0 < Watched.most <= 250
+    monkeypatch.undo()
+    assert_array_equal(graph.indices, mine(X, 5, miner, center=True).indices)
+
+
+@pytest.mark.parametrize("offset", [10, 1e3, 1e4])
+def test_a_mean_far_away_is_taken_off_exactly(miner, offset):
+    X = (0.1 * random_features() + offset).astype(np.float32)
+    graph = mine(X, 5, miner, center=True)
+    indices, similarities = reference(X, 5, center=True)
+    assert_array_equal(graph.indices, indices)
+    assert_allclose(graph.similarities, similarities, atol=2e-6)
+
+
+@pytest.mark.parametrize("method", EXACT)
+def test_samples_in_the_order_of_their_groups(method):
+    """Then much of what is found at first is not of the nearest."""
+    X = groups_of_vectors(3000, n_features=4, n_groups=3)
+    X = X[np.argsort(X[:, 0])]
+    assert_array_equal(mine(X, 8, method).indices, reference(X, 8)[0])
+
+
+def test_many_of_the_samples_are_zero(miner):
+    """They are all of one list."""
+    X = groups_of_vectors(2000)
+    X[: 1500 + 1] = 0
+    graph = mine(X, 5, miner)
+    assert_nobody_is_their_own_neighbor(graph)
+    assert recall(graph, X) > 0.95
+
+
 def test_integers(miner):
     X = np.random.default_rng(0).integers(0, 255, (80, 12), dtype=np.uint8)
     assert_array_equal(mine(X, 5, miner).indices, reference(X, 5)[0])
@@ -270,3 +320,19 @@ def test_numbers_that_are_not_finite_name_their_rows(miner, bad):
 def test_an_unknown_method():
     with pytest.raises(ValueError, match=r"\['auto', 'exact', 'flat', .*mean 'exact'"):
         mine_neighbors(np.ones((5, 2)), 1, method="exat")
+
+
+def test_devices_without_doubles(monkeypatch):
+    """Such as MPS: tensors are brought here before they are converted."""
+    X = torch.from_numpy(random_features().astype(np.float32))
+    expected = mine_neighbors(X, 5, center=True)
+
+    class Elsewhere(torch.Tensor):
+        def double(self):
+            raise TypeError("this device has no doubles")
+
+        def cpu(self):
+            return self.as_subclass(torch.Tensor)
+
+    graph = mine_neighbors(X.as_subclass(Elsewhere), 5, center=True, device="cpu")
+    assert_array_equal(graph.indices, expected.indices)
