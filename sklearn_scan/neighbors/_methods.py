@@ -22,8 +22,9 @@ METHODS = ("auto", "exact", "flat", *APPROXIMATE)
 # Products of numbers in an exact search that is preferred to an approximate one: about
 # a minute on two cores, and on a large GPU.
 _EXACT_ON_CPU, _EXACT_ON_GPU = 5e12, 1e15
-# An index of whole vectors is chosen if it takes at most this share of the free memory.
-_SHARE_OF_INDEX = 0.25
+# An index of whole vectors is chosen if it takes at most this share of the free memory:
+# one of eight bits a number takes a quarter, about as long, and finds as many.
+_SHARE_OF_INDEX = 0.02
 # Bytes of a number in an index; of a neighbour, while it is found and when it is kept;
 # and of a sample besides.
 _OF_NUMBER = {"ivf_flat": 4, "ivf_sq8": 1}

@@ -64,8 +64,8 @@ def mine_neighbors(
         "ivf_sq8" are faiss's inverted files [1]_: they compare a sample with those in
         the lists about the nearest centres. "ivf_sq8" keeps eight bits of a number in
         its index, a quarter of the memory; similarities are computed anew in full.
-        "auto" is exact where that takes about a minute at most, and else "ivf_flat", or
-        "ivf_sq8" if the memory is scarce.
+        "auto" is exact where that takes about a minute at most, and else "ivf_sq8", or
+        "ivf_flat" where its index is small.
     center : bool, default=False
         Whether to see angles from the mean of all samples, in the place of the origin.
     target_recall : float in (0, 1], default=0.95

@@ -37,10 +37,10 @@ def nothing_is_small(monkeypatch):
 def test_auto_is_exact_of_tens_of_thousands(memory):
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
     assert methods.choose_method(50_000, 1280, cpu) == "exact"
-    assert methods.choose_method(1_000_000, 128, cpu) == "ivf_flat"
+    assert methods.choose_method(400_000, 64, cpu) == "ivf_flat"
     assert methods.choose_method(1_000_000, 768, gpu) == "exact"
     memory(GIGABYTE)
-    assert methods.choose_method(1_000_000, 128, cpu) == "ivf_sq8"
+    assert methods.choose_method(400_000, 64, cpu) == "ivf_sq8"
 
 
 def test_auto_says_what_it_chose(memory, nothing_is_small, capsys):
