@@ -21,6 +21,7 @@ from sklearn_scan.neighbors._vectors import UnitVectors
 __all__ = ["compare_all_pairs"]
 
 _CHUNK = 2**13  # columns of a block that are looked at at once
+_MANY = 8  # times k: of more that wait for a sample, the best are taken first
 
 
 def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Found:
@@ -138,16 +139,22 @@ class _Nearest:
             torch.cat, zip(*self._waiting, strict=True)
         )
         self._waiting, self._n_waiting = [], 0
-        samples, order = samples.sort()
-        found, counts = samples.unique_consecutive(return_counts=True)
-        starts = (counts.cumsum(dim=0) - counts).repeat_interleave(counts)
-        slots = torch.arange(len(samples), device=samples.device) - starts
+        found, counts = samples.unique(return_counts=True)
+        order = samples.argsort(stable=True)
+        width = int(counts.max())
+        if width > _MANY * self._k:  # the table would be wide for the sake of a few
+            width = _MANY * self._k
+            best = similarities.argsort(descending=True, stable=True)
+            order = best[samples[best].argsort(stable=True)]
         places = torch.arange(len(found), device=samples.device)
         places = places.repeat_interleave(counts)
-        shape = len(found), int(counts.max())
-        near = similarities.new_full(shape, -torch.inf)
+        starts = counts.cumsum(dim=0) - counts
+        slots = torch.arange(len(samples), device=samples.device) - starts[places]
+        kept = slots < width
+        places, slots, order = places[kept], slots[kept], order[kept]
+        near = similarities.new_full((len(found), width), -torch.inf)
         near[places, slots] = similarities[order]
-        whose = indices.new_full(shape, -1)
+        whose = indices.new_full(near.shape, -1)
         whose[places, slots] = indices[order]
         self._merge(found, near, whose)
 
