@@ -69,8 +69,9 @@ class BaseImageClusterer(
             Here for scikit-learn's sake: labels never reach the training.
         neighbors : NeighborGraph, optional
             The neighbours of the samples in X, row by row, as `mine_neighbors` finds
-            them; by default they are mined. Of more than `n_neighbors` the nearest are
-            taken. Its arrays may be memmaps.
+            them with `center=True`; by default they are mined so. Of more than
+            `n_neighbors` the nearest are taken, and of fewer all. Its arrays may be
+            memmaps.
 
         Returns
         -------

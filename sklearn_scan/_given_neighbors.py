@@ -13,7 +13,11 @@ from sklearn_scan.neighbors import NeighborGraph
 
 __all__ = ["among_readable", "check_given"]
 
-_HINT = "mine_neighbors makes such a graph."
+_HINT = (
+    "mine_neighbors makes such a graph; in a cross-validation it fits "
+    "TransductiveSplit only."
+)
+_ROUNDING = 1e-3
 
 
 def check_given(neighbors: Any, n_samples: int, *, gaps: bool) -> NeighborGraph:
@@ -34,7 +38,8 @@ def check_given(neighbors: Any, n_samples: int, *, gaps: bool) -> NeighborGraph:
         If it is no NeighborGraph, or its indices are not signed integers.
     ValueError
         If it has not a row for each sample and at least one neighbour in each, or if
-        a neighbour is not in X, or the sample itself.
+        a neighbour is not in X, or the sample itself; or if similarities are no
+        cosines, or do not fall.
     """
     if not isinstance(neighbors, NeighborGraph):
         raise TypeError(
@@ -53,7 +58,22 @@ def check_given(neighbors: Any, n_samples: int, *, gaps: bool) -> NeighborGraph:
             f"{indices.dtype}."
         )
     _check_range(indices, -1 if gaps else 0)
+    _check_order(neighbors)
     return neighbors
+
+
+def _check_order(neighbors: NeighborGraph) -> None:
+    for block in row_blocks(*neighbors.indices.shape):
+        rows = np.asarray(neighbors.similarities[block])
+        known = neighbors.indices[block] >= 0
+        if (np.abs(rows[known]) <= 1 + _ROUNDING).all() and not (
+            np.diff(rows, axis=1) > _ROUNDING
+        ).any():
+            continue
+        raise ValueError(
+            "neighbors.similarities must be cosines, from -1 to 1, of the most similar "
+            f"first; rows from {block.start} on are not. Distances are no similarities."
+        )
 
 
 def _check_range(indices: NDArray[np.integer], least: int) -> None:

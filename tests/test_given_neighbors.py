@@ -66,6 +66,10 @@ def test_a_graph_in_files(X, mined, tmp_path):
 RING = (np.arange(200)[:, np.newaxis] + [1, 2]) % 200
 
 
+def valued(similarities):
+    return NeighborGraph(RING, np.tile(np.float32(similarities), (200, 1)))
+
+
 def changed(value):
     ring = RING.copy()
     ring[17, 1] = value
@@ -82,6 +86,9 @@ def changed(value):
         (changed(200), ValueError, "from 0 to 199; got 200 in row 17"),
         (changed(-1), ValueError, "from 0 to 199; got -1 in row 17"),
         (changed(17), ValueError, "own neighbour; row 17 does"),
+        (valued([0.5, 0.9]), ValueError, "of the most similar first"),
+        (valued([4.0, 1.5]), ValueError, "cosines, from -1 to 1"),
+        (valued([np.nan, np.nan]), ValueError, "cosines, from -1 to 1"),
     ],
 )
 def test_wrong_graphs(graph, error, message, X, monkeypatch):

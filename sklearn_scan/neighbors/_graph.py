@@ -24,9 +24,9 @@ class NeighborGraph:
     ----------
     indices : ndarray of int64, shape (n, n_neighbors)
         The neighbours of each sample; a sample is never its own neighbour. -1 stands
-        for none.
+        for none, as for images that could not be read.
     similarities : ndarray of float32, shape (n, n_neighbors)
-        Their cosine similarities; NaN where there is no neighbour.
+        Their cosine similarities, from -1 to 1; NaN where there is no neighbour.
     method : str, default="precomputed"
         What found them.
     recall_ : float or None, default=None
@@ -133,7 +133,7 @@ class NeighborGraph:
         return NeighborGraph(indices, similarities, self.method, self.recall_)
 
     def symmetrized(self) -> csr_array:
-        """Return the graph without directions.
+        """Return the graph without directions, such as an affinity of samples.
 
         Returns
         -------
@@ -246,4 +246,8 @@ def _to_csr(columns: NDArray[np.int64], values: NDArray[np.float32]) -> csr_arra
     known = columns >= 0
     ends = np.concatenate([[0], known.sum(axis=1).cumsum()])
     shape = (len(columns), len(columns))
-    return csr_array((values[known], columns[known], ends), shape=shape)
+    # scikit-learn takes no wider indices in some of its estimators
+    is_narrow = max(len(columns), ends[-1]) <= np.iinfo(np.int32).max
+    dtype = np.int32 if is_narrow else np.int64
+    parts = values[known], columns[known].astype(dtype), ends.astype(dtype)
+    return csr_array(parts, shape=shape)

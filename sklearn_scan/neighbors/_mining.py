@@ -67,7 +67,8 @@ def mine_neighbors(
         "auto" is exact where that takes about a minute at most, and else "ivf_sq8", or
         "ivf_flat" where its index is small.
     center : bool, default=False
-        Whether to see angles from the mean of all samples, in the place of the origin.
+        Whether to see angles from the mean of all samples, in the place of the origin,
+        as the clusterers do.
     target_recall : float in (0, 1], default=0.95
         The share of the true neighbours that an approximate method is to find. More
         lists are looked at until 1,000 samples, of which the true neighbours are

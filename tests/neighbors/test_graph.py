@@ -1,6 +1,7 @@
 """A graph of neighbours: drawing, and what it becomes elsewhere."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -143,5 +144,10 @@ def test_scikit_learn_takes_the_graph():
         2, affinity="precomputed_nearest_neighbors", n_neighbors=50, random_state=0
     )
     assert np.unique(spectral.fit_predict(pair)).tolist() == [0, 1]
+    affinity = mine_neighbors(X, 15).symmetrized()
+    spectral = SpectralClustering(4, affinity="precomputed", random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of parts that are apart
+        assert adjusted_rand_score(y, spectral.fit_predict(affinity)) > 0.95
     t_sne = TSNE(perplexity=4, metric="precomputed", init="random", random_state=0)
     assert t_sne.fit_transform(graph).shape == (300, 2)
