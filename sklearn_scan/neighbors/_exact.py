@@ -113,15 +113,15 @@ class FaissSearch(BlockSearch):
 
         with threads_of_torch():
             found = faiss.knn(
-                asked.cpu().numpy(),
-                others.cpu().numpy(),
+                asked.numpy(),  # on the CPU, as all that faiss is asked about
+                others.numpy(),
                 min(k + 1, len(others)),  # one may be the sample itself
                 metric=faiss.METRIC_INNER_PRODUCT,
             )
         similarities, rows = (torch.from_numpy(array) for array in found)
         is_itself = rows == torch.from_numpy(itself).unsqueeze(1)
         found = sort_by_index(similarities.masked_fill(is_itself, -torch.inf), rows)
-        return found[0][:, :k].to(asked.device), found[1][:, :k].to(asked.device)
+        return found[0][:, :k], found[1][:, :k]
 
 
 def exact_neighbors(

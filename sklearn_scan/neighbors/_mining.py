@@ -21,10 +21,7 @@ from sklearn_scan._validation import (
 )
 from sklearn_scan.neighbors._all_pairs import compare_all_pairs
 from sklearn_scan.neighbors._approximate import approximate_neighbors
-from sklearn_scan.neighbors._exact import (
-    FaissSearch,
-    exact_neighbors,
-)
+from sklearn_scan.neighbors._exact import FaissSearch, exact_neighbors
 from sklearn_scan.neighbors._graph import NeighborGraph
 from sklearn_scan.neighbors._methods import (
     APPROXIMATE,

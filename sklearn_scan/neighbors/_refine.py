@@ -46,7 +46,8 @@ def rank(
     """
     read = vectors.exact if exactly else vectors.unit
     ranked, similarities = [], []
-    for block in row_blocks(*_shape_of_pairs(candidates, vectors.dim)):
+    n_queries, n_candidates = candidates.shape
+    for block in row_blocks(n_queries, n_candidates * vectors.dim):
         some = candidates[block]
         pairs = read(some.clamp_min(0).flatten().cpu().numpy())  # (b * c, d)
         asked = read(queries[block]).unsqueeze(2)  # (b, d, 1)
@@ -56,11 +57,6 @@ def rank(
         similarities.append(found[0].float())
         ranked.append(found[1])
     return torch.cat(similarities), torch.cat(ranked)
-
-
-def _shape_of_pairs(candidates: Tensor, dim: int) -> tuple[int, int]:
-    n_queries, n_candidates = candidates.shape
-    return n_queries, n_candidates * dim
 
 
 def order_closely(
