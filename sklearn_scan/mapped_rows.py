@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["MappedRows", "Rows", "is_mapped", "read_rows", "rows_at_once", "through"]
+__all__ = [
+    "MappedRows",
+    "Rows",
+    "is_mapped",
+    "join_blocks",
+    "read_rows",
+    "rows_at_once",
+    "through",
+]
 
 # Numbers read at once, 1 MB in single precision: the caches hold them. Of larger blocks
 # come and gone, the C library's heap keeps holes of their size.
@@ -66,8 +75,8 @@ class MappedRows:
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """Return the rows of these numbers, in their order; `dim` is 0."""
-        size = rows_at_once(self.array.shape[1])
-        return torch.cat([self._pick(part.numpy()) for part in index.cpu().split(size)])
+        parts = index.cpu().split(rows_at_once(self.array.shape[1]))
+        return join_blocks((self._pick(part.numpy()) for part in parts), len(index))
 
     def _pick(self, numbers: NDArray[np.int64]) -> Tensor:
         order = numbers.argsort()  # a cold file is read forwards in half the time
@@ -118,6 +127,22 @@ Rows = Tensor | MappedRows
 def rows_at_once(width: int) -> int:
     """Return how many rows of so many numbers to read at once."""
     return max(1, _AT_ONCE // width)
+
+
+def join_blocks(blocks: Iterable[Tensor], n_rows: int) -> Tensor:
+    """Return blocks of rows, `n_rows` in all, as a tensor that is filled as they come.
+
+    Kept for `torch.cat`, they would lie between what is read for each, and leave holes
+    in the heap: half of what a fit from a file took.
+    """
+    blocks = iter(blocks)
+    first = next(blocks)
+    joined = first.new_empty((n_rows, *first.shape[1:]))
+    start = 0
+    for block in chain([first], blocks):
+        joined[start : start + len(block)] = block
+        start += len(block)
+    return joined
 
 
 def is_mapped(X: object) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sklearn_scan._device import make_generator
 from sklearn_scan.heads import ClusterHeads, Heads
-from sklearn_scan.mapped_rows import Rows
+from sklearn_scan.mapped_rows import Rows, join_blocks
 
 __all__ = [
     "count_shares",
@@ -98,7 +98,8 @@ def count_shares(partitions: Tensor, n_clusters: int) -> Tensor:
 def label_all(heads: Heads, features: Rows) -> Tensor:
     """Return the clusters that each head gives all samples, int64 (n_heads, n)."""
     n_rows = count_rows(heads.n_heads * heads.n_clusters, _ROWS, _LOGITS)
-    return torch.cat([heads(rows).argmax(dim=2) for rows in features.split(n_rows)], 1)
+    blocks = (heads(rows).argmax(dim=2).T for rows in features.split(n_rows))
+    return join_blocks(blocks, len(features)).T.contiguous()
 
 
 def count_rows(n_each: int, most_rows: int, most_numbers: int) -> int:

@@ -279,12 +279,15 @@ class _Decisions(NamedTuple):
 @torch.no_grad()
 def _decide(head: Heads, trunk: Trunk) -> _Decisions:
     # of each block two numbers a sample are kept: (n, n_clusters) may be large
-    blocks = [
-        head(rows)[0].softmax(dim=-1).max(dim=1)
-        for rows in trunk.features().split(_ROWS)
-    ]
-    confidence, labels = zip(*blocks, strict=True)
-    return _Decisions(torch.cat(confidence), torch.cat(labels))
+    features = trunk.features()
+    confidence = torch.empty(len(features), device=trunk.device)
+    labels = torch.empty(len(features), dtype=torch.long, device=trunk.device)
+    start = 0
+    for rows in features.split(_ROWS):
+        block = slice(start, start + len(rows))
+        confidence[block], labels[block] = head(rows)[0].softmax(dim=-1).max(dim=1)
+        start = block.stop
+    return _Decisions(confidence, labels)
 
 
 def _lost_clusters(
