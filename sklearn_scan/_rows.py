@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,22 @@ def row_blocks(n_rows: int, width: int) -> Iterator[slice]:
     size = max(1, _BLOCK_ELEMENTS // max(width, 1))
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
+
+
+def join_blocks(blocks: Iterable[Tensor], n_rows: int) -> Tensor:
+    """Return blocks of rows, `n_rows` in all, as a tensor that is filled as they come.
+
+    Kept for `torch.cat`, they would lie between what is read for each, and leave holes
+    in the heap: half of what a fit from a file took.
+    """
+    blocks = iter(blocks)
+    first = next(blocks)
+    joined = first.new_empty((n_rows, *first.shape[1:]))
+    start = 0
+    for block in chain([first], blocks):
+        joined[start : start + len(block)] = block
+        start += len(block)
+    return joined
 
 
 def check_finite_rows(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,15 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = [
-    "MappedRows",
-    "Rows",
-    "is_mapped",
-    "join_blocks",
-    "read_rows",
-    "rows_at_once",
-    "through",
-]
+from sklearn_scan._rows import join_blocks
+
+__all__ = ["MappedRows", "Rows", "is_mapped", "read_rows", "rows_at_once", "through"]
 
 # Numbers read at once, 1 MB in single precision: the caches hold them. Of larger blocks
 # come and gone, the C library's heap keeps holes of their size.
@@ -127,22 +120,6 @@ Rows = Tensor | MappedRows
 def rows_at_once(width: int) -> int:
     """Return how many rows of so many numbers to read at once."""
     return max(1, _AT_ONCE // width)
-
-
-def join_blocks(blocks: Iterable[Tensor], n_rows: int) -> Tensor:
-    """Return blocks of rows, `n_rows` in all, as a tensor that is filled as they come.
-
-    Kept for `torch.cat`, they would lie between what is read for each, and leave holes
-    in the heap: half of what a fit from a file took.
-    """
-    blocks = iter(blocks)
-    first = next(blocks)
-    joined = first.new_empty((n_rows, *first.shape[1:]))
-    start = 0
-    for block in chain([first], blocks):
-        joined[start : start + len(block)] = block
-        start += len(block)
-    return joined
 
 
 def is_mapped(X: object) -> bool:

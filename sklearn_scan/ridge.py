@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from sklearn_scan._device import make_generator
+from sklearn_scan._rows import join_blocks
 from sklearn_scan.heads import ClusterHeads, Heads
-from sklearn_scan.mapped_rows import Rows, join_blocks
+from sklearn_scan.mapped_rows import Rows
 
 __all__ = [
     "count_shares",

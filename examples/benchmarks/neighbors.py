@@ -215,9 +215,9 @@ def fit_from_disk(folder, n_samples):
 
     path, n_samples = Path(folder) / "features.npy", int(n_samples)
     X = np.lib.format.open_memmap(path, "w+", np.float16, (n_samples, 384))
-    _, classes = make_groups(n_samples, 384, n_classes=20, out=X)
-    del X
+    classes = make_groups(n_samples, 384, n_classes=20, out=X)[1]
     X = np.load(path, mmap_mode="r")
+    ctypes.CDLL(None).malloc_trim(0)  # what making them took is given back
     clusterer = SCANClusterer(20, random_state=0, device="cpu", verbose=1)
     seconds, _ = timed(lambda: clusterer.fit(X))
     peak = resident_megabytes("VmHWM") / 1024

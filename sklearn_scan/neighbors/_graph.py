@@ -94,7 +94,7 @@ class NeighborGraph:
         return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
 
     def nearest(self, n_neighbors: int) -> NeighborGraph:
-        """Return the graph of the `n_neighbors` most similar of these neighbours."""
+        """Return the graph of the `n_neighbors` most similar, or of all if fewer."""
         return NeighborGraph(
             self.indices[:, :n_neighbors],
             self.similarities[:, :n_neighbors],

@@ -79,9 +79,10 @@ class InvertedFiles:
 
     def _assign(self) -> NDArray[np.int64]:
         """Return the list of each sample, that of the nearest centre."""
-        blocks = row_blocks(len(self._vectors), self._vectors.dim)
-        nearest = [self._index.quantizer.assign(self._read(rows), 1) for rows in blocks]
-        return np.concatenate(nearest).ravel()
+        lists = np.empty(len(self._vectors), np.int64)
+        for rows in row_blocks(len(lists), self._vectors.dim):
+            lists[rows] = self._index.quantizer.assign(self._read(rows), 1)[:, 0]
+        return lists
 
     def _fill(self, lists: NDArray[np.int64]) -> None:
         """Put the samples into their lists, which take no more room than they need.

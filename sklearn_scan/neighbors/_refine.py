@@ -45,7 +45,8 @@ def rank(
     candidates : Tensor of int64, shape (m, c)
     """
     read = vectors.exact if exactly else vectors.unit
-    ranked, similarities = [], []
+    ranked = torch.empty_like(candidates)
+    similarities = torch.empty(candidates.shape, device=candidates.device)
     n_queries, n_candidates = candidates.shape
     for block in row_blocks(n_queries, n_candidates * vectors.dim):
         some = candidates[block]
@@ -53,10 +54,8 @@ def rank(
         asked = read(queries[block]).unsqueeze(2)  # (b, d, 1)
         products = pairs.unflatten(0, some.shape).bmm(asked).squeeze(2)  # (b, c)
         products.masked_fill_(some < 0, -torch.inf)
-        found = sort_by_index(products, some)
-        similarities.append(found[0].float())
-        ranked.append(found[1])
-    return torch.cat(similarities), torch.cat(ranked)
+        similarities[block], ranked[block] = sort_by_index(products, some)
+    return similarities, ranked
 
 
 def order_closely(

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sklearn_scan._rows import check_finite_rows, row_blocks
+from sklearn_scan._rows import check_finite_rows, join_blocks, row_blocks
 
 __all__ = ["Rows", "UnitVectors", "as_table"]
 
@@ -50,9 +50,10 @@ class UnitVectors:
         self._mean: Tensor | None = None
         blocks = list(row_blocks(len(self), self.dim))
         if center:
-            sums = [self._shifted(block).sum(dim=0) for block in blocks]
-            self._mean = torch.stack(sums).sum(dim=0) / len(self)
-        lengths = torch.cat([self._shifted(block).norm(dim=1) for block in blocks])
+            sums = (self._shifted(block).sum(dim=0, keepdim=True) for block in blocks)
+            self._mean = join_blocks(sums, len(blocks)).sum(dim=0) / len(self)
+        norms = (self._shifted(block).norm(dim=1) for block in blocks)
+        lengths = join_blocks(norms, len(self))
         # divided by infinity, rows of zeros stay so
         self._lengths = torch.where(lengths > 0, lengths, torch.inf)
         self._is_plain = _is_plain(table, lengths, self._mean)
