@@ -111,13 +111,7 @@ class BaseImageClusterer(
         self._check_sizes(len(data))
         if neighbors is not None:
             neighbors = self._check_given(neighbors, data)
-        self.image_names_ = image_names(data)
-        self.stage_times_: dict[str, float] = {}
-        with self._timed("encode"):
-            self.embedding_ = self._embed(data, fit=True)
-        self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
-        readable = readable_rows(self.embedding_)
-        self._check_sizes(len(readable))
+        readable = self._encode(data)
         rows = take_rows(self.embedding_, readable)
         self._choose_n_clusters(rows, heads_seed)
         embedding = _to_learn_from(rows, resolve_device(self.device))
@@ -133,14 +127,9 @@ class BaseImageClusterer(
         self.self_labeled_ = second_stage.kept
         self.module_ = nn.Sequential(scaler, head).cpu().eval()
         if trunk.is_trained:
-            with warnings.catch_warnings():  # of unreadable images, a second time
-                warnings.simplefilter("ignore", UserWarning)
-                self.embedding_ = self._embed(data)
+            self._encode_again(data)
         order = self._number_by_size(head)
-        neighbors = neighbors or NeighborGraph.empty(len(readable))
-        if len(readable) < len(data):
-            neighbors = neighbors.spread(readable, len(data))
-        self.neighbors_ = neighbors
+        self.neighbors_ = _among_all(neighbors, readable, len(data))
         self._finish()
         self._warn_of_losses(order, second_stage.lost)
         return self
@@ -182,6 +171,23 @@ class BaseImageClusterer(
         gaps = isinstance(data, ImageSource) and self.bad_images == "skip"
         graph = check_given(neighbors, len(data), gaps=gaps)
         return graph.nearest(self.n_neighbors)
+
+    def _encode(self, data: Features | ImageSource) -> NDArray[np.int64]:
+        """Set the embedding; return which of the samples could be read."""
+        self.image_names_ = image_names(data)
+        self.stage_times_: dict[str, float] = {}
+        with self._timed("encode"):
+            self.embedding_ = self._embed(data, fit=True)
+        self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
+        readable = readable_rows(self.embedding_)
+        self._check_sizes(len(readable))
+        return readable
+
+    def _encode_again(self, data: Features | ImageSource) -> None:
+        """Set the embedding of a backbone that has learnt along."""
+        with warnings.catch_warnings():  # of unreadable images, a second time
+            warnings.simplefilter("ignore", UserWarning)
+            self.embedding_ = self._embed(data)
 
     def _find(
         self,
@@ -273,6 +279,14 @@ def _to_learn_from(embedding: Features, device: torch.device) -> Rows:
     # torch warns of read-only arrays, and takes no negative strides
     writeable = np.require(embedding, requirements=["C", "W"])
     return torch.from_numpy(writeable).to(device)
+
+
+def _among_all(
+    neighbors: NeighborGraph | None, readable: NDArray[np.int64], n_samples: int
+) -> NeighborGraph:
+    """Return the graph of the readable samples, or an empty one, as that of all."""
+    graph = neighbors or NeighborGraph.empty(len(readable))
+    return graph if len(readable) == n_samples else graph.spread(readable, n_samples)
 
 
 def _name_clusters(numbers: NDArray[np.int64]) -> str:

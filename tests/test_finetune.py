@@ -417,12 +417,12 @@ def test_fewer_images_than_a_batch(colored):
     assert clustering_accuracy(colored[1], clusterer.labels_) == 1
 
 
-@pytest.mark.filterwarnings("ignore:.* empty:sklearn.exceptions.ConvergenceWarning")
 def test_no_confident_sample_leaves_the_first_stage():
-    images = np.full((20, 8, 8, 3), 100, np.uint8)  # nothing to tell apart
-    settings = {"strong_views": torch.clone, "max_epochs": 2}
-    first_stage = fast(self_label_epochs=0, **settings).fit(images)
-    unsure = fast(**settings)
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), np.uint8)
+    # with all others for neighbours, no cluster is better than another
+    settings = {"n_neighbors": 59, "max_epochs": 60, "learning_rate": 0.03}
+    first_stage = fast(**settings, self_label_epochs=0).fit(images)
+    unsure = fast(**settings, confidence_threshold=0.99)
     with pytest.warns(ConvergenceWarning, match="no sample's largest probability"):
         unsure.fit(images)
     assert not unsure.self_labeled_

@@ -139,24 +139,7 @@ class _Nearest:
             torch.cat, zip(*self._waiting, strict=True)
         )
         self._waiting, self._n_waiting = [], 0
-        found, counts = samples.unique(return_counts=True)
-        order = samples.argsort(stable=True)
-        width = int(counts.max())
-        if width > _MANY * self._k:  # the table would be wide for the sake of a few
-            width = _MANY * self._k
-            best = similarities.argsort(descending=True, stable=True)
-            order = best[samples[best].argsort(stable=True)]
-        places = torch.arange(len(found), device=samples.device)
-        places = places.repeat_interleave(counts)
-        starts = counts.cumsum(dim=0) - counts
-        slots = torch.arange(len(samples), device=samples.device) - starts[places]
-        kept = slots < width
-        places, slots, order = places[kept], slots[kept], order[kept]
-        near = similarities.new_full((len(found), width), -torch.inf)
-        near[places, slots] = similarities[order]
-        whose = indices.new_full(near.shape, -1)
-        whose[places, slots] = indices[order]
-        self._merge(found, near, whose)
+        self._merge(*_by_sample(samples, indices, similarities, _MANY * self._k))
 
     def _merge(
         self, samples: slice | Tensor, similarities: Tensor, indices: Tensor
@@ -165,3 +148,43 @@ class _Nearest:
         known = self._similarities[samples], self._indices[samples]
         found = merge(known, (similarities, indices), self._k)
         self._similarities[samples], self._indices[samples] = found
+
+
+def _by_sample(
+    samples: Tensor, indices: Tensor, similarities: Tensor, most: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what was found for samples as tables, of a row for each sample.
+
+    Parameters
+    ----------
+    samples, indices, similarities : Tensor of shape (p,)
+        Pairs of samples: for which, with which, and how similar they are.
+    most : int
+        How many columns to fill at most; of more in a row, the best are taken.
+
+    Returns
+    -------
+    samples : Tensor of int64, shape (s,)
+        Those of the rows.
+    similarities : Tensor of float32, shape (s, c)
+        -inf where there is none.
+    indices : Tensor of int64, shape (s, c)
+        -1 where there is none.
+    """
+    rows, counts = samples.unique(return_counts=True)
+    order = samples.argsort(stable=True)
+    width = int(counts.max())
+    if width > most:  # the table would be wide for the sake of a few
+        width = most
+        best = similarities.argsort(descending=True, stable=True)
+        order = best[samples[best].argsort(stable=True)]
+    places = torch.arange(len(rows), device=samples.device).repeat_interleave(counts)
+    starts = counts.cumsum(dim=0) - counts
+    slots = torch.arange(len(samples), device=samples.device) - starts[places]
+    kept = slots < width
+    places, slots, order = places[kept], slots[kept], order[kept]
+    near = similarities.new_full((len(rows), width), -torch.inf)
+    near[places, slots] = similarities[order]
+    whose = indices.new_full(near.shape, -1)
+    whose[places, slots] = indices[order]
+    return rows, near, whose
