@@ -80,7 +80,7 @@ def test_digits_from_nothing():
     from sklearn_scan.datasets import load_digits_images
 
     digits = load_digits_images()
-    clusterer = SCANClusterer(encoder=SimCLR(epochs=12), finetune=False, random_state=0)
+    clusterer = SCANClusterer(encoder=SimCLR(epochs=20), finetune=False, random_state=0)
     clusterer.fit(digits.images)
     assert clusterer.score(digits.images, digits.target) > 0.87
 

@@ -19,6 +19,7 @@ from pretext_helpers import (
 )
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics.pairwise import paired_cosine_distances
 from torch import nn
 
 from sklearn_scan import ImageEncoder
@@ -397,8 +398,13 @@ def test_compile(pretext, fitted, shapes):
         pytest.skip("torch.compile finds no C++ compiler")
     encoder = fast(pretext, compile=True).fit(shapes)
     embedding = encoder.transform(shapes)
-    plain = fitted[pretext].transform(shapes)
-    assert_allclose(embedding, plain, rtol=1e-2, atol=1e-2)
+    plain = fitted[pretext]
+    losses, of_plain = ([r["loss"] for r in each.history_] for each in (encoder, plain))
+    assert_allclose(losses, of_plain, rtol=1e-4)
+    # AdamW makes whole steps of gradients that are nothing but rounding errors, as of
+    # what a batch norm takes off again: numbers differ by a percent
+    apart = paired_cosine_distances(embedding, plain.transform(shapes))
+    assert apart.max() < 1e-2
     restored = pickle.loads(pickle.dumps(encoder))
     assert_array_equal(restored.transform(shapes), embedding)
 
