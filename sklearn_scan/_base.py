@@ -99,6 +99,11 @@ class BaseImageClusterer(
         UserWarning
             With their number, if images cannot be read and `bad_images` is "skip".
         """
+        if isinstance(y, NeighborGraph):
+            raise TypeError(
+                "y is for labels, which are ignored; got a NeighborGraph: pass it by "
+                "name, fit(X, neighbors=graph)."
+            )
         self._forget_fit()
         self._check_parameters()
         encoder_seed, heads_seed, self_label_seed = (

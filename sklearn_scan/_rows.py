@@ -25,7 +25,7 @@ def join_blocks(blocks: Iterable[Tensor], n_rows: int) -> Tensor:
     """Return blocks of rows, `n_rows` in all, as a tensor that is filled as they come.
 
     Kept for `torch.cat`, they would lie between what is read for each, and leave holes
-    in the heap: half of what a fit from a file took.
+    in the heap: half of the memory that a fit from a file took.
     """
     blocks = iter(blocks)
     first = next(blocks)

@@ -280,7 +280,7 @@ class _Decisions(NamedTuple):
 def _decide(head: Heads, trunk: Trunk) -> _Decisions:
     # of each block two numbers a sample are kept: (n, n_clusters) may be large
     features = trunk.features()
-    confidence = torch.empty(len(features), device=trunk.device)
+    confidence = torch.empty(len(features), dtype=torch.float32, device=trunk.device)
     labels = torch.empty(len(features), dtype=torch.long, device=trunk.device)
     start = 0
     for rows in features.split(_ROWS):

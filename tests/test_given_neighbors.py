@@ -102,3 +102,8 @@ def test_no_neighbours_and_some_contradict_each_other():
     clusterer = SCANClusterer(2, n_neighbors=0, finetune=True, encoder="resnet18")
     with pytest.raises((ValueError, TypeError), match="n_neighbors=0 takes no"):
         clusterer.fit(images, neighbors=graph_of(RING))
+
+
+def test_a_graph_in_the_place_of_labels_is_refused(X, mined):
+    with pytest.raises(TypeError, match=r"pass it by name, fit\(X, neighbors=graph\)"):
+        SCANClusterer(n_clusters=3).fit(X, mined)

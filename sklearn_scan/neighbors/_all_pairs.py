@@ -86,7 +86,9 @@ class _Nearest:
 
     def __init__(self, n_samples: int, k: int, device: torch.device) -> None:
         self._k = k
-        self._similarities = torch.full((n_samples, k), -torch.inf, device=device)
+        self._similarities = torch.full(
+            (n_samples, k), -torch.inf, dtype=torch.float32, device=device
+        )
         self._indices = torch.full((n_samples, k), -1, device=device)
         self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
         self._n_waiting = 0

@@ -42,7 +42,7 @@ def collect(
         By number; on the CPU.
     indices : Tensor of int64, shape (m, k)
     """
-    similarities = torch.empty(len(order), k)
+    similarities = torch.empty(len(order), k, dtype=torch.float32)
     indices = torch.empty(len(order), k, dtype=torch.int64)
     starts = range(0, len(order), _BATCH)
     for start in tqdm(starts, desc="neighbours", disable=verbose <= 0):

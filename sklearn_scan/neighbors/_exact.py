@@ -172,7 +172,9 @@ def _compare(
     """Compare queries with all samples, block by block, and keep the nearest so far."""
     n_samples = len(vectors)
     n_columns, n_rows = block_shape(n_samples, vectors.dim, vectors.device)
-    similarities = torch.full((len(queries), k), -torch.inf, device=vectors.device)
+    similarities = torch.full(
+        (len(queries), k), -torch.inf, dtype=torch.float32, device=vectors.device
+    )
     indices = torch.full((len(queries), k), -1, device=vectors.device)
     progress = tqdm(
         total=len(queries) * n_samples,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
-from sklearn_scan.neighbors._graph_file import read_graph, write_graph
+from sklearn_scan.neighbors._graph_file import check_indices, read_graph, write_graph
 
 __all__ = ["NeighborGraph"]
 
@@ -36,7 +36,7 @@ class NeighborGraph:
     Raises
     ------
     TypeError
-        If they are no arrays.
+        If they are no arrays, the method no text, or the recall no number.
     ValueError
         If the arrays are not of one shape (n, n_neighbors), or indices no integers.
 
@@ -70,6 +70,10 @@ class NeighborGraph:
             )
         if not np.issubdtype(self.indices.dtype, np.integer):
             raise ValueError(f"indices must be integers; got {self.indices.dtype}.")
+        if not isinstance(self.method, str):
+            raise TypeError(f"method must be a str; got {type(self.method).__name__}.")
+        if self.recall_ is not None:  # as a number that a file can hold
+            object.__setattr__(self, "recall_", float(self.recall_))
 
     @property
     def n_samples(self) -> int:
@@ -94,7 +98,15 @@ class NeighborGraph:
         return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
 
     def nearest(self, n_neighbors: int) -> NeighborGraph:
-        """Return the graph of the `n_neighbors` most similar, or of all if fewer."""
+        """Return the graph of the `n_neighbors` most similar, or of all if fewer.
+
+        Raises
+        ------
+        ValueError
+            If `n_neighbors` is negative.
+        """
+        if n_neighbors < 0:
+            raise ValueError(f"n_neighbors must be 0 or more; got {n_neighbors}.")
         return NeighborGraph(
             self.indices[:, :n_neighbors],
             self.similarities[:, :n_neighbors],
@@ -196,6 +208,8 @@ class NeighborGraph:
 
         Raises
         ------
+        ValueError
+            If indices are none of the samples.
         OSError
             If it cannot be written, or the disk has too little room; says how much is
             needed.
@@ -242,7 +256,14 @@ class NeighborGraph:
 
 
 def _to_csr(columns: NDArray[np.int64], values: NDArray[np.float32]) -> csr_array:
-    """Return a sparse matrix (n, n) of the values in so many columns of each row."""
+    """Return a sparse matrix (n, n) of the values in so many columns of each row.
+
+    Raises
+    ------
+    ValueError
+        If a column is beyond the matrix: SciPy would write beyond its memory.
+    """
+    check_indices(columns)
     known = columns >= 0
     ends = np.concatenate([[0], known.sum(axis=1).cumsum()])
     shape = (len(columns), len(columns))

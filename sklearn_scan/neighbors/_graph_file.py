@@ -35,7 +35,8 @@ def write_graph(
     method: str,
     recall: float | None,
 ) -> None:
-    """Write the parts of a graph."""
+    """Write the parts of a graph, if they are such as can be read again."""
+    check_indices(indices)
     arrays: dict[str, NDArray[Any]] = {"indices": indices, "similarities": similarities}
     facts = {"format": _FORMAT, "version": _VERSION, "method": method, "recall": recall}
     header: dict[str, Any] = {
@@ -91,7 +92,7 @@ def read_graph(path: Path, mmap_mode: str | None) -> Parts:
             mode: Any = mmap_mode or "r"
             mapped = np.memmap(path, _TYPES[kind], mode, offset, shape)
             arrays.append(mapped if mmap_mode else np.array(mapped))
-        _check_indices(arrays[0])
+        check_indices(arrays[0])
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(path, error) from error
     return arrays[0], arrays[1], facts["method"], facts["recall"]
@@ -148,12 +149,16 @@ def _read_facts(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _check_indices(indices: NDArray[np.int64]) -> None:
+def check_indices(indices: NDArray[np.int64]) -> None:
+    """Raise a ValueError unless all are numbers of samples, or -1."""
     n_samples = len(indices)
     for block in row_blocks(*indices.shape):
         part = indices[block]
         if part.size and not (part.min() >= -1 and part.max() < n_samples):
-            raise ValueError(f"a neighbour is none of the {n_samples} samples")
+            raise ValueError(
+                f"indices must be those of the samples, from 0 to {n_samples - 1}, or "
+                f"-1 for none; got some from {part.min()} to {part.max()}"
+            )
 
 
 def _damaged(path: Path, reason: object) -> ModelFileError:

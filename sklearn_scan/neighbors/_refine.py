@@ -46,7 +46,7 @@ def rank(
     """
     read = vectors.exact if exactly else vectors.unit
     ranked = torch.empty_like(candidates)
-    similarities = torch.empty(candidates.shape, device=candidates.device)
+    similarities = torch.empty_like(candidates, dtype=torch.float32)
     n_queries, n_candidates = candidates.shape
     for block in row_blocks(n_queries, n_candidates * vectors.dim):
         some = candidates[block]

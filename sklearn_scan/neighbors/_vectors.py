@@ -18,6 +18,7 @@ Rows = slice | NDArray[np.int64]
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _SINGLE = frozenset({"float16", "bfloat16", "float32", "uint8", "int8", "int16"})
 _SHORT = 1e-30  # of rows as short, squares are lost in single precision
+_LEAST = 1e-140  # the same in double precision
 _FAR = 4  # lengths: a mean at such a distance is taken off in double precision
 
 
@@ -52,7 +53,7 @@ class UnitVectors:
         if center:
             sums = (self._shifted(block).sum(dim=0, keepdim=True) for block in blocks)
             self._mean = join_blocks(sums, len(blocks)).sum(dim=0) / len(self)
-        norms = (self._shifted(block).norm(dim=1) for block in blocks)
+        norms = (_lengths(self._shifted(block)) for block in blocks)
         lengths = join_blocks(norms, len(self))
         # divided by infinity, rows of zeros stay so
         self._lengths = torch.where(lengths > 0, lengths, torch.inf)
@@ -73,7 +74,7 @@ class UnitVectors:
     def unit(self, rows: Rows) -> Tensor:
         """Return rows at length one, or of zeros, in single precision, (m, d)."""
         n_rows = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        result = torch.empty(n_rows, self.dim, device=self.device)
+        result = torch.empty(n_rows, self.dim, dtype=torch.float32, device=self.device)
         for block in row_blocks(n_rows, self.dim):
             some = _some(rows, block)
             result[block] = self._plain(some) if self._is_plain else self.exact(some)
@@ -99,6 +100,17 @@ class UnitVectors:
             return read.detach().to(self.device).to(dtype, copy=True)
         native = np.array(read, _NUMPY[dtype])  # torch takes no other byte order
         return torch.from_numpy(native).to(self.device)
+
+
+def _lengths(rows: Tensor) -> Tensor:
+    """Return the lengths of rows of double precision, also where squares are lost."""
+    lengths = rows.norm(dim=1)
+    lost = ((lengths < _LEAST) | (lengths > 1 / _LEAST)).nonzero().flatten()
+    if len(lost):
+        largest = rows[lost].abs().amax(dim=1, keepdim=True)
+        scaled = rows[lost] / largest.masked_fill(largest == 0, 1.0)
+        lengths[lost] = scaled.norm(dim=1) * largest.squeeze(1)
+    return lengths
 
 
 def _is_plain(table: np.ndarray | Tensor, lengths: Tensor, mean: Tensor | None) -> bool:

@@ -109,12 +109,16 @@ def _write_files(
     content: dict[str, Any],
     tensors: Mapping[str, Mapping[str, Tensor]],
 ) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     digests = {}
     for kind, of_kind in tensors.items():
         file = folder / _file_of(kind)
-        save_file(_apart(of_kind), file)
+        try:
+            save_file(_apart(of_kind), file)
+        except SafetensorError as error:  # a full disk, for one
+            raise OSError(f"{str(file)!r} cannot be written: {error}") from error
         _sync(file)
         digests[file.name] = _digest(file)
     document = {

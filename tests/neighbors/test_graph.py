@@ -59,6 +59,21 @@ def test_arrays_that_are_no_graph(indices, similarities, message):
         NeighborGraph(indices, similarities)
 
 
+@pytest.mark.parametrize("outside", [-2, 3, 5000])
+def test_indices_beyond_the_samples_make_no_matrix(outside):
+    graph = NeighborGraph(np.array([[1], [0], [outside]]), np.ones((3, 1), np.float32))
+    for convert in (graph.symmetrized, graph.mutual, graph.to_scipy):
+        with pytest.raises(ValueError, match="from 0 to 2, or -1 for none"):
+            convert()
+
+
+def test_settings_that_are_none():
+    with pytest.raises(ValueError, match="n_neighbors must be 0 or more; got -1"):
+        ring(5, 2).nearest(-1)
+    with pytest.raises(TypeError, match="method must be a str; got NoneType"):
+        NeighborGraph(ring(5, 2).indices, ring(5, 2).similarities, None)
+
+
 def test_lists_are_no_graph():
     with pytest.raises(TypeError, match="must be NumPy arrays; got list"):
         NeighborGraph([[1], [0]], [[0.9], [0.9]])

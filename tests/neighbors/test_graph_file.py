@@ -146,9 +146,23 @@ def test_a_file_cut_short(path):
 
 def test_neighbors_that_are_no_samples(path):
     graph = ring(10, 2)
-    NeighborGraph(graph.indices + 5, graph.similarities).save(path)
-    with pytest.raises(ModelFileError, match="none of the 10 samples"):
+    graph.save(path)
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    number = (10).to_bytes(8, "little")
+    path.write_bytes(content[:start] + number + content[start + 8 :])
+    with pytest.raises(ModelFileError, match="from 0 to 9, or -1 for none"):
         NeighborGraph.load(path)
+    shifted = NeighborGraph(graph.indices + 5, graph.similarities)
+    with pytest.raises(ValueError, match=r"from 0 to 9, .* got some from 5 to 14"):
+        shifted.save(path)
+
+
+def test_what_is_saved_is_read_again(path):
+    graph = ring(10, 2)
+    for recall in (1, np.float32(0.5), None):
+        NeighborGraph(graph.indices, graph.similarities, "other", recall).save(path)
+        assert NeighborGraph.load(path).recall_ == recall
 
 
 def test_a_newer_version(path):

@@ -87,8 +87,20 @@ def test_types_are_as_documented(miner):
 
 def test_length_does_not_matter(miner):
     X = random_features()
-    scale = np.geomspace(1e-150, 1e150, len(X))[:, None]
+    scale = np.geomspace(1e-290, 1e290, len(X))[:, None]
     assert_array_equal(mine(X, 5, miner).indices, mine(scale * X, 5, miner).indices)
+
+
+def test_the_default_number_format_does_not_matter(miner):
+    X = groups_of_vectors(300)
+    expected = mine(X, 5, miner)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = mine(X, 5, miner)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found.similarities.dtype == np.float32
+    assert_array_equal(found.indices, expected.indices)
 
 
 def test_short_and_long_rows_of_single_precision(miner):
