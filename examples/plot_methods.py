@@ -17,7 +17,7 @@ from sklearn_scan import SCANClusterer, TEMIClusterer
 from sklearn_scan.metrics import clustering_report
 from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.plotting import plot_confidence, plot_confusion, plot_embedding
-from sklearn_scan.projection import project
+from sklearn_scan.results.embedding_map import project
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:600], y[:600]

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_scan import SCANClusterer
 from sklearn_scan.plotting import plot_clusters, plot_embedding, plot_neighbors
-from sklearn_scan.projection import project
+from sklearn_scan.results.embedding_map import project
 
 SIDE = 14
 photo = load_sample_image("china.jpg")

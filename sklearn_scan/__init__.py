@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sklearn_scan._scan import SCANClusterer
-    from sklearn_scan._temi import TEMIClusterer
+    from sklearn_scan.clusterers.scan import SCANClusterer
+    from sklearn_scan.clusterers.temi import TEMIClusterer
     from sklearn_scan.encoders import ImageEncoder
-    from sklearn_scan.persistence import load, save
     from sklearn_scan.pretext import SimCLR
-    from sklearn_scan.relabeling import relabel
+    from sklearn_scan.results.persistence import load, save
+    from sklearn_scan.results.relabeling import relabel
 
 __version__ = "0.1.0.dev0"
 
@@ -29,12 +29,12 @@ __all__ = [
 
 _HOMES = {
     "ImageEncoder": "sklearn_scan.encoders",
-    "SCANClusterer": "sklearn_scan._scan",
+    "SCANClusterer": "sklearn_scan.clusterers.scan",
     "SimCLR": "sklearn_scan.pretext",
-    "TEMIClusterer": "sklearn_scan._temi",
-    "load": "sklearn_scan.persistence",
-    "relabel": "sklearn_scan.relabeling",
-    "save": "sklearn_scan.persistence",
+    "TEMIClusterer": "sklearn_scan.clusterers.temi",
+    "load": "sklearn_scan.results.persistence",
+    "relabel": "sklearn_scan.results.relabeling",
+    "save": "sklearn_scan.results.persistence",
 }
 
 

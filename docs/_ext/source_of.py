@@ -1,7 +1,7 @@
 """A directive that shows a function as it is in the package, without its docstring.
 
-``.. source-of:: sklearn_scan.objectives._scan_loss ScanLoss.terms`` cannot go stale: a
-function that has moved is an error.
+``.. source-of:: sklearn_scan.training.loop train_step`` cannot go stale: a function
+that has moved is an error.
 """
 
 import ast

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from sklearn_scan.augment import ColorViews, StrongViews
+from sklearn_scan.images.augment import ColorViews, StrongViews
 
 SIDE, N_IMAGES, N_CORES = 32, 512, 2
 PLAIN_IMAGES = 2 * N_IMAGES  # in a turn

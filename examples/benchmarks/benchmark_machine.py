@@ -10,7 +10,7 @@ import torch
 import torchvision
 
 import sklearn_scan
-from sklearn_scan._device import resolve_device, resolve_precision
+from sklearn_scan.core.device import resolve_device, resolve_precision
 
 
 def describe_machine() -> dict:

@@ -30,9 +30,9 @@ import torch
 from PIL import Image
 
 from sklearn_scan import ImageEncoder, SCANClusterer
-from sklearn_scan._device import resolve_precision
+from sklearn_scan.core.device import resolve_precision
 from sklearn_scan.datasets import list_images
-from sklearn_scan.encoders._folding import fold_batch_norms
+from sklearn_scan.encoders.backbones._folding import fold_batch_norms
 from sklearn_scan.images import decoder_name
 
 DATA = Path(

@@ -23,11 +23,11 @@ from sklearn.datasets import make_blobs
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from sklearn_scan.clustering import train_heads
+from sklearn_scan.clusterers.stages.clustering import train_heads
+from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.objectives import ScanLoss
-from sklearn_scan.trunks import FeatureTrunk
+from sklearn_scan.training.objectives import ScanLoss
 
 N_SAMPLES, N_FEATURES, N_CLUSTERS, N_HEADS, BATCH_SIZE = 50_000, 384, 10, 10, 512
 

@@ -32,12 +32,12 @@ from benchmark_machine import describe_machine
 from sklearn.cluster import KMeans
 
 from sklearn_scan import SCANClusterer
-from sklearn_scan._device import isolated_rng, resolve_device, resolve_precision
-from sklearn_scan.augment import ColorViews, StrongViews
+from sklearn_scan.clusterers.stages.self_labeling import self_label
+from sklearn_scan.clusterers.trunks import BackboneTrunk
+from sklearn_scan.core.device import isolated_rng, resolve_device, resolve_precision
+from sklearn_scan.images.augment import ColorViews, StrongViews
 from sklearn_scan.metrics import clustering_report, majority_mapping
 from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet, SimCLR
-from sklearn_scan.self_labeling import self_label
-from sklearn_scan.trunks import BackboneTrunk
 
 PRETEXTS = {
     "SimCLR": SimCLR,

@@ -16,11 +16,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sklearn_scan._device import resolve_device
-from sklearn_scan.augment import ColorViews
-from sklearn_scan.objectives import ContrastiveLoss
+from sklearn_scan.core.device import resolve_device
+from sklearn_scan.images.augment import ColorViews
 from sklearn_scan.pretext import SimCLR
 from sklearn_scan.pretext._networks import ProjectionHead, SmallConvNet
+from sklearn_scan.training.objectives import ContrastiveLoss
 
 N_IMAGES, SIZE, BATCH, N_ROUNDS = 1024, 32, 256, 5
 

@@ -11,7 +11,6 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan._validation import did_you_mean
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._options import (
     AS_TOML,
@@ -23,6 +22,7 @@ from sklearn_scan.cli._options import (
 )
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
+from sklearn_scan.core.validation import did_you_mean
 from sklearn_scan.encoders import resolve_encoder
 
 

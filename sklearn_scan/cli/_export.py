@@ -16,7 +16,7 @@ from sklearn_scan.cli._console import Console, count, on_ctrl_c
 from sklearn_scan.cli._photos import find_files
 from sklearn_scan.cli._results import LABELS
 from sklearn_scan.cli._run_folder import EXPORT, RunFolder
-from sklearn_scan.label_table import read_labels
+from sklearn_scan.results.label_table import read_labels
 
 # Names that Windows keeps for devices.
 _RESERVED = {"CON", "PRN", "AUX", "NUL"} | {

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from sklearn_scan import load
-from sklearn_scan._gaps import readable_rows
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._photos import find_files
 from sklearn_scan.cli._run_folder import RunFolder, find_model
-from sklearn_scan.label_table import LabelTable
-from sklearn_scan.space_heads import center_spaces
+from sklearn_scan.core.gaps import readable_rows
+from sklearn_scan.results.label_table import LabelTable
+from sklearn_scan.training.heads import center_spaces
 
 
 @click.command("neighbors")

@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from sklearn_scan._validation import did_you_mean
+from sklearn_scan.core.validation import did_you_mean
+from sklearn_scan.results.registry import clusterer_classes
 
 __all__ = [
     "AS_TOML",
@@ -39,12 +40,6 @@ SHARED = (
     "device", "precision", "memory", "bad_images", "n_jobs", "random_state", "verbose",
 )  # fmt: skip
 _SAID_BY_NAME = {*SHARED, "model"}
-
-
-def _methods() -> dict[str, type]:
-    from sklearn_scan import SCANClusterer, TEMIClusterer
-
-    return {"scan": SCANClusterer, "temi": TEMIClusterer}
 
 
 def encoder_kinds() -> dict[str, type]:
@@ -133,7 +128,7 @@ class EstimatorCommand(click.Command):
         made: list[click.Parameter] = []
         encoders = _encoder_classes()
         if self._with_clusterer:
-            made += _options(_methods().values(), _NAMED_OTHERWISE)
+            made += _options(clusterer_classes().values(), _NAMED_OTHERWISE)
         else:
             made += _options(encoders, set(_parameters(encoders)) - {*SHARED})
         made += _options(encoders, _SAID_BY_NAME, "encoder_")
@@ -241,7 +236,7 @@ def make_estimator(settings: Mapping[str, Any]) -> Any:
         If there is no such method, or no such parameter.
     """
     own = dict(settings)
-    methods = _methods()
+    methods = clusterer_classes()
     method = str(own.pop("method", "scan"))
     if method not in methods:
         raise ValueError(

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from sklearn_scan.datasets import list_images
-from sklearn_scan.label_table import read_table
+from sklearn_scan.results.label_table import read_table
 
 __all__ = ["find_files", "list_photos", "read_truth", "resolve_truth", "truth_option"]
 

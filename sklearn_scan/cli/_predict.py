@@ -13,7 +13,7 @@ from sklearn_scan.cli._console import Console, count
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
 from sklearn_scan.cli._run_folder import find_model
-from sklearn_scan.label_table import LabelTable
+from sklearn_scan.results.label_table import LabelTable
 
 
 @click.command("predict")

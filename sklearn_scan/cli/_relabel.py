@@ -9,8 +9,8 @@ from sklearn_scan.cli._console import Console, count
 from sklearn_scan.cli._photos import find_files, read_truth
 from sklearn_scan.cli._results import LOG, replace_results
 from sklearn_scan.cli._run_folder import RunFolder, find_model
-from sklearn_scan.label_table import LabelTable
-from sklearn_scan.relabeling import read_edits
+from sklearn_scan.results.label_table import LabelTable
+from sklearn_scan.results.relabeling import read_edits
 
 
 @click.command("relabel")

@@ -10,8 +10,8 @@ from sklearn_scan.cli._photos import find_files, read_truth, truth_option
 from sklearn_scan.cli._results import PAGE
 from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.cli._summary import summarize
-from sklearn_scan.projection import PROJECTIONS
 from sklearn_scan.report import write_report
+from sklearn_scan.results.embedding_map import PROJECTIONS
 
 
 @click.command("report")

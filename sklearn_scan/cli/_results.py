@@ -9,8 +9,8 @@ from typing import Any
 
 from sklearn_scan import save
 from sklearn_scan.cli._run_folder import RunFolder
-from sklearn_scan.label_table import LabelTable
 from sklearn_scan.report import write_report
+from sklearn_scan.results.label_table import LabelTable
 
 __all__ = [
     "LABELS",

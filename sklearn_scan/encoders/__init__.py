@@ -1,10 +1,5 @@
 """Encoders: from images to an embedding."""
 
-from sklearn_scan.encoders._backbones import (
-    build_backbone,
-    check_features,
-    check_model,
-)
 from sklearn_scan.encoders._base import (
     Encoder,
     Trainable,
@@ -13,18 +8,21 @@ from sklearn_scan.encoders._base import (
     embed,
 )
 from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
-from sklearn_scan.encoders._checkpoints import describe_misfit
 from sklearn_scan.encoders._encoder_list import EncoderList
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders._names import name_encoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
-from sklearn_scan.encoders._recipes import (
+from sklearn_scan.encoders._resolve import resolve_encoder
+from sklearn_scan.encoders.backbones import (
     Recipe,
     TimmRecipe,
+    build_backbone,
+    check_features,
+    check_model,
+    describe_misfit,
     note_recipe,
     recipe_of,
 )
-from sklearn_scan.encoders._resolve import resolve_encoder
 
 __all__ = [
     "DEFAULT_MODEL",

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sklearn_scan._device import autocast, is_out_of_memory, to_compute
-from sklearn_scan.encoders._backbones import check_features
+from sklearn_scan.core.device import autocast, is_out_of_memory, to_compute
 from sklearn_scan.encoders._preprocessing import Preprocessing
+from sklearn_scan.encoders.backbones import check_features
 
 # Pixels, and images, in a batch. On a CPU the activations of more than about eight
 # images of 224 pixels leave the cache, and are given back to the system and fetched

@@ -14,10 +14,10 @@ from sklearn.base import (
 )
 from torch import nn
 
-from sklearn_scan._device import resolve_device, resolve_precision
-from sklearn_scan._validation import check_option, check_verbose
-from sklearn_scan.cache import cache_folder
+from sklearn_scan.core.device import resolve_device, resolve_precision
+from sklearn_scan.core.validation import check_option, check_verbose
 from sklearn_scan.encoders._preprocessing import Preprocessing
+from sklearn_scan.encoders.cache import cache_folder
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import POLICIES, resolve_workers
 

@@ -15,7 +15,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sklearn_scan.cache import EmbeddingCache
+from sklearn_scan.encoders.cache import EmbeddingCache
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import (
     BadImages,

@@ -15,31 +15,32 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sklearn_scan._device import (
+from sklearn_scan.core.device import (
     isolated_rng,
     kept_heap,
     resolve_device,
     resolve_precision,
 )
-from sklearn_scan._validation import (
+from sklearn_scan.core.validation import (
     check_count,
     check_option,
     check_real,
     is_auto,
 )
-from sklearn_scan.cache import EmbeddingCache, cache_folder, fingerprint
 from sklearn_scan.encoders._backbone_runner import BackboneRunner, suggest_batch_size
-from sklearn_scan.encoders._backbones import (
+from sklearn_scan.encoders._base import Encoder, Trainable, check_settings
+from sklearn_scan.encoders._embedding import EmbeddingPass
+from sklearn_scan.encoders._preprocessing import per_channel
+from sklearn_scan.encoders.backbones import (
     Model,
     backbone_preprocessing,
     build_backbone,
     check_model,
+    fold_named,
+    has_norms,
+    is_delicate,
 )
-from sklearn_scan.encoders._base import Encoder, Trainable, check_settings
-from sklearn_scan.encoders._embedding import EmbeddingPass
-from sklearn_scan.encoders._folding import has_norms, is_delicate
-from sklearn_scan.encoders._preprocessing import per_channel
-from sklearn_scan.encoders._recipes import fold_named
+from sklearn_scan.encoders.cache import EmbeddingCache, cache_folder, fingerprint
 from sklearn_scan.images import (
     INTERPOLATIONS,
     BadImages,

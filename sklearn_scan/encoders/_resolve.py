@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_scan.encoders._backbones import check_model
 from sklearn_scan.encoders._base import Encoder
 from sklearn_scan.encoders._encoder_list import EncoderList, naming
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
+from sklearn_scan.encoders.backbones import check_model
 
 # What each setting is when the user of an encoder has said nothing of it.
 _UNSAID: dict[str, Any] = {

@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_scan.heads import Heads
 from sklearn_scan.model_selection._modularity import (
     count_neighbors,
     neighbor_modularity,
 )
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.ridge import label_all, linear_generalization
+from sklearn_scan.training.heads import Heads, label_all, linear_generalization
 
 
 def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.partitions import joint_distribution
+from sklearn_scan.neighbors.partitions import joint_distribution
 
 # The share of what labels tell of their neighbours' that no training of a backbone
 # should lose. It leaves its old neighbours behind, and where it succeeds labels have

@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_scan._device import isolated_rng
-from sklearn_scan._rows import check_finite_rows, without_halves
-from sklearn_scan.heads import Standardize
+from sklearn_scan.core.device import isolated_rng
+from sklearn_scan.core.rows import check_finite_rows, without_halves
+from sklearn_scan.core.sampling import count_drawn, draw_rows
 from sklearn_scan.model_selection._head_scores import score_partitions
 from sklearn_scan.model_selection._modularity import count_neighbors
 from sklearn_scan.neighbors import mine_neighbors
-from sklearn_scan.sampling import count_drawn, draw_rows
-from sklearn_scan.subspace import MOST_AXES, Subspaces
+from sklearn_scan.training.heads import MOST_AXES, Standardize, Subspaces
 
 
 def label_free_score(

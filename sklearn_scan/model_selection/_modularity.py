@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.partitions import joint_distribution
+from sklearn_scan.neighbors.partitions import joint_distribution
 
 # Of 10, 15, 20, 30, 50 and 100, on six sets of features: fewer follow the noise in who
 # is nearest, and more reach into other classes where those have 72 samples each.

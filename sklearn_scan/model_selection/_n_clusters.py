@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from sklearn_scan._rows import check_finite_rows, row_blocks, without_halves
+from sklearn_scan.core.rows import check_finite_rows, row_blocks, without_halves
 from sklearn_scan.model_selection._modularity import (
     count_neighbors,
     neighbor_modularity,
 )
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
-from sklearn_scan.partitions import (
+from sklearn_scan.neighbors.partitions import (
     k_means_partition,
     spectral_vectors,
     unit_rows,

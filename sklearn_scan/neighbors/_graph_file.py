@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan._rows import row_blocks
-from sklearn_scan._written_aside import written_aside
+from sklearn_scan.core.files import written_aside
+from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.exceptions import ModelFileError
 
 _FORMAT, _VERSION = "sklearn-scan-neighbors", 1

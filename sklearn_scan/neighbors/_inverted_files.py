@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_scan._rows import row_blocks
+from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.neighbors._collect import Found
 from sklearn_scan.neighbors._faiss import threads_of_torch
 from sklearn_scan.neighbors._top_k import sort_by_index

@@ -12,8 +12,8 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 from tqdm import tqdm
 
-from sklearn_scan._device import resolve_device
-from sklearn_scan._validation import (
+from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.validation import (
     check_count,
     check_option,
     check_real,

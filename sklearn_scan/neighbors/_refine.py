@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sklearn_scan._rows import row_blocks
+from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.neighbors._top_k import sort_by_index
 from sklearn_scan.neighbors._vectors import UnitVectors
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sklearn_scan._rows import check_finite_rows, join_blocks, row_blocks
+from sklearn_scan.core.rows import check_finite_rows, join_blocks, row_blocks
 
 __all__ = ["Rows", "UnitVectors", "as_table"]
 

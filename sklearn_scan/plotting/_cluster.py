@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_scan._validation import check_count
+from sklearn_scan.core.validation import check_count
 from sklearn_scan.plotting._fitted import members_of, source_of
 from sklearn_scan.plotting._tiles import plot_tiles
 

@@ -20,7 +20,7 @@ from sklearn_scan.plotting._fitted import (
     source_of,
 )
 from sklearn_scan.plotting._map_labels import draw_images, draw_names
-from sklearn_scan.projection import project
+from sklearn_scan.results.embedding_map import project
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,7 @@ def plot_embedding(
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_scan import SCANClusterer
     >>> from sklearn_scan.plotting import plot_embedding
-    >>> from sklearn_scan.projection import project
+    >>> from sklearn_scan.results.embedding_map import project
     >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
     >>> clusterer = clusterer.fit(load_digits().data[:300])
     >>> points = project(clusterer.embedding_, method="pca")

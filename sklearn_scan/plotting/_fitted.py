@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_scan.images import ImageSource, as_image_source
-from sklearn_scan.label_table import name_cluster
-from sklearn_scan.prototypes import cluster_members, cluster_prototypes
-from sklearn_scan.space_heads import center_embedding
+from sklearn_scan.results.label_table import name_cluster
+from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
+from sklearn_scan.training.heads import center_embedding
 
 
 def source_of(clusterer: Any, images: Any) -> ImageSource:

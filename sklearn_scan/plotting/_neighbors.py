@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sklearn_scan._validation import check_count
+from sklearn_scan.core.validation import check_count
 from sklearn_scan.plotting._axes import shorten
 from sklearn_scan.plotting._colors import SECOND
 from sklearn_scan.plotting._fitted import source_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from sklearn_scan._gaps import cluster_sizes
+from sklearn_scan.core.gaps import cluster_sizes
 from sklearn_scan.plotting._axes import shorten
 from sklearn_scan.plotting._fitted import prototypes_of, source_of
 from sklearn_scan.plotting._tiles import plot_tiles
@@ -40,7 +40,7 @@ def plot_prototypes(clusterer: Any, images: Any, *, ax: Axes | None = None) -> A
 
     See Also
     --------
-    sklearn_scan.prototypes.cluster_prototypes : How they are chosen.
+    sklearn_scan.results.prototypes.cluster_prototypes : How they are chosen.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan._validation import check_count
+from sklearn_scan.core.validation import check_count
 from sklearn_scan.plotting._axes import shorten
 from sklearn_scan.plotting._fitted import short_names, source_of
 from sklearn_scan.plotting._tiles import plot_tiles

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sklearn_scan._device import (
+from sklearn_scan.core.device import (
     autocast,
     is_out_of_memory,
     isolated_rng,
@@ -27,8 +27,7 @@ from sklearn_scan._device import (
     resolve_precision,
     to_compute,
 )
-from sklearn_scan._validation import check_count, check_option, check_real, is_auto
-from sklearn_scan.augment import default_views
+from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
 from sklearn_scan.encoders import (
     Encoder,
     ImageEncoder,
@@ -50,15 +49,22 @@ from sklearn_scan.images import (
     as_image_source,
     load_pixels,
 )
-from sklearn_scan.objectives import Objective
-from sklearn_scan.optimizers import OPTIMIZERS, make_optimizer
+from sklearn_scan.images.augment import default_views
 from sklearn_scan.pretext._backbones import (
     STEMS,
     Backbone,
     check_backbone,
     make_backbone,
 )
-from sklearn_scan.training import BatchSource, Record, View, count_batches, fit_loop
+from sklearn_scan.training.loop import (
+    BatchSource,
+    Record,
+    View,
+    count_batches,
+    fit_loop,
+)
+from sklearn_scan.training.objectives import Objective
+from sklearn_scan.training.optimizers import OPTIMIZERS, make_optimizer
 
 # Side of the images trained on, when the user does not choose it. Above it the time
 # grows with the area and the small network gains little.

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from torch import nn
 
-from sklearn_scan._validation import check_count, check_real
-from sklearn_scan.objectives import MemoryBankLoss
+from sklearn_scan.core.validation import check_count, check_real
 from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import LinearProjection
 from sklearn_scan.pretext._views import ViewPretext
-from sklearn_scan.training import SingleViews
+from sklearn_scan.training.loop import SingleViews
+from sklearn_scan.training.objectives import MemoryBankLoss
 
 __all__ = ["InstanceDiscrimination"]
 

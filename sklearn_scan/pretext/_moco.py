@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-from sklearn_scan._validation import check_count, check_real
-from sklearn_scan.objectives import QueueLoss
+from sklearn_scan.core.validation import check_count, check_real
 from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import MomentumPair, ProjectionHead
 from sklearn_scan.pretext._views import ViewPretext
+from sklearn_scan.training.objectives import QueueLoss
 
 __all__ = ["MoCo"]
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from sklearn_scan.objectives import RotationLoss
 from sklearn_scan.pretext._base import Material, Pretext, Task
 from sklearn_scan.pretext._networks import LinearProjection
-from sklearn_scan.training import SingleViews
+from sklearn_scan.training.loop import SingleViews
+from sklearn_scan.training.objectives import RotationLoss
 
 __all__ = ["RotNet"]
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from torch import nn
 
-from sklearn_scan.objectives import ContrastiveLoss
 from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import ProjectionHead
 from sklearn_scan.pretext._views import ViewPretext
+from sklearn_scan.training.objectives import ContrastiveLoss
 
 __all__ = ["SimCLR"]
 

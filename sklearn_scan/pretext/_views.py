@@ -7,9 +7,9 @@ from dataclasses import KW_ONLY, dataclass
 
 from torch import Tensor
 
-from sklearn_scan._validation import check_count, check_real
+from sklearn_scan.core.validation import check_count, check_real
 from sklearn_scan.pretext._base import Material, Pretext
-from sklearn_scan.training import ViewPairs
+from sklearn_scan.training.loop import ViewPairs
 
 
 @dataclass(eq=False, repr=False)

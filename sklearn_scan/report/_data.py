@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_scan.exceptions import UnreadableImage
-from sklearn_scan.label_table import LabelTable
-from sklearn_scan.prototypes import cluster_members, cluster_prototypes
 from sklearn_scan.report._thumbnails import COLUMNS, Sprites
-from sklearn_scan.space_heads import center_embedding
+from sklearn_scan.results.label_table import LabelTable
+from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
+from sklearn_scan.training.heads import center_embedding
 
 __all__ = ["ClusterView", "list_classes", "page_data", "split_paths"]
 

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_scan._validation import check_option
-from sklearn_scan._written_aside import written_aside
+from sklearn_scan.core.files import written_aside
+from sklearn_scan.core.validation import check_option
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.metrics import clustering_report
-from sklearn_scan.projection import PROJECTIONS, project
 from sklearn_scan.report._data import ClusterView, list_classes, page_data, split_paths
 from sklearn_scan.report._overview import (
     describe_agreement,
@@ -26,6 +25,7 @@ from sklearn_scan.report._overview import (
 )
 from sklearn_scan.report._page import Page
 from sklearn_scan.report._thumbnails import make_sprites
+from sklearn_scan.results.embedding_map import PROJECTIONS, project
 
 __all__ = ["write_report"]
 
@@ -65,7 +65,7 @@ def write_report(
     title : str, default=None
         The heading; None takes the name of the folder that the images are in.
     projection : {"tsne", "pca", "umap"}, default="tsne"
-        How the embedding is drawn flat, see `sklearn_scan.projection.project`.
+        How the embedding is drawn flat, see `results.embedding_map.project`.
     random_state : int, RandomState or None, default=0
         Seeds the projection.
 

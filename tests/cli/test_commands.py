@@ -14,7 +14,7 @@ from cli_helpers import QUICK
 
 from sklearn_scan import load
 from sklearn_scan.cli import _export as export_module
-from sklearn_scan.label_table import LabelTable
+from sklearn_scan.results.label_table import LabelTable
 
 
 def read_rows(text):

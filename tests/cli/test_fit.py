@@ -17,8 +17,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from sklearn_scan import load
-from sklearn_scan._device import isolated_rng
 from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan.core.device import isolated_rng
 
 fit_module = import_module("sklearn_scan.cli._fit")
 
@@ -177,7 +177,9 @@ def test_stopped_while_training(photos, weights, tmp_path, call, monkeypatch):
     ]  # fmt: skip
     out = tmp_path / "out"
     with monkeypatch.context() as patched:
-        patched.setattr("sklearn_scan._scan_stage.ScanStageMixin._fit_heads", stop)
+        patched.setattr(
+            "sklearn_scan.clusterers.scan_stage.ScanStageMixin._fit_heads", stop
+        )
         result = call("fit", photos, "-k", 3, "-o", out, *pretrained, expect=130)
         assert "the same command goes on from there" in result.output
         result = call("fit", photos, "-k", 3, "-o", out, *QUICK, expect=130)
@@ -263,7 +265,9 @@ def test_an_error_leaves_its_trace_in_the_log(photos, tmp_path, call, monkeypatc
     def fail(*args, **kwargs):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("sklearn_scan._scan_stage.ScanStageMixin._fit_heads", fail)
+    monkeypatch.setattr(
+        "sklearn_scan.clusterers.scan_stage.ScanStageMixin._fit_heads", fail
+    )
     result = call("fit", photos, "-o", tmp_path / "out", "-k", 3, *QUICK, expect=1)
     assert "Error: out of luck" in result.output
     assert "Traceback" not in result.output

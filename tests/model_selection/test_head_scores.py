@@ -4,10 +4,14 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
-from sklearn_scan.heads import ClusterHeads
 from sklearn_scan.model_selection import neighbor_modularity, score_heads
 from sklearn_scan.neighbors import mine_neighbors
-from sklearn_scan.ridge import fit_heads_to, label_all, linear_generalization
+from sklearn_scan.training.heads import (
+    ClusterHeads,
+    fit_heads_to,
+    label_all,
+    linear_generalization,
+)
 
 
 @pytest.fixture(scope="module")

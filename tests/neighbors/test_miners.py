@@ -217,7 +217,7 @@ def test_a_memory_map_is_never_read_whole(miner, tmp_path, monkeypatch):
     X = groups_of_vectors(3000).astype(np.float16)
     np.save(tmp_path / "X.npy", X)
     watched = np.load(tmp_path / "X.npy", mmap_mode="r").view(Watched)
-    monkeypatch.setattr("sklearn_scan._rows._BLOCK_ELEMENTS", 16 * 250)
+    monkeypatch.setattr("sklearn_scan.core.rows._BLOCK_ELEMENTS", 16 * 250)
     monkeypatch.setattr(Watched, "most", 0)
     graph = mine(watched, 5, miner, center=True)
     assert 0 < Watched.most <= 250

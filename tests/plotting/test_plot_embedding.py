@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_scan import SCANClusterer
 from sklearn_scan.plotting import plot_embedding
-from sklearn_scan.projection import project
+from sklearn_scan.results.embedding_map import project
 
 POINTS = np.column_stack([np.arange(10.0), np.arange(10.0) ** 2])
 

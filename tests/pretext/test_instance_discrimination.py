@@ -4,8 +4,8 @@ import pytest
 import torch
 from pretext_helpers import CPU, Watch, conv_net, make_images
 
-from sklearn_scan.objectives import MemoryBankLoss
 from sklearn_scan.pretext import InstanceDiscrimination
+from sklearn_scan.training.objectives import MemoryBankLoss
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import torch
 from pretext_helpers import CPU, Watch, conv_net, make_images, unchanged
 from torch import nn
 
-from sklearn_scan.objectives import QueueLoss
 from sklearn_scan.pretext import MoCo
 from sklearn_scan.pretext._networks import MomentumPair, ProjectionHead
+from sklearn_scan.training.objectives import QueueLoss
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from sklearn_scan import SCANClusterer
-from sklearn_scan.label_table import COLUMNS, LabelTable
+from sklearn_scan.results.label_table import COLUMNS, LabelTable
 
 N_IMAGES = 24  # of the report that most tests look at
 

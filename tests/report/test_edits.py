@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from report_helpers import make_images, members, reference_csv, reference_edits
 
-from sklearn_scan.prototypes import cluster_members
-from sklearn_scan.relabeling import Edits, relabel
 from sklearn_scan.report import write_report
+from sklearn_scan.results.prototypes import cluster_members
+from sklearn_scan.results.relabeling import Edits, relabel
 
 
 def test_nothing_changed(opened, clusterer):

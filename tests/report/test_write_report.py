@@ -19,8 +19,8 @@ from sklearn_scan import ImageEncoder, SCANClusterer, TEMIClusterer
 from sklearn_scan.datasets import make_shapes
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource
-from sklearn_scan.label_table import LabelTable
 from sklearn_scan.report import write_report
+from sklearn_scan.results.label_table import LabelTable
 
 
 class Parts(HTMLParser):

@@ -1,0 +1,1 @@
+"""What all rooms stand on: arrays in blocks, devices, seeds, files and checks."""

@@ -1,0 +1,178 @@
+"""Where and in which number format to compute, and from which seed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sklearn_scan.core.validation import check_option
+
+Module = TypeVar("Module", bound=nn.Module)
+
+# Bytes: just under the 32 MB at which glibc maps every allocation by itself; and
+# room for the activations of a few large layers.
+_ABOVE_HEAP = 31 * 2**20
+_ROOM_BLOCK, _ROOM_BLOCKS = 16 * 2**20, 16
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Return the device to compute on; "auto" prefers CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    ValueError
+        If `device` is no device torch knows, or is not present on this machine.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        resolved = torch.device(device)
+        n_present = torch.get_device_module(resolved).device_count()
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device must be 'auto' or a torch device such as 'cpu' or 'cuda:0'; "
+            f"got {device!r}."
+        ) from error
+    if (resolved.index or 0) >= n_present:
+        raise ValueError(
+            f"device={str(device)!r} was asked for, but torch sees {n_present} "
+            f"{resolved.type} devices here. Use device='auto' or device='cpu'."
+        )
+    return resolved
+
+
+def resolve_precision(
+    precision: str, device: torch.device, *, delicate: bool = False
+) -> torch.dtype:
+    """Return the number format for the backbone's arithmetic on `device`.
+
+    "auto" takes bfloat16 where the hardware multiplies it natively, and float32
+    elsewhere: emulated bfloat16 is slower than float32. For a `delicate` network it
+    takes float16, which is finer, in the place of bfloat16.
+    """
+    check_option("precision", precision, ["auto", *_DTYPES])
+    if precision != "auto":
+        return _DTYPES[precision]
+    if delicate:
+        return torch.float16 if _multiplies_float16(device) else torch.float32
+    return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
+
+
+def _multiplies_float16(device: torch.device) -> bool:
+    if device.type == "cpu":
+        try:
+            capabilities = torch.cpu.get_capabilities()
+        except AttributeError:  # which is newer than our oldest torch
+            return False
+        return any(capabilities.get(f"{kind}_fp16") for kind in ("amx", "avx512"))
+    return device.type == "cuda"
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        # The public torch.cpu.get_capabilities is newer than our oldest torch.
+        return (
+            torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        )
+    return False
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Return the context in which a backbone computes in `dtype`."""
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
+def to_compute(module: Module, device: torch.device) -> Module:
+    """Move `module` to `device` in the memory format convolutions are fastest in."""
+    # memory_format is absent from the overloads that mypy sees.
+    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def place(data: Tensor, device: torch.device) -> Tensor:
+    """Move data to train on to the device, if they leave it most of its memory."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if data.nbytes > free / 3:
+            return data
+    return data.to(device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a device, or the machine, could not give the memory asked for."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The CPU's and MPS's allocators raise a RuntimeError of no kind of its own.
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in words
+        or "not enough memory" in words
+        or "allocate memory" in words
+        or "alloc_failed" in words
+    )
+
+
+@contextmanager
+def kept_heap() -> Iterator[None]:
+    """Keep the C library from giving memory back to the system inside the block.
+
+    glibc returns the top of its heap when more than some 40 MB of it are free. A
+    network's activations are such a top, and after every few layers their pages are
+    returned, and faulted in again: 1,500 faults an image, a quarter of MobileNetV2's
+    time. While something lies above them, they stay. What lies there is never touched,
+    so it takes address space and no memory. (What remains after the block is that
+    allocations below 31 MB come from the heap.) Other C libraries have other ways.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    np.empty(_ABOVE_HEAP, np.uint8)  # freed at once: from now on, less than it comes
+    # from the heap instead of a mapping of its own
+    *room, _top = [np.empty(_ROOM_BLOCK, np.uint8) for _ in range(_ROOM_BLOCKS + 1)]
+    del room
+    yield
+
+
+def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return a generator on `device` that starts at `seed`."""
+    return torch.Generator(device).manual_seed(seed)
+
+
+@contextmanager
+def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Seed torch's global generators inside the block and put them back after it.
+
+    For code we do not write (a backbone's initialisation, its dropout), which draws
+    from the global state: it becomes reproducible and leaves the user's state alone.
+
+    Parameters
+    ----------
+    seed : int
+        What the CPU's generator, and that of `device`, start from.
+    device : torch.device or str, default="cpu"
+        Where the code computes.
+    """
+    device = torch.device(device)
+    if device.type == "cpu":
+        with torch.random.fork_rng(devices=[]):
+            # torch.manual_seed would seed the devices too
+            torch.default_generator.manual_seed(seed)
+            yield
+        return
+    if device.type == "cuda":
+        torch.cuda.init()  # before that there is no state to fork
+    with torch.random.fork_rng(devices=[device], device_type=device.type):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,147 @@
+"""Features in a file: rows of a memory-mapped array, read as they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sklearn_scan.core.rows import join_blocks
+
+__all__ = ["MappedRows", "Rows", "is_mapped", "read_rows", "rows_at_once", "through"]
+
+# Numbers read at once, 1 MB in single precision: the caches hold them. Of larger blocks
+# come and gone, the C library's heap keeps holes of their size.
+_AT_ONCE = 2**18
+
+
+class MappedRows:
+    """Rows of a memory-mapped array, seen through functions.
+
+    It has the few operations of a tensor that training asks of its samples. What they
+    return are tensors of float32, on the device, of the rows in question; the array is
+    never read whole.
+
+    Parameters
+    ----------
+    array : ndarray of numbers, shape (n, d)
+        In a file, of any number format, byte order and memory order.
+    device : torch.device
+        Where rows are wanted.
+    functions : tuple of callable, default=()
+        What rows pass through, one after another, as batches (b, ...).
+
+    Examples
+    --------
+    >>> rows = MappedRows(np.eye(3, dtype=np.float16), torch.device("cpu"))
+    >>> rows.through(lambda batch: 2 * batch).index_select(0, torch.tensor([2, 0]))
+    tensor([[0., 0., 2.],
+            [2., 0., 0.]])
+    """
+
+    def __init__(
+        self,
+        array: NDArray[Any],
+        device: torch.device,
+        functions: tuple[Callable[[Tensor], Tensor], ...] = (),
+    ) -> None:
+        self.array = array
+        self.device = device
+        self.functions = functions
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows, and their width behind the functions."""
+        return len(self.array), self._finish(read_rows(self.array[:1])).shape[1]
+
+    def through(self, function: Callable[[Tensor], Tensor]) -> MappedRows:
+        """Return the rows as they are behind one more function."""
+        return MappedRows(self.array, self.device, (*self.functions, function))
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        """Return the rows of these numbers, in their order; `dim` is 0."""
+        parts = index.cpu().split(rows_at_once(self.array.shape[1]))
+        return join_blocks((self._pick(part.numpy()) for part in parts), len(index))
+
+    def _pick(self, numbers: NDArray[np.int64]) -> Tensor:
+        order = numbers.argsort()  # a cold file is read forwards in half the time
+        rows = np.empty((len(numbers), self.array.shape[1]), np.float32)
+        rows[order] = self.array[numbers[order]]
+        return self._finish(torch.from_numpy(rows))
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Yield all rows in order, so many at a time, or fewer of wide ones."""
+        size = min(size, rows_at_once(self.array.shape[1]))
+        for start in range(0, len(self), size):
+            yield self._finish(read_rows(self.array[start : start + size]))
+
+    def mean(self, dim: int) -> Tensor:
+        """Return the mean of each column, as found in double precision; `dim` is 0."""
+        return self._moments[0].float().to(self.device)
+
+    def std(self, dim: int, correction: int) -> Tensor:
+        """Return the deviation of each column; `dim` and `correction` are 0."""
+        return self._moments[1].sqrt().float().to(self.device)
+
+    @cached_property
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """The mean and the variance of each column, from one pass over the rows."""
+        n_seen = 0
+        mean = squares = torch.zeros((), dtype=torch.float64)
+        for block in self.split(len(self)):
+            rows = block.cpu().double()
+            n_new = len(rows)
+            shift = rows.mean(dim=0) - mean
+            # Chan, Golub and LeVeque 1979: no small difference of large numbers
+            between = shift.square() * (n_seen * n_new / (n_seen + n_new))
+            squares = squares + rows.var(dim=0, correction=0) * n_new + between
+            mean = mean + shift * (n_new / (n_seen + n_new))
+            n_seen += n_new
+        return mean, squares / n_seen
+
+    def _finish(self, rows: Tensor) -> Tensor:
+        rows = rows.to(self.device)
+        for function in self.functions:
+            rows = function(rows)
+        return rows
+
+
+Rows = Tensor | MappedRows
+
+
+def rows_at_once(width: int) -> int:
+    """Return how many rows of so many numbers to read at once."""
+    return max(1, _AT_ONCE // width)
+
+
+def is_mapped(X: object) -> bool:
+    """Tell whether X is a 2-D array of numbers in a file.
+
+    A copy of such an array has its type, and is in memory.
+    """
+    return (
+        isinstance(X, np.memmap)
+        and X.mode is not None
+        and X.ndim == 2
+        and X.size > 0
+        and X.dtype.kind in "biuf"
+    )
+
+
+def read_rows(rows: NDArray[Any]) -> Tensor:
+    """Return rows of any number format as a tensor of float32, a copy."""
+    # torch takes no foreign byte orders, and warns of what is read-only
+    return torch.from_numpy(rows.astype(np.float32, order="C"))
+
+
+def through(function: Callable[[Tensor], Tensor], rows: Rows) -> Rows:
+    """Apply a function of batches: to a tensor now, to mapped rows as they are read."""
+    return rows.through(function) if isinstance(rows, MappedRows) else function(rows)

@@ -1,0 +1,39 @@
+"""Backbones: networks by name, from a checkpoint or of the user's own."""
+
+from sklearn_scan.encoders.backbones._build import (
+    Model,
+    backbone_preprocessing,
+    build_backbone,
+    check_features,
+    check_model,
+)
+from sklearn_scan.encoders.backbones._checkpoints import (
+    describe_misfit,
+)
+from sklearn_scan.encoders.backbones._folding import (
+    has_norms,
+    is_delicate,
+)
+from sklearn_scan.encoders.backbones._recipes import (
+    Recipe,
+    TimmRecipe,
+    fold_named,
+    note_recipe,
+    recipe_of,
+)
+
+__all__ = [
+    "Model",
+    "Recipe",
+    "TimmRecipe",
+    "backbone_preprocessing",
+    "build_backbone",
+    "check_features",
+    "check_model",
+    "describe_misfit",
+    "fold_named",
+    "has_norms",
+    "is_delicate",
+    "note_recipe",
+    "recipe_of",
+]

@@ -1,0 +1,266 @@
+"""Backbones: timm models by name, from the hub or a checkpoint, or any module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, cast
+
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from sklearn_scan.core.validation import did_you_mean
+from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
+from sklearn_scan.encoders.backbones._checkpoints import (
+    Weights,
+    classifier_layers,
+    describe_misfit,
+    drop_classifier,
+    read_weights,
+)
+from sklearn_scan.encoders.backbones._hub import cached_weights, probe_hub
+from sklearn_scan.encoders.backbones._recipes import TimmRecipe, note_recipe
+from sklearn_scan.exceptions import HubUnavailableError
+from sklearn_scan.images import INTERPOLATIONS
+
+Model = str | nn.Module | Callable[[], nn.Module]
+
+# ImageNet's, for modules that come without a configuration of their own.
+_DEFAULT_CONFIG: dict[str, Any] = {
+    "input_size": (3, 224, 224),
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "crop_pct": 1.0,
+    "interpolation": "bicubic",
+}
+
+
+def check_model(
+    model: Model, checkpoint: str | Path | None, *, parameter: str = "encoder"
+) -> None:
+    """Raise if the model cannot be built, without building it.
+
+    Raises
+    ------
+    TypeError
+        If `model` is neither a name nor a module nor a callable.
+    ValueError
+        If the name is not one of timm's, or the checkpoint is not a file.
+    """
+    if checkpoint is not None and not Path(checkpoint).is_file():
+        raise ValueError(f"checkpoint={str(checkpoint)!r} is not a file.")
+    if isinstance(model, str):
+        _check_timm_name(model, parameter)
+    elif isinstance(model, type) and issubclass(model, BaseEstimator):
+        raise TypeError(
+            f"The encoder is the class {model.__name__}: pass an instance, "
+            f"{model.__name__}()."
+        )
+    elif not callable(model):  # a module is callable too
+        raise TypeError(
+            "The encoder must be 'auto', the name of a timm model, an Encoder such as "
+            "ImageEncoder(...) or SimCLR(...), an nn.Module, or a function that "
+            f"returns one; got {type(model).__name__}."
+        )
+
+
+def _check_timm_name(name: str, parameter: str) -> None:
+    import timm
+
+    if not _is_timm_name(name):
+        if Path(name).is_file():
+            raise ValueError(
+                f"{parameter}={name!r} is a file, not the name of a model: pass "
+                "ImageEncoder(name, checkpoint=FILE)."
+            )
+        known = timm.list_models() + timm.list_pretrained()
+        raise ValueError(
+            f"Unknown {parameter} {name!r}: timm has no model of this name."
+            f"{did_you_mean(name, known)} "
+            "timm.list_models('*vit*') lists names by pattern."
+        )
+
+
+def _is_timm_name(name: str) -> bool:
+    import timm
+
+    if not timm.is_model(name):  # which looks at what stands before the tag only
+        return False
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        return False
+    return True
+
+
+def build_backbone(
+    model: Model,
+    *,
+    checkpoint: str | Path | None = None,
+    input_size: int | None = None,
+    model_kwargs: dict[str, Any] | None = None,
+) -> nn.Module:
+    """Return the module, from images (b, 3, h, w) to features, with its weights.
+
+    Parameters
+    ----------
+    model : str, nn.Module or callable
+        A timm name, a module, or a function that makes one.
+    checkpoint : path, optional
+        Weights to load (safetensors, or a state dict) instead of the hub's.
+    input_size : int, optional
+        The side of the images, told to models built for one size.
+    model_kwargs : dict, optional
+        Passed to `timm.create_model`, or to the function.
+
+    Raises
+    ------
+    TypeError
+        If the function returns something else than a module.
+    ValueError
+        If the checkpoint cannot be read, or holds the weights of another architecture.
+    HubUnavailableError
+        If pretrained weights cannot be fetched.
+    """
+    kwargs = dict(model_kwargs or {})
+    if checkpoint is None:
+        return _build(model, None, input_size, kwargs).eval()
+    weights = read_weights(checkpoint)
+    try:
+        return _build(model, weights, input_size, kwargs).eval()
+    except (KeyError, RuntimeError) as error:
+        own = _untrained(model, kwargs).state_dict()
+        differences = describe_misfit(weights, own) or shorten(str(error), 400)
+        raise ValueError(
+            f"checkpoint={str(checkpoint)!r} does not fit this model: {differences}"
+        ) from error
+
+
+def _build(
+    model: Model,
+    weights: Weights | None,
+    input_size: int | None,
+    kwargs: dict[str, Any],
+) -> nn.Module:
+    if isinstance(model, str):
+        return _build_timm(model, weights, input_size, kwargs)
+    module = model if isinstance(model, nn.Module) else model(**kwargs)
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            "The function that makes the backbone must return an nn.Module; it "
+            f"returned {type(module).__name__}."
+        )
+    if weights is not None:
+        config = getattr(module, "pretrained_cfg", None) or {}
+        own = module.state_dict()
+        module.load_state_dict(drop_classifier(weights, config, keep=own))
+    return module
+
+
+def _untrained(model: Model, kwargs: dict[str, Any]) -> nn.Module:
+    if isinstance(model, nn.Module):
+        return model
+    if isinstance(model, str):
+        import timm
+
+        return timm.create_model(model, **kwargs)
+    return model(**kwargs)
+
+
+def _build_timm(
+    name: str,
+    weights: Weights | None,
+    input_size: int | None,
+    kwargs: dict[str, Any],
+) -> nn.Module:
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    if config is not None and config.fixed_input_size and input_size is not None:
+        kwargs.setdefault("img_size", input_size)
+    kwargs.setdefault("num_classes", 0)  # pooled features instead of class scores
+    module = _load_timm(name, weights, kwargs)
+    note_recipe(module, TimmRecipe.of(name, kwargs))
+    return module
+
+
+def _load_timm(name: str, weights: Weights | None, kwargs: dict[str, Any]) -> nn.Module:
+    import timm
+
+    if weights is not None:
+        return _build_timm_from(weights, name, kwargs)
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        raise ValueError(
+            f"timm has no pretrained weights for {name!r}: pass checkpoint=, or choose "
+            "a name that timm.list_pretrained() lists."
+        )
+    if config.hf_hub_id and (cached := cached_weights(config.hf_hub_id)):
+        return _build_timm_from(read_weights(cached), name, kwargs)
+    try:
+        if config.hf_hub_id:
+            probe_hub()
+        module: nn.Module = timm.create_model(name, pretrained=True, **kwargs)
+    except OSError as error:
+        raise HubUnavailableError(
+            f"The weights of {name!r} could not be fetched from the model hub. Three "
+            "ways on: weights on disk, encoder=ImageEncoder(name, checkpoint=PATH); a "
+            "pretext that learns from your images, encoder=SimCLR(); or features as X."
+        ) from error
+    return module
+
+
+def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.Module:
+    """Build a timm model with `weights`, by timm's own loader.
+
+    It converts other layouts, and fits position embeddings to other image sizes.
+    """
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    if config is not None and kwargs["num_classes"] == 0:
+        settings = config.to_dict()
+        keep: Container[str] = ()
+        if any("." in layer for layer in classifier_layers(settings)):
+            keep = _untrained(name, kwargs).state_dict()  # the head's norm may stay
+        weights = drop_classifier(weights, settings, keep)
+    # Told of no classifier, the loader is strict: every weight must find its place.
+    overlay = {"state_dict": weights, "classifier": None}
+    module: Any = timm.create_model(
+        name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs
+    )
+    del module.pretrained_cfg["state_dict"]  # else the weights are kept twice
+    module.pretrained_cfg["classifier"] = config and config.classifier
+    return cast(nn.Module, module)
+
+
+def check_features(features: Any, n_images: int) -> Tensor:
+    """Return what a backbone made of images, if it is one vector an image.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if isinstance(features, Tensor) and features.ndim == 2:
+        return features
+    came = tuple(features.shape) if isinstance(features, Tensor) else type(features)
+    raise ValueError(
+        "The backbone must return one vector an image, shape (b, embed_dim); it "
+        f"returned {came} for {n_images} images. Pool its output, or pass "
+        "model_kwargs={'num_classes': 0} for a timm model."
+    )
+
+
+def backbone_preprocessing(module: nn.Module, **given: Any) -> Preprocessing:
+    """Return the module's own preprocessing, overridden by what is given (not None)."""
+    own = getattr(module, "pretrained_cfg", None) or {}
+    config = {key: own.get(key, value) for key, value in _DEFAULT_CONFIG.items()}
+    if config["interpolation"] not in INTERPOLATIONS:  # timm knows "random" too
+        config["interpolation"] = _DEFAULT_CONFIG["interpolation"]
+    config["input_size"] = config["input_size"][-1]
+    config |= {key: value for key, value in given.items() if value is not None}
+    config["mean"] = per_channel("mean", config["mean"])
+    config["std"] = per_channel("std", config["std"])
+    return Preprocessing(**config)

@@ -1,0 +1,126 @@
+"""A graph of neighbours that the user gives to `fit`: its checks, and its gaps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_scan.core.rows import row_blocks
+from sklearn_scan.neighbors import NeighborGraph
+
+__all__ = ["among_readable", "check_given"]
+
+_HINT = (
+    "mine_neighbors makes such a graph; in a cross-validation it fits "
+    "TransductiveSplit only."
+)
+_ROUNDING = 1e-3
+
+
+def check_given(neighbors: Any, n_samples: int, *, gaps: bool) -> NeighborGraph:
+    """Return `neighbors` if it is a graph of so many samples.
+
+    Parameters
+    ----------
+    neighbors : object
+        What came.
+    n_samples : int
+        The number of samples in X.
+    gaps : bool
+        Whether -1 may stand for a neighbour that cannot be read.
+
+    Raises
+    ------
+    TypeError
+        If it is no NeighborGraph, or its indices are not signed integers.
+    ValueError
+        If it has not a row for each sample and at least one neighbour in each, or if
+        a neighbour is not in X, or the sample itself; or if similarities are no
+        cosines, or do not fall.
+    """
+    if not isinstance(neighbors, NeighborGraph):
+        raise TypeError(
+            f"neighbors must be a NeighborGraph; got {type(neighbors).__name__}. "
+            f"{_HINT}"
+        )
+    indices = neighbors.indices
+    if len(indices) != n_samples or neighbors.n_neighbors == 0:
+        raise ValueError(
+            f"neighbors must have a row for each of the {n_samples} samples in X, of "
+            f"one neighbour or more; its indices have shape {indices.shape}. {_HINT}"
+        )
+    if indices.dtype.kind != "i":
+        raise TypeError(
+            "neighbors.indices must be signed integers, such as int64; got "
+            f"{indices.dtype}."
+        )
+    _check_range(indices, -1 if gaps else 0)
+    _check_order(neighbors)
+    return neighbors
+
+
+def _check_order(neighbors: NeighborGraph) -> None:
+    for block in row_blocks(*neighbors.indices.shape):
+        rows = np.asarray(neighbors.similarities[block])
+        known = neighbors.indices[block] >= 0
+        if (np.abs(rows[known]) <= 1 + _ROUNDING).all() and not (
+            np.diff(rows, axis=1) > _ROUNDING
+        ).any():
+            continue
+        raise ValueError(
+            "neighbors.similarities must be cosines, from -1 to 1, of the most similar "
+            f"first; rows from {block.start} on are not. Distances are no similarities."
+        )
+
+
+def _check_range(indices: NDArray[np.integer], least: int) -> None:
+    n_samples = len(indices)
+    for block in row_blocks(*indices.shape):
+        rows = indices[block]
+        outside = (rows < least) | (rows >= n_samples)
+        if outside.any():
+            row, column = np.argwhere(outside)[0]
+            raise ValueError(
+                f"neighbors.indices must be row numbers of X, from 0 to "
+                f"{n_samples - 1}; got {rows[row, column]} in row {block.start + row}."
+            )
+        itself = np.arange(block.start, block.stop)[:, np.newaxis] == rows
+        if itself.any():
+            raise ValueError(
+                "neighbors.indices must not name a sample as its own neighbour; row "
+                f"{block.start + int(np.argwhere(itself)[0, 0])} does. Ask for one "
+                "neighbour more, and leave each sample itself out."
+            )
+
+
+def among_readable(
+    neighbors: NeighborGraph, readable: NDArray[np.int64]
+) -> NeighborGraph:
+    """Return the graph among the readable samples, with their numbers among those.
+
+    It is the inverse of `NeighborGraph.spread`.
+
+    Raises
+    ------
+    ValueError
+        If a readable sample has a neighbour that is not.
+    """
+    n_samples = len(neighbors.indices)
+    if len(readable) == n_samples and neighbors.indices.min() >= 0:
+        return neighbors
+    place = np.full(n_samples + 1, -1)  # the last is what -1 finds
+    place[readable] = np.arange(len(readable))
+    indices = place[neighbors.indices[readable]]
+    if (indices < 0).any():
+        row = readable[np.argwhere(indices < 0)[0, 0]]
+        raise ValueError(
+            f"neighbors has rows, row {row} the first, that name images which cannot "
+            "be read. Mine among the readable ones: leave out of X, and of what the "
+            "graph is made of, those that `bad_images_` of an encoder lists."
+        )
+    return replace(
+        neighbors, indices=indices, similarities=neighbors.similarities[readable]
+    )

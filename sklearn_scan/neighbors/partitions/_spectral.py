@@ -1,0 +1,149 @@
+"""Spectral clustering: k-means on functions that are smooth on a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
+from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.neighbors.partitions._k_means import k_means_partition
+
+# Up to so many samples all eigenvectors are found at once, beyond them the largest few.
+_DENSE = 1500
+_TOLERANCE = 1e-4  # of eigenvalues between 0 and 1: clusters do not see what is finer
+_MOST_STEPS = 1000
+_MOST_VECTORS = 256  # of more clusters: so many directions hold them
+_K_MEANS_STARTS, _MANY_CLUSTERS = 5, 100
+
+
+def spectral_partition(
+    neighbors: NeighborGraph, n_clusters: int, rng: np.random.RandomState
+) -> NDArray[np.int64]:
+    """Return k-means clusters of the directions of the smoothest vectors.
+
+    Parameters
+    ----------
+    neighbors : NeighborGraph
+        The neighbours of n samples.
+    n_clusters : int
+        The number of clusters, at most n.
+    rng : RandomState
+        Draws where k-means starts.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+
+    References
+    ----------
+    .. [1] A. Ng, M. Jordan and Y. Weiss, "On spectral clustering: analysis and an
+       algorithm", NIPS 2001.
+    """
+    vectors = spectral_vectors(neighbors, min(n_clusters, _MOST_VECTORS), rng)
+    n_starts = _K_MEANS_STARTS if n_clusters <= _MANY_CLUSTERS else 1
+    return k_means_partition(unit_rows(vectors), n_clusters, rng, n_starts=n_starts)
+
+
+def spectral_vectors(
+    neighbors: NeighborGraph, n_vectors: int, rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Return the functions that vary the least between neighbours.
+
+    They are the eigenvectors of the largest eigenvalues of the graph's adjacency, made
+    symmetric and scaled by the roots of the degrees.
+
+    Parameters
+    ----------
+    neighbors : NeighborGraph
+        The neighbours of n samples.
+    n_vectors : int
+        How many functions, at most n.
+    rng : RandomState
+        Draws where the search begins, in large graphs.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n_vectors)
+        Smoothest first.
+    """
+    adjacency, roots = _scaled_adjacency(neighbors)
+    n_samples = len(neighbors.indices)
+    if n_samples <= _DENSE or n_vectors > n_samples // 4:
+        last = n_samples - 1
+        _, vectors = eigh(
+            adjacency.toarray(), subset_by_index=[last - n_vectors + 1, last]
+        )
+    else:
+        known = _vectors_of_parts(adjacency, roots, n_vectors)
+        vectors = np.hstack([_search(adjacency, known, n_vectors, rng), known])
+    smoothest: NDArray[np.float64] = vectors[:, ::-1]
+    return smoothest
+
+
+def unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows of length one, or of zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = vectors / lengths.clip(1e-12)
+    return unit
+
+
+def _scaled_adjacency(
+    neighbors: NeighborGraph,
+) -> tuple[csr_array, NDArray[np.float64]]:
+    """Return the scaled adjacency, and the roots of the degrees."""
+    adjacency = neighbors.symmetrized().astype(np.float64)
+    roots: NDArray[np.float64] = np.sqrt(adjacency.sum(axis=1))
+    scale = diags_array(1 / roots)
+    return csr_array(scale @ adjacency @ scale), roots
+
+
+def _vectors_of_parts(
+    adjacency: csr_array, roots: NDArray[np.float64], most: int
+) -> NDArray[np.float64]:
+    """Return a vector for each part without edges to others, of the largest parts.
+
+    They share the eigenvalue 1, of which a search finds a single vector.
+    """
+    _, parts = connected_components(adjacency, directed=False)
+    largest = np.argsort(np.bincount(parts), kind="stable")[-most:]
+    vectors: NDArray[np.float64] = np.where(
+        parts[:, np.newaxis] == largest, roots[:, np.newaxis], 0.0
+    )
+    return vectors / np.linalg.norm(vectors, axis=0)
+
+
+def _search(
+    adjacency: csr_array,
+    known: NDArray[np.float64],
+    n_vectors: int,
+    rng: np.random.RandomState,
+) -> NDArray[np.float64]:
+    """Return the vectors that come after those known, in ascending order."""
+    n_samples, n_known = known.shape
+    n_wanted = n_vectors - n_known
+    if n_wanted == 0:
+        return np.empty((n_samples, 0))
+    others = LinearOperator(
+        adjacency.shape,
+        matvec=lambda x: adjacency @ x - known @ (known.T @ x),
+        dtype=np.float64,
+    )
+    try:
+        _, vectors = eigsh(
+            others,
+            n_wanted,
+            which="LA",
+            v0=rng.standard_normal(n_samples),
+            tol=_TOLERANCE,
+            maxiter=_MOST_STEPS,
+        )
+    except ArpackNoConvergence as error:
+        # Those found so far; the rest, of eigenvalues hardly apart, tell nothing apart.
+        found = error.eigenvectors
+        vectors = np.hstack([np.zeros((n_samples, n_wanted - found.shape[1])), found])
+    sorted_vectors: NDArray[np.float64] = vectors
+    return sorted_vectors

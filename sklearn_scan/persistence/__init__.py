@@ -1,6 +1,0 @@
-"""Saving a fitted estimator and loading it: safetensors and JSON, no pickle."""
-
-from sklearn_scan.persistence._loading import load
-from sklearn_scan.persistence._saving import save
-
-__all__ = ["load", "save"]

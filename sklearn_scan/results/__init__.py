@@ -1,0 +1,1 @@
+"""What a fit leaves: tables, corrections, prototypes, maps, saved models, exports."""

@@ -1,0 +1,200 @@
+"""The table of a clustering: each image's cluster, its name and how sure that is."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_scan.core.gaps import most_probable
+
+__all__ = ["COLUMNS", "LabelTable", "Row", "name_cluster", "read_labels", "read_table"]
+
+
+class Row(NamedTuple):
+    """What a table says of an image, as it is written."""
+
+    path: str
+    label: int
+    name: str
+    confidence: str
+
+
+COLUMNS = Row._fields
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class LabelTable:
+    """What a clustering says of each image; `write_csv` makes the file of it.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        What each image is called: its path, or "X[i]".
+    labels : ndarray of int64, shape (n,)
+        The cluster of each; -1 for an image that cannot be read.
+    cluster_names : sequence of str
+        The name of each cluster.
+    confidence : ndarray of float64, shape (n,)
+        The largest probability of each; NaN for an image that cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = LabelTable(["a.jpg"], np.array([1]), ["cats", "dogs"], np.array([0.9]))
+    >>> list(table.rows())
+    [Row(path='a.jpg', label=1, name='dogs', confidence='0.9000')]
+    """
+
+    paths: Sequence[str]
+    labels: NDArray[np.int64]
+    cluster_names: Sequence[str]
+    confidence: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, clusterer: Any) -> LabelTable:
+        """Return the table of a fitted clusterer's own images."""
+        check_is_fitted(clusterer)
+        n_images = len(clusterer.labels_)
+        return cls(
+            clusterer.image_names_ or [f"X[{i}]" for i in range(n_images)],
+            clusterer.labels_,
+            clusterer.cluster_names_,
+            clusterer.probabilities_.max(axis=1),
+        )
+
+    @classmethod
+    def predicted(cls, clusterer: Any, paths: Sequence[str]) -> LabelTable:
+        """Return the table of other images, by a fitted clusterer."""
+        probabilities = clusterer.predict_proba(paths)
+        return cls(
+            paths,
+            most_probable(probabilities),
+            clusterer.cluster_names_,
+            probabilities.max(axis=1),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each image's cluster; empty for one that cannot be read."""
+        return [self.cluster_names[c] if c >= 0 else "" for c in self.labels]
+
+    @property
+    def confidence_texts(self) -> list[str]:
+        """The confidences as they are written; empty for what cannot be read."""
+        return ["" if np.isnan(value) else f"{value:.4f}" for value in self.confidence]
+
+    @property
+    def run(self) -> str:
+        """What tells this state of a clustering from all others: a digest of it.
+
+        Edits are by its numbers, and applied edits change it: none is applied twice.
+        """
+        digest = hashlib.sha256(repr(list(self.cluster_names)).encode())
+        for row in self.rows():
+            digest.update(repr(tuple(row)).encode())
+        return digest.hexdigest()[:16]
+
+    def rows(self) -> Iterator[Row]:
+        """Return the path, label, name and confidence of each image, as written."""
+        labels = map(int, self.labels)
+        columns = (self.paths, labels, self.names, self.confidence_texts)
+        yield from map(Row._make, zip(*columns, strict=True))
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as JSON has them: numbers are numbers, and None is none."""
+        confidences = [float(v) if np.isfinite(v) else None for v in self.confidence]
+        return [
+            row._asdict() | {"name": row.name or None, "confidence": confidence}
+            for row, confidence in zip(self.rows(), confidences, strict=True)
+        ]
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write the table, with a header, as UTF-8; aside first, and then renamed."""
+        aside = Path(f"{path}.part")
+        try:
+            with aside.open(
+                "w", newline="", encoding="utf-8", errors="surrogateescape"
+            ) as file:
+                self.write_to(file)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def write_to(self, file: TextIO) -> None:
+        """Write the table as CSV to a file that is open."""
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(self.rows())
+
+
+def name_cluster(number: int) -> str:
+    """Return what a cluster is called until somebody names it."""
+    return f"cluster {number}"
+
+
+def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """Read the rows of a labels.csv, which a report or `LabelTable.write_csv` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file, edited or not.
+
+    Returns
+    -------
+    list of dict
+        With the keys of `COLUMNS`, and texts for values.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such table.
+    """
+    return read_table(path, COLUMNS)
+
+
+def read_table(
+    path: str | os.PathLike[str], columns: Sequence[str]
+) -> list[dict[str, str]]:
+    """Read the rows of a CSV file, as spreadsheets of any country write it.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8, with a header; parted by commas, semicolons or tabs.
+    columns : sequence of str
+        Those that must be there.
+
+    Returns
+    -------
+    list of dict
+        With texts for values.
+
+    Raises
+    ------
+    ValueError
+        If a column is not there.
+    """
+    # utf-8-sig: spreadsheets put a mark before what they save
+    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        # and some of them semicolons, where numbers have commas
+        delimiter = max(",;\t", key=file.readline().count)
+        file.seek(0)
+        reader = csv.DictReader(file, delimiter=delimiter)
+        missing = [c for c in columns if c not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(
+                f"{os.fspath(path)!r} is no such table: it has no column "
+                f"{' and no column '.join(map(repr, missing))}. It must be a CSV file "
+                "in UTF-8, whose first line names the columns."
+            )
+        return list(reader)

@@ -1,0 +1,103 @@
+"""A network as an ONNX file, for runtimes other than torch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sklearn_scan.exceptions import OnnxExportError
+from sklearn_scan.results.standalone import StandaloneModel
+
+__all__ = ["write_onnx"]
+
+_BATCH = 2  # of the example: of one, an exporter would take the number for fixed
+
+
+def write_onnx(model: StandaloneModel, path: Path) -> None:
+    """Write a network as an ONNX file, with a batch of any size.
+
+    Parameters
+    ----------
+    model : StandaloneModel
+        What `to_torch` returns.
+    path : Path
+        The file to write.
+
+    Raises
+    ------
+    ImportError
+        If onnx or onnxscript is not installed.
+    OnnxExportError
+        If the network has parts that ONNX does not express.
+    """
+    _check_installed()
+    examples = tuple(torch.zeros(_BATCH, *shape) for shape in model.input_shapes)
+    batch = torch.export.Dim("batch", min=1)
+    with _silence():
+        try:
+            program = torch.onnx.export(
+                model,
+                examples,
+                dynamo=True,
+                input_names=_input_names(model),
+                output_names=["probabilities"],
+                dynamic_shapes=(tuple({0: batch} for _ in examples),),
+                verbose=False,
+            )
+        except Exception as error:  # of kinds that differ between versions of torch
+            raise OnnxExportError(
+                f"The network has parts that ONNX does not express: {error}"
+            ) from error
+    if program is None:
+        raise OnnxExportError("torch.onnx.export made no program.")
+    program.model.metadata_props.update(_metadata(model))
+    with _silence():
+        program.save(str(path))
+
+
+def _check_installed() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "to_onnx needs onnx and onnxscript: pip install 'sklearn-scan[onnx]'."
+        ) from error
+
+
+def _input_names(model: StandaloneModel) -> list[str]:
+    name = "images" if model.takes_images else "features"
+    n_inputs = len(model.input_shapes)
+    return [name] if n_inputs == 1 else [f"{name}_{i}" for i in range(n_inputs)]
+
+
+def _metadata(model: StandaloneModel) -> dict[str, str]:
+    settings: list[dict[str, Any]] = [asdict(each) for each in model.preprocessings]
+    return {
+        "cluster_names": json.dumps(model.cluster_names, ensure_ascii=False),
+        "preprocessing": json.dumps(settings),
+    }
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep to itself what the exporter says of its own insides."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,6 @@
+"""Saving a fitted estimator and loading it: safetensors and JSON, no pickle."""
+
+from sklearn_scan.results.persistence._loading import load
+from sklearn_scan.results.persistence._saving import save
+
+__all__ = ["load", "save"]

@@ -1,0 +1,263 @@
+"""From an estimator to plain values and tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from sklearn_scan.core.device import isolated_rng
+from sklearn_scan.encoders import Encoder, describe_misfit, recipe_of
+from sklearn_scan.encoders.cache import fingerprint
+from sklearn_scan.results.persistence._known import (
+    MODULE_STATE,
+    MODULES,
+    RECORDS,
+    Place,
+    dotted,
+    encoder_number,
+    estimator_classes,
+    is_network_place,
+)
+
+HEADS, BACKBONES, ARRAYS = "heads", "backbones", "arrays"  # the files of tensors
+
+
+class NotStorableError(TypeError):
+    """A value has no place in a saved model."""
+
+
+class Packer:
+    """Takes an estimator apart.
+
+    Attributes
+    ----------
+    tensors : dict of str to dict of str to Tensor
+        The tensors of each file, by name.
+    left_out : list of str
+        What could not be stored, and is not needed to predict.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, dict[str, Tensor]] = {}
+        self.left_out: list[str] = []
+        self._estimators = estimator_classes()
+        self._modules: dict[int, str] = {}  # where each was first met
+        self._weights: dict[str, str] = {}  # under which name weights of a digest are
+        self._ways: list[tuple[Any, Callable[[Any, Place], Any]]] = [
+            (np.generic, self._scalar),
+            (np.ndarray, self._array),
+            (Tensor, self._tensor),
+            (nn.Module, self._module),
+            (BaseEstimator, self._estimator),
+            (tuple(RECORDS.values()), self._record),
+            ((list, tuple), self._sequence),
+            (dict, self._mapping),
+            (PurePath, lambda path, _: {"is": "path", "text": str(path)}),
+            (torch.device, lambda device, _: {"is": "device", "text": str(device)}),
+            (joblib.Memory, lambda memory, place: self(memory.location, place)),
+            (np.random.RandomState, self._random_state),
+        ]
+
+    def __call__(self, value: Any, place: Place = ()) -> Any:
+        """Return a value as JSON knows it, and keep its tensors.
+
+        Raises
+        ------
+        NotStorableError
+            If it cannot be stored.
+        """
+        if value is None or type(value) in (bool, int, str):
+            return value
+        if type(value) is float:
+            if math.isfinite(value):
+                return value
+            return {"is": "float", "text": repr(value)}
+        for kind, pack in self._ways:
+            if isinstance(value, kind):
+                return pack(value, place)
+        if callable(value) and is_network_place(place):
+            return self._own(value, place)
+        raise NotStorableError(f"{dotted(place)}, {_describe(value)}")
+
+    def _sequence(self, values: Any, place: Place) -> Any:
+        items = [self(each, (*place, i)) for i, each in enumerate(values)]
+        return items if type(values) is list else {"is": "tuple", "items": items}
+
+    def _mapping(self, values: Mapping[Any, Any], place: Place) -> dict[str, Any]:
+        if not all(type(key) is str for key in values):
+            raise NotStorableError(f"{dotted(place)}, a dict whose keys are not texts")
+        items = {key: self(each, (*place, key)) for key, each in values.items()}
+        return {"is": "dict", "items": items}
+
+    def _scalar(self, value: np.generic, place: Place) -> Any:
+        if value.dtype.kind not in "biuf":
+            return self(value.item(), place)
+        return {"is": "scalar", "dtype": value.dtype.name, "value": self(value.item())}
+
+    def _array(self, array: np.ndarray, place: Place) -> dict[str, Any]:
+        if array.dtype.kind in "OU" and all(type(text) is str for text in array.flat):
+            return {"is": "texts", "items": array.tolist()}
+        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+            raise NotStorableError(f"{dotted(place)}, an array of {array.dtype}")
+        native = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
+        return self._keep("array", ARRAYS, torch.from_numpy(native), place)
+
+    def _tensor(self, tensor: Tensor, place: Place) -> dict[str, Any]:
+        return self._keep("tensor", HEADS, tensor, place)
+
+    def _keep(
+        self, kind: str, file: str, tensor: Tensor, place: Place
+    ) -> dict[str, Any]:
+        name = dotted(place)
+        self.tensors.setdefault(file, {})[name] = tensor.detach().cpu().contiguous()
+        return {"is": kind, "name": name}
+
+    def _random_state(
+        self, generator: np.random.RandomState, place: Place
+    ) -> dict[str, Any]:
+        state = generator.get_state(legacy=False)
+        return {"is": "random_state", "state": self(state, place)}
+
+    def _record(self, record: Any, place: Place) -> dict[str, Any]:
+        names = (
+            [each.name for each in fields(record)]
+            if is_dataclass(record)
+            else record._fields
+        )
+        values = {name: self(getattr(record, name), (*place, name)) for name in names}
+        return {"is": type(record).__name__, "fields": values}
+
+    def _estimator(self, estimator: Any, place: Place) -> dict[str, Any]:
+        name = type(estimator).__name__
+        if self._estimators.get(name) is not type(estimator):
+            return self._own(estimator, place)
+        parameters = estimator.get_params(deep=False)
+        # a cache is of this machine: who loads a model has not asked to use a folder
+        stored = {k: v for k, v in parameters.items() if k != "memory"}
+        fitted = {k: v for k, v in vars(estimator).items() if k not in parameters}
+        return {
+            "is": name,
+            "parameters": self._those_storable(
+                stored, place, "is not stored: what is loaded has the default"
+            ),
+            "fitted": self._those_storable(fitted, place, "is not stored"),
+        }
+
+    def _those_storable(
+        self, values: Mapping[str, Any], place: Place, gap: str
+    ) -> dict[str, Any]:
+        packed = {}
+        for name, value in values.items():
+            try:
+                packed[name] = self(value, (*place, name))
+            except NotStorableError as reason:
+                if name in ("module_", "encoder_"):
+                    raise
+                self.left_out.append(f"{reason}, {gap}.")
+        return packed
+
+    def _module(self, module: nn.Module, place: Place) -> dict[str, Any]:
+        if id(module) in self._modules:
+            return {"is": "same", "as": self._modules[id(module)]}
+        known = all(type(part) in MODULES.values() for part in module.modules())
+        packed = self._parts(module, place) if known else self._network(module, place)
+        self._modules[id(module)] = dotted(place)
+        return packed
+
+    def _parts(self, module: nn.Module, place: Place) -> dict[str, Any]:
+        """Take a module of a known class apart."""
+
+        def pack(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: self(each, (*place, name)) for name, each in values.items()}
+
+        own = {k: v for k, v in vars(module).items() if k not in MODULE_STATE}
+        return {
+            "is": type(module).__name__,
+            "training": module.training,
+            "attributes": pack(own),
+            "parameters": pack(dict(module.named_parameters(recurse=False))),
+            "buffers": pack(dict(module.named_buffers(recurse=False))),
+            "parts": {
+                name: self._parts(part, (*place, name))
+                for name, part in module.named_children()
+            },
+        }
+
+    def _network(self, module: nn.Module, place: Place) -> dict[str, Any]:
+        """Keep a network's weights, and how it is made, if that is known."""
+        if not is_network_place(place):
+            raise NotStorableError(f"{dotted(place)}, {_describe(module)}")
+        return {
+            "is": "network",
+            "class": type(module).__name__,
+            "recipe": self._recipe(module, place),
+            "encoder": encoder_number(place),
+            "weights": self._keep_weights(module, place),
+            "training": [
+                name for name, part in module.named_modules() if part.training
+            ],
+            "fingerprint": fingerprint(module),
+        }
+
+    def _recipe(self, module: nn.Module, place: Place) -> Any:
+        """Return how a network is made; None where nobody knows."""
+        recipe = recipe_of(module)
+        if recipe is None:
+            return None
+        with isolated_rng(0):
+            made = recipe.build()
+        # it may have been changed since, or made by settings that are left out
+        if str(made) != str(module) or describe_misfit(
+            module.state_dict(), made.state_dict()
+        ):
+            return None
+        try:
+            return self(recipe, place)
+        except NotStorableError:  # a class among the settings, say
+            return None
+
+    def _keep_weights(self, module: nn.Module, place: Place) -> str:
+        """Keep the weights, those of equal networks once; return their name."""
+        state = module.state_dict()
+        digest = blake2b(digest_size=16)
+        for name, value in state.items():
+            if not isinstance(value, Tensor):
+                raise NotStorableError(
+                    f"{dotted(place)}, a {type(module).__name__} whose state is more "
+                    f"than tensors ({name})"
+                )
+            state[name] = value = value.detach().cpu().contiguous()
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.flatten().view(torch.uint8).numpy().data)
+        name = self._weights.setdefault(digest.hexdigest(), dotted(place))
+        if name == dotted(place):
+            file = self.tensors.setdefault(BACKBONES, {})
+            file |= {f"{name}:{key}": value for key, value in state.items()}
+        return name
+
+    def _own(self, value: Any, place: Place) -> dict[str, Any]:
+        """Note that here stands an encoder, or a function, of the user's own."""
+        if not is_network_place(place):
+            raise NotStorableError(f"{dotted(place)}, {_describe(value)}")
+        return {
+            "is": "own",
+            "class": getattr(value, "__name__", type(value).__name__),
+            "what": "encoder" if isinstance(value, Encoder) else "function",
+            "encoder": encoder_number(place),
+        }
+
+
+def _describe(value: Any) -> str:
+    """Say what a value is, without its address."""
+    name = getattr(value, "__qualname__", None)
+    return f"the function {name}" if name else f"a {type(value).__qualname__}"

@@ -1,0 +1,368 @@
+"""Clusters as people correct them: named, merged, and images moved between them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from sklearn_scan.results.label_table import LabelTable, name_cluster, read_labels
+from sklearn_scan.training.heads import MergedClusters
+
+__all__ = ["Edits", "read_edits", "relabel"]
+
+FORMAT, VERSION = "sklearn-scan-edits", 1
+
+_LAST_DIGIT = 1e-4  # of confidences as they are written
+
+Clusterer = TypeVar("Clusterer")
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What is to be changed of a clustering; all numbers are those of before.
+
+    Parameters
+    ----------
+    names : mapping of int to str
+        The new names of clusters.
+    merged : mapping of int to int
+        Clusters, and those that they become a part of.
+    moved : mapping of int to int
+        Rows of images, and the clusters that these belong to.
+    """
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)
+    moved: Mapping[int, int] = field(default_factory=dict)
+
+
+def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clusterer:
+    """Name clusters, merge them and move images between them.
+
+    Parameters
+    ----------
+    clusterer : fitted clusterer
+        Which stays as it is.
+    edits : Edits or path
+        What to change, or what a report has downloaded: its `edits.json`, or its
+        `labels.csv`, edited further or not (see `read_edits`).
+
+    Returns
+    -------
+    clusterer
+        A changed copy, which predicts merged clusters too: their probabilities are
+        summed. Clusters are renumbered without gaps, in their old order, and so are
+        the names of those that nobody has named. Images that
+        were moved are so in `labels_` only, while `probabilities_` remain the model's.
+
+    Raises
+    ------
+    ValueError
+        If the edits are of another clustering, or name clusters or images that are not
+        there.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_scan import SCANClusterer, relabel
+    >>> from sklearn_scan.results.relabeling import Edits
+    >>> X = load_digits().data[:300]
+    >>> clusterer = SCANClusterer(n_clusters=10, random_state=0).fit(X)
+    >>> fewer = relabel(clusterer, Edits(names={0: "zeros"}, merged={9: 3}))
+    >>> fewer.n_clusters_, fewer.cluster_names_[0], fewer.predict_proba(X).shape
+    (9, 'zeros', (300, 9))
+    """
+    check_is_fitted(clusterer)
+    old: Any = clusterer
+    if not isinstance(edits, Edits):
+        edits = read_edits(edits, LabelTable.of(old))
+    names = list(old.cluster_names_)
+    groups = _number_groups(edits.merged, len(names))
+    for cluster, name in edits.names.items():
+        _check_cluster(cluster, len(names))
+        names[cluster] = _check_name(name)
+    survivors = [c for c in range(len(names)) if c not in edits.merged]
+    new = copy.copy(old)
+    new.module_ = _merge(old.module_, groups)
+    new.n_clusters_ = len(survivors)
+    new.classes_ = np.arange(len(survivors))
+    new.cluster_names_ = [
+        name_cluster(number)
+        if names[cluster] == name_cluster(cluster)
+        else names[cluster]
+        for number, cluster in enumerate(survivors)
+    ]
+    new.probabilities_ = new._probabilities(old.embedding_)
+    new.confident_ = new.probabilities_.max(axis=1) > new.confidence_threshold
+    new.labels_ = _move(old.labels_, edits.moved, groups)
+    return new
+
+
+def _merge(module: nn.Sequential, groups: NDArray[np.int64]) -> nn.Sequential:
+    """Return the module with its clusters merged; of one merged before, once more."""
+    parts = list(copy.deepcopy(module))
+    if len(groups) == groups.max() + 1:
+        return nn.Sequential(*parts)
+    into = torch.from_numpy(groups)
+    if isinstance(last := parts[-1], MergedClusters):
+        into = into[last.groups]
+        parts.pop()
+    return nn.Sequential(*parts, MergedClusters(into)).eval()
+
+
+def _number_groups(merged: Mapping[int, int], n_clusters: int) -> NDArray[np.int64]:
+    """Return the new number of each cluster."""
+    roots = np.arange(n_clusters)
+    for cluster in merged:
+        _check_cluster(cluster, n_clusters)
+        root, seen = cluster, {cluster}
+        while root in merged:
+            root = merged[root]
+            if root in seen:
+                raise ValueError(f"Cluster {cluster} is merged into itself.")
+            seen.add(root)
+        _check_cluster(root, n_clusters)
+        roots[cluster] = root
+    return np.unique(roots, return_inverse=True)[1]
+
+
+def _move(
+    labels: NDArray[np.int64], moved: Mapping[int, int], groups: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the labels in the new numbers, with images moved."""
+    new = np.where(labels >= 0, groups[labels], -1)
+    for row, cluster in moved.items():
+        _check_cluster(cluster, len(groups))
+        if not 0 <= row < len(labels):
+            raise ValueError(f"There is no image {row}: there are {len(labels)}.")
+        if labels[row] < 0:
+            raise ValueError(f"Image {row} cannot be read, and is of no cluster.")
+        new[row] = groups[cluster]
+    return new
+
+
+def _check_cluster(cluster: int, n_clusters: int) -> None:
+    if not 0 <= cluster < n_clusters:
+        raise ValueError(
+            f"There is no cluster {cluster}: they are numbered 0 to {n_clusters - 1}."
+        )
+
+
+def _check_name(name: Any) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"The name of a cluster must be a text; got {name!r}.")
+    return name.strip()
+
+
+def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
+    """Read what a report has downloaded.
+
+    Parameters
+    ----------
+    path : path
+        `edits.json`; or a `labels.csv`, in any order of rows. A label there is the
+        cluster whose name it bears, or else the one that most of its images were in;
+        a cluster that no label is any more is merged into what most of its images
+        are. So all images of a cluster moved, or an empty one named or merged, is
+        known from `edits.json` alone.
+    table : LabelTable
+        Of the clustering that is to be changed.
+
+    Returns
+    -------
+    Edits
+
+    Raises
+    ------
+    ValueError
+        If the file is neither, or of another clustering.
+    """
+    if Path(path).suffix.lower() == ".json":
+        return _read_json(Path(path), table)
+    return _compare(_match_rows(read_labels(path), table, path), table)
+
+
+def _match_rows(
+    rows: list[dict[str, str]], table: LabelTable, path: str | os.PathLike[str]
+) -> list[dict[str, str]]:
+    """Return the rows in the order of the table, if they are of its images.
+
+    Spreadsheets sort rows, and write numbers in ways of their own.
+    """
+    paths = list(table.paths)
+    if [row["path"] for row in rows] != paths:
+        by_path = {row["path"]: row for row in rows}
+        if len(rows) != len(paths) or set(by_path) != set(paths):
+            n_missing = len(set(paths) - set(by_path))
+            raise ValueError(
+                f"{os.fspath(path)!r} has {len(rows)} rows for the {len(paths)} images "
+                f"of this run, of which {n_missing} are not among them: it is of "
+                "another run, or rows were lost or doubled."
+            )
+        rows = [by_path[name] for name in paths]
+    theirs = np.array([_read_number(row["confidence"]) for row in rows])
+    own = np.array([_read_number(text) for text in table.confidence_texts])
+    if not np.allclose(theirs, own, rtol=0, atol=_LAST_DIGIT / 2, equal_nan=True):
+        raise ValueError(_of_another_run(path))
+    return rows
+
+
+def _read_number(text: str) -> float:
+    """Return the number, in any country's writing; NaN for what is none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return float("nan")
+
+
+def _of_another_run(path: str | os.PathLike[str]) -> str:
+    return (
+        f"{os.fspath(path)!r} is of another run, or of this one before it was changed: "
+        "its images, or how sure it is of them, are not those that are here. Correct "
+        "the report as it is now."
+    )
+
+
+def _read_json(path: Path, table: LabelTable) -> Edits:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError
+        version, run = int(content["version"]), content["run"]
+        edits = Edits(
+            names={int(c): name for c, name in content["names"].items()},
+            merged={int(c): int(into) for c, into in content["merged"].items()},
+            moved={int(row): int(c) for row, c in content["moved"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} is not the edits.json of a report, or is damaged."
+        ) from error
+    if version > VERSION:
+        raise ValueError(f"{os.fspath(path)!r} is of a newer sklearn_scan: upgrade it.")
+    if run != table.run:
+        raise ValueError(_of_another_run(path))
+    return edits
+
+
+def _compare(rows: list[dict[str, str]], table: LabelTable) -> Edits:
+    """Return what turns the table into these rows."""
+    labels = np.array([_read_label(row["label"]) for row in rows])
+    n_clusters = len(table.cluster_names)
+    odd = np.flatnonzero((labels < 0) != (table.labels < 0))
+    if len(odd):
+        raise ValueError(
+            f"{rows[odd[0]]['path']!r} has the label {labels[odd[0]]}, and had "
+            f"{table.labels[odd[0]]}: -1 is for images that cannot be read."
+        )
+    names = _read_names(rows, labels, table)
+    roots = _find_roots(table, labels, names)
+    merged = _find_merged(table.labels, labels, roots, n_clusters)
+    return Edits(
+        names={
+            roots[label]: name
+            for label, name in names.items()
+            if name != table.cluster_names[roots[label]]
+        },
+        merged=merged,
+        moved={
+            row: roots[label]
+            for row, (old, label) in enumerate(
+                zip(table.labels.tolist(), labels.tolist(), strict=True)
+            )
+            if old >= 0 and merged.get(old, old) != roots[label]
+        },
+    )
+
+
+def _read_label(text: str) -> int:
+    number = _read_number(text)
+    if not number.is_integer():
+        raise ValueError(f"A label must be a whole number; got {text!r}.")
+    return int(number)
+
+
+def _read_names(
+    rows: list[dict[str, str]], labels: NDArray[np.int64], table: LabelTable
+) -> dict[int, str]:
+    """Return the name of each label."""
+    found: dict[int, dict[str, bool]] = {}  # whether a name is more than left standing
+    before = zip(table.labels.tolist(), table.names, strict=True)
+    for row, label, old in zip(rows, labels.tolist(), before, strict=True):
+        if label >= 0:  # others cannot be read
+            of_label = found.setdefault(label, {})
+            # who moves an image by its label may leave the name as it was
+            counts = label == old[0] or row["name"] != old[1]
+            of_label[row["name"]] = of_label.get(row["name"], False) or counts
+    return {label: _choose_name(label, names) for label, names in sorted(found.items())}
+
+
+def _choose_name(label: int, names: Mapping[str, bool]) -> str:
+    chosen = [name for name, counts in names.items() if counts] or list(names)
+    if not all(chosen):
+        raise ValueError(f"Label {label} has an empty name.")
+    if len(chosen) > 1:
+        raise ValueError(
+            f"Label {label} has two names, {chosen[0]!r} and {chosen[1]!r}: give all "
+            "its images one name."
+        )
+    return chosen[0]
+
+
+def _find_roots(
+    table: LabelTable, labels: NDArray[np.int64], names: Mapping[int, str]
+) -> dict[int, int]:
+    """Return which cluster of before each label is."""
+    if np.array_equal(labels, table.labels):  # names alone are changed, if anything
+        return {label: label for label in names}
+    old_names = list(table.cluster_names)
+    roots = {
+        label: old_names.index(name)
+        for label, name in names.items()
+        if old_names.count(name) == 1 and list(names.values()).count(name) == 1
+    }
+    for label in names:
+        if label in roots:
+            continue
+        sizes = np.bincount(table.labels[labels == label], minlength=len(old_names))
+        sizes[list(roots.values())] = 0
+        if not sizes.any():
+            raise ValueError(
+                f"Label {label} is none of the clusters: images may be moved to "
+                "clusters that there are, and clusters named or merged as a whole."
+            )
+        # clusters keep their order: of several that were merged, the one between
+        low = max((r for known, r in roots.items() if known < label), default=-1)
+        high = min(
+            (r for known, r in roots.items() if known > label), default=len(sizes)
+        )
+        between = np.zeros_like(sizes)
+        between[low + 1 : high] = sizes[low + 1 : high]
+        roots[label] = int((between if between.any() else sizes).argmax())
+    return roots
+
+
+def _find_merged(
+    before: NDArray[np.int64],
+    after: NDArray[np.int64],
+    roots: Mapping[int, int],
+    n_clusters: int,
+) -> dict[int, int]:
+    """Return the clusters that no label is any more, and what they are a part of."""
+    merged = {}
+    for cluster in set(range(n_clusters)) - set(roots.values()):
+        now = after[before == cluster]
+        if len(now):  # an empty one stays
+            merged[cluster] = roots[int(np.bincount(now).argmax())]
+    return merged

@@ -1,0 +1,37 @@
+"""Clusters that people have made one of."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MergedClusters(nn.Module):
+    """Make one cluster of several: the probability of either is their sum.
+
+    Parameters
+    ----------
+    groups : Tensor of int64, shape (n_clusters,)
+        The number that each cluster has afterwards, from 0 without gaps.
+
+    Examples
+    --------
+    >>> import torch
+    >>> logits = torch.tensor([[[0.2, 0.3, 0.5]]]).log()
+    >>> MergedClusters(torch.tensor([0, 1, 0]))(logits).softmax(dim=2)
+    tensor([[[0.7000, 0.3000]]])
+    """
+
+    groups: Tensor
+
+    def __init__(self, groups: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("groups", groups)
+        # a number of its own: where a network is exported, values cannot be asked for
+        self.n_groups = int(groups.max()) + 1
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return the logits (n_heads, b, n_groups) of groups of clusters."""
+        # (n_clusters, n_groups)
+        membership = F.one_hot(self.groups, self.n_groups).to(logits.dtype)
+        return (logits.softmax(dim=2) @ membership).log()

@@ -1,0 +1,22 @@
+"""Losses, one a file, behind one seam: `Objective`."""
+
+from sklearn_scan.training.objectives._base import Objective, PairObjective
+from sklearn_scan.training.objectives._contrastive_loss import ContrastiveLoss
+from sklearn_scan.training.objectives._memory_bank_loss import MemoryBankLoss
+from sklearn_scan.training.objectives._queue_loss import QueueLoss
+from sklearn_scan.training.objectives._rotation_loss import RotationLoss
+from sklearn_scan.training.objectives._scan_loss import ScanLoss
+from sklearn_scan.training.objectives._self_label_loss import SelfLabelLoss
+from sklearn_scan.training.objectives._temi_loss import TemiLoss
+
+__all__ = [
+    "ContrastiveLoss",
+    "MemoryBankLoss",
+    "Objective",
+    "PairObjective",
+    "QueueLoss",
+    "RotationLoss",
+    "ScanLoss",
+    "SelfLabelLoss",
+    "TemiLoss",
+]

@@ -1,0 +1,96 @@
+"""Noise-contrastive estimation against a memory bank (Wu et al., 2018, section 3.2)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sklearn_scan.training.objectives._base import Objective, Terms
+
+
+class MemoryBankLoss(Objective):
+    r"""A view is told from noise by the place of its image in a memory bank.
+
+    With :math:`P(i|v) = \exp(v^T f_i / \tau) / Z` for the place :math:`f_i` of image
+    :math:`i` among :math:`n`, and :math:`m` places drawn at random,
+
+    .. math:: h(i, v) = \frac{P(i|v)}{P(i|v) + m/n} \qquad
+              L = -\log h(i, v) - \sum_{j=1}^m \log(1 - h(j, v))
+
+    The noise is drawn once for all views of a batch, so that it is compared in one
+    matrix product, and :math:`Z` is estimated from it, as a constant. (The paper
+    estimates it from the first batch and keeps it. While the bank is still random that
+    is far too small, and small sets do not recover from it.)
+
+    Parameters
+    ----------
+    n_samples, n_outputs : int
+        The images, and the size of the projections.
+    n_negatives : int
+        The places drawn, m.
+    temperature : float
+        The :math:`\tau` that divides the cosine similarities.
+    momentum : float
+        The share of itself that a place keeps when its image is seen.
+    generator : torch.Generator
+        Draws the first places, and the noise.
+
+    References
+    ----------
+    .. [1] Z. Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+       Discrimination", CVPR 2018, arXiv:1805.01978, equations 4, 6 and 7.
+    """
+
+    bank: Tensor
+
+    def __init__(
+        self,
+        n_samples: int,
+        n_outputs: int,
+        *,
+        n_negatives: int,
+        temperature: float,
+        momentum: float,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.n_negatives = n_negatives
+        self.temperature = temperature
+        self.momentum = momentum
+        self.generator = generator
+        start = torch.randn(n_samples, n_outputs, generator=generator)
+        self.register_buffer("bank", F.normalize(start, dim=1))
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Terms:
+        """Return the mean loss of the views of images number `targets`."""
+        views = F.normalize(outputs, dim=-1)  # (h, b, d)
+        places = self.bank[targets]  # (b, d)
+        drawn = self._draw().to(self.bank.device, non_blocking=True)
+        noise = self.bank[drawn]  # (m, d)
+        of_image = (views * places).sum(dim=-1) / self.temperature  # (h, b)
+        of_noise = views @ noise.T / self.temperature  # (h, b, m)
+        # Z = n * mean, so the logarithm of Z m / n, beyond which h is over a half, is
+        # that of a sum over the noise
+        shift = of_noise.detach().flatten(1).logsumexp(dim=1) - math.log(views.shape[1])
+        shift = shift.unsqueeze(1)
+        told = F.softplus(shift - of_image)
+        fooled = F.softplus(of_noise - shift.unsqueeze(2)).sum(dim=-1)
+        return {"image": told.mean(dim=1), "noise": fooled.mean(dim=1)}
+
+    def value_and_gradient(
+        self, outputs: Tensor, targets: Tensor
+    ) -> tuple[Terms, Tensor]:
+        """Return the terms and their gradient; then move the images' places."""
+        terms, gradient = super().value_and_gradient(outputs, targets)
+        seen = F.normalize(outputs[0], dim=1)
+        moved = torch.lerp(seen, self.bank[targets], self.momentum)
+        self.bank[targets] = F.normalize(moved, dim=1)
+        return terms, gradient
+
+    def _draw(self) -> Tensor:
+        return torch.randint(
+            len(self.bank), (self.n_negatives,), generator=self.generator
+        )

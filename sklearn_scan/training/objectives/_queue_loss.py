@@ -1,0 +1,65 @@
+"""The contrast of a view with a queue of past ones (He et al., 2020, equation 1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sklearn_scan.training.objectives._base import PairObjective, Terms
+
+
+class QueueLoss(PairObjective):
+    """An anchor attracts its partner and repels the partners of past batches.
+
+    Parameters
+    ----------
+    n_outputs : int
+        The size of the projections.
+    queue_size : int
+        How many partners are remembered. The queue starts from random ones.
+    temperature : float
+        Divides the cosine similarities.
+    generator : torch.Generator
+        Draws the first queue.
+
+    References
+    ----------
+    .. [1] K. He et al., "Momentum Contrast for Unsupervised Visual Representation
+       Learning" (MoCo), CVPR 2020, arXiv:1911.05722.
+    """
+
+    queue: Tensor
+
+    def __init__(
+        self,
+        n_outputs: int,
+        queue_size: int,
+        temperature: float = 0.2,
+        *,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.temperature = temperature
+        start = torch.randn(queue_size, n_outputs, generator=generator)
+        self.register_buffer("queue", F.normalize(start, dim=1))
+        self._oldest = 0
+
+    def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
+        """Return the mean cross-entropy over the anchors."""
+        anchor, partner = F.normalize(anchor, dim=-1), F.normalize(partner, dim=-1)
+        attraction = (anchor * partner).sum(dim=-1, keepdim=True)  # (h, b, 1)
+        repulsion = anchor @ self.queue.T  # (h, b, queue)
+        logits = torch.cat([attraction, repulsion], dim=-1) / self.temperature
+        return {"contrastive": (logits.logsumexp(-1) - logits[..., 0]).mean(dim=1)}
+
+    def value_and_gradient(
+        self, outputs: Tensor, targets: Tensor
+    ) -> tuple[Terms, Tensor]:
+        """Return the terms and their gradient; then take the partners in."""
+        terms, gradient = super().value_and_gradient(outputs, targets)
+        partners = F.normalize(outputs[0].chunk(2)[1], dim=1)[: len(self.queue)]
+        places = torch.arange(len(partners), device=self.queue.device) + self._oldest
+        self.queue[places % len(self.queue)] = partners
+        self._oldest = (self._oldest + len(partners)) % len(self.queue)
+        return terms, gradient
