@@ -15,9 +15,9 @@ from sklearn_scan import load
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._photos import find_files
 from sklearn_scan.cli._run_folder import RunFolder, find_model
-from sklearn_scan.core.gaps import readable_rows
+from sklearn_scan.core.features import center_blocks
+from sklearn_scan.results.clustering import features_of
 from sklearn_scan.results.label_table import LabelTable
-from sklearn_scan.training.heads import center_spaces
 
 
 @click.command("neighbors")
@@ -66,11 +66,12 @@ def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
 
 def _similarities(clusterer: Any, query: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the cosine of each photo with the query, about the mean as in mining."""
-    rows = readable_rows(clusterer.embedding_)
-    embedding = torch.from_numpy(np.vstack([clusterer.embedding_[rows], query]))
-    unit = F.normalize(center_spaces(embedding, clusterer.space_dims_), dim=1)
+    features = features_of(clusterer)
+    known = features.known().array
+    embedding = torch.from_numpy(np.vstack([known, query]))
+    unit = F.normalize(center_blocks(embedding, features.dims), dim=1)
     similarities = np.full(len(clusterer.labels_), -2, dtype=np.float32)
-    similarities[rows] = (unit[:-1] @ unit[-1]).numpy()
+    similarities[features.readable] = (unit[:-1] @ unit[-1]).numpy()
     return similarities
 
 

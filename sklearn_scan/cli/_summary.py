@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan.cli._console import count
-from sklearn_scan.core.gaps import cluster_sizes
+from sklearn_scan.core.labels import cluster_sizes
 from sklearn_scan.encoders import name_encoder
 from sklearn_scan.metrics import ClusteringReport, clustering_report
 

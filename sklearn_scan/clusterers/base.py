@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from abc import ABC
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -21,12 +21,8 @@ from sklearn_scan.clusterers.pace import StagesMixin
 from sklearn_scan.clusterers.prediction import PredictionMixin, check_has_neighbors
 from sklearn_scan.clusterers.reading import Features, image_names
 from sklearn_scan.core.device import isolated_rng, kept_heap, resolve_device
-from sklearn_scan.core.gaps import (
-    cluster_sizes,
-    most_probable,
-    readable_rows,
-    take_rows,
-)
+from sklearn_scan.core.gaps import readable_rows, take_rows
+from sklearn_scan.core.labels import cluster_sizes, most_probable
 from sklearn_scan.core.mapped_rows import MappedRows, Rows, is_mapped
 from sklearn_scan.core.validation import check_count, check_option, is_auto
 from sklearn_scan.encoders import check_settings
@@ -35,7 +31,7 @@ from sklearn_scan.model_selection import ClusterNumberCurve, estimate_n_clusters
 from sklearn_scan.neighbors import METHODS, NeighborGraph, check_faiss
 from sklearn_scan.neighbors._given import among_readable, check_given
 from sklearn_scan.results.label_table import name_cluster
-from sklearn_scan.training.heads import Heads, Standardize, make_scaler
+from sklearn_scan.training.heads import Heads, Scaler, Standardize, make_scaler
 
 
 class BaseImageClusterer(
@@ -52,7 +48,7 @@ class BaseImageClusterer(
     """
 
     random_state: Any
-    _make_scaler = staticmethod(Standardize.from_features)
+    _make_scaler: Callable[[Rows], Scaler] = staticmethod(Standardize.from_features)
     _empty_hint: str  # what to try where clusters stay empty
 
     def fit(
@@ -124,7 +120,7 @@ class BaseImageClusterer(
         rows = take_rows(self.embedding_, readable)
         self._choose_n_clusters(rows, heads_seed)
         embedding = _to_learn_from(rows, resolve_device(self.device))
-        scaler = make_scaler(self._make_scaler, embedding, self.space_dims_)
+        scaler = make_scaler(self._make_scaler, embedding, self.embedding_dims_)
         with self._timed("mine"):
             neighbors = self._find(neighbors, readable, embedding, heads_seed)
         trunk = self._make_trunk(data, readable, embedding, scaler)

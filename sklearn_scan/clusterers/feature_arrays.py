@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-__all__ = ["are_tables", "holds_spaces", "stack_spaces"]
+__all__ = ["are_tables", "holds_feature_arrays", "stack_feature_arrays"]
 
 
-def holds_spaces(X: Any) -> bool:
+def holds_feature_arrays(X: Any) -> bool:
     """Tell several feature arrays of the same samples from a list of grey images.
 
     A tuple of 2-D arrays, or a list of such that are floats of different widths, holds
@@ -33,9 +33,9 @@ def holds_spaces(X: Any) -> bool:
     --------
     >>> import numpy as np
     >>> pixels, colors = np.zeros((50, 64)), np.zeros((50, 3))
-    >>> holds_spaces([pixels, colors])
+    >>> holds_feature_arrays([pixels, colors])
     True
-    >>> holds_spaces([np.zeros((28, 28))] * 2)
+    >>> holds_feature_arrays([np.zeros((28, 28))] * 2)
     False
     """
     if not are_tables(X):
@@ -57,7 +57,7 @@ def are_tables(X: Any) -> bool:
     )
 
 
-def stack_spaces(
+def stack_feature_arrays(
     X: Sequence[Any], dims: tuple[int, ...] | None = None
 ) -> tuple[NDArray[np.float32], tuple[int, ...]]:
     """Check feature arrays and put them side by side.

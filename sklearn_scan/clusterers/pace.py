@@ -18,7 +18,7 @@ from sklearn_scan.core.mapped_rows import Rows, through
 from sklearn_scan.core.validation import check_count, check_real, is_auto
 from sklearn_scan.images import ImageSource
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.training.heads import Heads, Standardize
+from sklearn_scan.training.heads import Heads, Scaler
 from sklearn_scan.training.loop import Record, count_batches
 
 # Samples to look at, in all passes over very many of them.
@@ -94,10 +94,10 @@ class StagesMixin(ImageInputMixin):
         data: Features | ImageSource,
         readable: NDArray[Any],
         embedding: Rows,
-        scaler: Standardize,
+        scaler: Scaler,
     ) -> Trunk:
         """Return what the heads are trained on."""
-        return FeatureTrunk(through(scaler, embedding), scaler.space_dims, scaler.std)
+        return FeatureTrunk(through(scaler, embedding), scaler.dims, scaler.scale)
 
     def _note(self, trained: TrainedHeads) -> None:
         self.head_losses_ = trained.losses.cpu().numpy()
@@ -157,7 +157,7 @@ def choose_pace(
     if isinstance(learning_rate, str):
         n_steps = n_epochs * count_batches(len(trunk.samples), batch_size)
         learning_rate = usual.learning_rate or suggest_learning_rate(
-            min(trunk.space_dims),
+            min(trunk.dims),
             n_steps,  # that the narrowest comes to a decision
         )
     return Pace(n_epochs, batch_size, learning_rate)

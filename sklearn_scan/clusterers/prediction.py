@@ -16,7 +16,9 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import nn
 
 from sklearn_scan.clusterers.reading import Features, ImageInputMixin
-from sklearn_scan.core.gaps import most_probable, readable_rows, take_rows
+from sklearn_scan.core.features import center_blocks
+from sklearn_scan.core.gaps import readable_rows, take_rows
+from sklearn_scan.core.labels import most_probable
 from sklearn_scan.core.mapped_rows import (
     MappedRows,
     Rows,
@@ -30,7 +32,6 @@ from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 from sklearn_scan.results.label_table import COLUMNS, LabelTable
 from sklearn_scan.results.onnx import write_onnx
 from sklearn_scan.results.standalone import StandaloneModel
-from sklearn_scan.training.heads import center_spaces
 
 _ROWS = 2**14  # of an embedding, at once
 
@@ -196,7 +197,7 @@ class PredictionMixin(
         check_is_fitted(self)
         networks = None if self.encoder_ is None else self.encoder_.networks()
         return StandaloneModel(
-            self.module_, self.space_dims_, networks, self.cluster_names_
+            self.module_, self.embedding_dims_, networks, self.cluster_names_
         )
 
     def to_onnx(self, path: str | Path) -> None:
@@ -255,9 +256,9 @@ class PredictionMixin(
 
     def _even(self, embedding: Features) -> Features:
         """Return what scores are of: several spaces with equal weight."""
-        if len(self.space_dims_) == 1:
+        if len(self.embedding_dims_) == 1:
             return embedding
-        return center_spaces(read_rows(embedding), self.space_dims_).numpy()
+        return center_blocks(read_rows(embedding), self.embedding_dims_).numpy()
 
     def _mine(self, embedding: Rows, seed: int) -> NeighborGraph:
         """Find the neighbours of each sample among all of them."""
@@ -270,9 +271,9 @@ class PredictionMixin(
                 stacklevel=3,
             )
         # Angles about the mean: embeddings share a direction that tells nothing apart.
-        one_space = len(self.space_dims_) == 1
+        one_space = len(self.embedding_dims_) == 1
         if not (one_space or isinstance(embedding, MappedRows)):
-            embedding = center_spaces(embedding, self.space_dims_)
+            embedding = center_blocks(embedding, self.embedding_dims_)
         return mine_neighbors(
             embedding.array if isinstance(embedding, MappedRows) else embedding,
             min(self.n_neighbors, most),

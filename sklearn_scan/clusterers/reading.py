@@ -15,8 +15,8 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_scan.clusterers.feature_arrays import (
     are_tables,
-    holds_spaces,
-    stack_spaces,
+    holds_feature_arrays,
+    stack_feature_arrays,
 )
 from sklearn_scan.core.mapped_rows import is_mapped
 from sklearn_scan.core.rows import check_finite_rows
@@ -51,7 +51,7 @@ class ImageInputMixin:
 
     encoder_: Encoder | None
     embedding_: Features
-    space_dims_: tuple[int, ...]
+    embedding_dims_: tuple[int, ...]
     _takes: str  # what X holds
     _float_range: float | None
 
@@ -84,7 +84,7 @@ class ImageInputMixin:
 
     def _kind(self, X: Any) -> str:
         """Say what the X of a fit holds; with an encoder given, lists are of images."""
-        if not self._has_encoder and holds_spaces(X):
+        if not self._has_encoder and holds_feature_arrays(X):
             return _SPACES
         return _IMAGES if is_image_input(X) else _FEATURES
 
@@ -96,7 +96,7 @@ class ImageInputMixin:
         if self._takes == _FEATURES:
             features = self._read_features(X, reset=reset)
             if reset:
-                self.space_dims_ = (features.shape[1],)
+                self.embedding_dims_ = (features.shape[1],)
             return features
         source = as_image_source(X, float_range=None if reset else self._float_range)
         if reset:
@@ -131,9 +131,11 @@ class ImageInputMixin:
             )
 
     def _read_spaces(self, X: Any, *, reset: bool) -> Features:
-        features, dims = stack_spaces(X, None if reset else self.space_dims_)
+        features, dims = stack_feature_arrays(
+            X, None if reset else self.embedding_dims_
+        )
         if reset:
-            self.space_dims_ = dims
+            self.embedding_dims_ = dims
             self.n_features_in_ = sum(dims)
         return features
 
@@ -157,9 +159,9 @@ class ImageInputMixin:
             return np.full((len(data), self.embedding_.shape[1]), np.nan, np.float32)
         check_embedding(embedding, len(self.encoder_.bad_images_))
         if fit:
-            self.space_dims_ = (embedding.shape[1],)
+            self.embedding_dims_ = (embedding.shape[1],)
             if isinstance(self.encoder_, EncoderList):
-                self.space_dims_ = self.encoder_.space_dims_
+                self.embedding_dims_ = self.encoder_.embedding_dims_
         return embedding
 
     def __sklearn_tags__(self) -> Tags:

@@ -139,7 +139,7 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         The embedding of the samples, by the backbone as it is after training; NaN for
         an image that cannot be read. Where X was features in a memmap, that memmap:
         its file must stay.
-    space_dims_ : tuple of int
+    embedding_dims_ : tuple of int
         The size of each encoder's embedding, or of each feature array; they lie side by
         side in `embedding_`.
     encoder_ : Encoder or None

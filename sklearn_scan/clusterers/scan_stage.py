@@ -26,7 +26,7 @@ from sklearn_scan.images import BadImages, ImageSource, load_pixels
 from sklearn_scan.images.augment import default_strong_views
 from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.training.heads import Heads, Standardize, count_shares, label_all
+from sklearn_scan.training.heads import Heads, Scaler, count_shares, label_all
 from sklearn_scan.training.objectives import ScanLoss
 
 # Heads on features as they are, which take seconds: twelve partitions, each followed at
@@ -174,7 +174,7 @@ class ScanStageMixin(StagesMixin):
         data: Features | ImageSource,
         readable: NDArray[Any],
         embedding: Rows,
-        scaler: Standardize,
+        scaler: Scaler,
     ) -> Trunk:
         """Return what the heads are trained on."""
         if not (self._trains_backbone and isinstance(data, ImageSource)):
@@ -231,7 +231,7 @@ class ScanStageMixin(StagesMixin):
         self, trunk: Trunk, neighbors: NeighborGraph, seed: int, stage: str
     ) -> TrainedHeads:
         """Train heads on the features of a trunk as they now are."""
-        features = FeatureTrunk(trunk.features(), trunk.space_dims, trunk.scale)
+        features = FeatureTrunk(trunk.features(), trunk.dims, trunk.scale)
         usual = Usual(_count_head_epochs(len(features.samples)), 512, None)
         if trunk.is_trained:  # whose training the user's pace is for
             pace = choose_pace(features, usual)

@@ -131,7 +131,7 @@ class TEMIClusterer(BaseImageClusterer):
     embedding_ : ndarray of float32, shape (n, embed_dim)
         The embedding of the samples; NaN for an image that cannot be read. Where X was
         features in a memmap, that memmap: its file must stay.
-    space_dims_ : tuple of int
+    embedding_dims_ : tuple of int
         The size of each encoder's embedding, or of each feature array; they lie side by
         side in `embedding_`.
     encoder_ : Encoder or None
@@ -262,7 +262,7 @@ class TEMIClusterer(BaseImageClusterer):
             trunk.samples,
             neighbors,
             TemiLoss(self.n_heads, self.n_clusters_, self.beta).to(trunk.device),
-            space_dims=trunk.space_dims,
+            dims=trunk.dims,
             temperature=self.temperature,
             **pace._asdict(),
             teacher_momentum=momentum,

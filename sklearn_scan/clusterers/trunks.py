@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sklearn_scan.core.device import autocast, place, to_compute
 from sklearn_scan.core.mapped_rows import Rows
 from sklearn_scan.encoders import Preprocessing
-from sklearn_scan.training.heads import Standardize
+from sklearn_scan.training.heads import Scaler
 from sklearn_scan.training.loop import View, unchanged
 
 __all__ = ["BackboneTrunk", "FeatureTrunk", "Trunk"]
@@ -57,7 +57,7 @@ class Trunk(ABC):
         """The number of features that the heads see."""
 
     @property
-    def space_dims(self) -> tuple[int, ...]:
+    def dims(self) -> tuple[int, ...]:
         """The widths of the feature spaces, which have a head each."""
         return (self.embed_dim,)
 
@@ -73,7 +73,7 @@ class FeatureTrunk(Trunk):
     ----------
     features : Tensor or MappedRows of shape (n, embed_dim)
         Standardised, on the device to train on.
-    space_dims : tuple of int, optional
+    dims : tuple of int, optional
         The widths of the feature spaces, if there are several side by side.
     scale : Tensor of shape (embed_dim,), optional
         What they were divided by.
@@ -82,12 +82,12 @@ class FeatureTrunk(Trunk):
     def __init__(
         self,
         features: Rows,
-        space_dims: tuple[int, ...] | None = None,
+        dims: tuple[int, ...] | None = None,
         scale: Tensor | None = None,
     ) -> None:
         self.samples = features
         self.scale = scale
-        self._space_dims = space_dims
+        self._space_dims = dims
         self.body = nn.Identity()
         self.device = features.device
 
@@ -97,9 +97,9 @@ class FeatureTrunk(Trunk):
         return self.samples.shape[1]
 
     @property
-    def space_dims(self) -> tuple[int, ...]:
+    def dims(self) -> tuple[int, ...]:
         """The widths of the feature spaces."""
-        return self._space_dims or super().space_dims
+        return self._space_dims or super().dims
 
     def features(self) -> Rows:
         """Return the features."""
@@ -116,7 +116,7 @@ class BackboneTrunk(Trunk):
     backbone : nn.Module
         From normalised images (b, 3, h, w) to features (b, embed_dim); trained in
         place.
-    scaler : Standardize
+    scaler : Scaler
         What standardises the features before training; it does not change.
     preprocessing : Preprocessing
         How the backbone's images are normalised.
@@ -134,7 +134,7 @@ class BackboneTrunk(Trunk):
         self,
         images: Tensor,
         backbone: nn.Module,
-        scaler: Standardize,
+        scaler: Scaler,
         preprocessing: Preprocessing,
         *,
         augment: Callable[[Tensor], Tensor],
@@ -146,9 +146,9 @@ class BackboneTrunk(Trunk):
         self.weak_view = preprocessing.view()
         self.strong_view = preprocessing.view(augment, name="strong_views")
         self.device = device
-        self.scale = scaler.std
+        self.scale = scaler.scale
         self._dtype = dtype
-        self._embed_dim = len(scaler.mean)
+        self._embed_dim = sum(scaler.dims)
 
     @property
     def embed_dim(self) -> int:

@@ -25,7 +25,7 @@ class EncoderList(Encoder):
 
     Attributes
     ----------
-    space_dims_ : tuple of int
+    embedding_dims_ : tuple of int
         The size of each encoder's embedding, after `transform`.
     bad_images_ : list of UnreadableImage
         The images that one of them could not read, which have no embedding at all.
@@ -41,7 +41,7 @@ class EncoderList(Encoder):
     >>> encoder = EncoderList([pool(1), pool(2)])
     >>> encoder.transform(np.zeros((5, 32, 32, 3), dtype=np.uint8)).shape
     (5, 15)
-    >>> encoder.space_dims_
+    >>> encoder.embedding_dims_
     (3, 12)
     """
 
@@ -100,8 +100,8 @@ class EncoderList(Encoder):
             with naming(i):
                 spaces.append(embed(encoder, source))
                 check_embedding(spaces[-1], len(encoder.bad_images_))
-        self.space_dims_ = tuple(space.shape[1] for space in spaces)
-        self._n_features_out = sum(self.space_dims_)
+        self.embedding_dims_ = tuple(space.shape[1] for space in spaces)
+        self._n_features_out = sum(self.embedding_dims_)
         by_row = {bad.row: bad for each in self.encoders for bad in each.bad_images_}
         self.bad_images_ = [by_row[row] for row in sorted(by_row)]
         embedding = np.concatenate(spaces, axis=1)

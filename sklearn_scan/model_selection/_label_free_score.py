@@ -12,7 +12,7 @@ from sklearn_scan.core.sampling import count_drawn, draw_rows
 from sklearn_scan.model_selection._head_scores import score_partitions
 from sklearn_scan.model_selection._modularity import count_neighbors
 from sklearn_scan.neighbors import mine_neighbors
-from sklearn_scan.training.heads import MOST_AXES, Standardize, Subspaces
+from sklearn_scan.training.heads import MOST_AXES, PrincipalAxes, Standardize
 
 
 def label_free_score(
@@ -98,5 +98,5 @@ def label_free_score(
 
 def _standardize(embedding: torch.Tensor) -> torch.Tensor:
     features = Standardize.from_features(embedding)(embedding)
-    subspaces = Subspaces.of(features, (features.shape[1],), MOST_AXES)
+    subspaces = PrincipalAxes.of(features, (features.shape[1],), MOST_AXES)
     return subspaces.scaled_to(features).project(features)

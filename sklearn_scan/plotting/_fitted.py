@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.results.clustering import features_of
 from sklearn_scan.results.label_table import name_cluster
 from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
-from sklearn_scan.training.heads import center_embedding
 
 
 def source_of(clusterer: Any, images: Any) -> ImageSource:
@@ -73,4 +73,4 @@ def prototypes_of(clusterer: Any) -> NDArray[np.int64]:
 
 def centered_embedding(clusterer: Any) -> NDArray[np.float32]:
     """Return the embedding about its mean, of several spaces with equal weight."""
-    return center_embedding(clusterer.embedding_, clusterer.space_dims_)
+    return features_of(clusterer).centered()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from sklearn_scan.core.gaps import cluster_sizes
+from sklearn_scan.core.labels import cluster_sizes
 from sklearn_scan.plotting._axes import shorten
 from sklearn_scan.plotting._fitted import prototypes_of, source_of
 from sklearn_scan.plotting._tiles import plot_tiles

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_scan.core.gaps import cluster_sizes
+from sklearn_scan.core.labels import cluster_sizes
 from sklearn_scan.plotting._axes import axes_or_new, write_names
 from sklearn_scan.plotting._colors import MAIN, PALE
 from sklearn_scan.plotting._fitted import short_names

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.report._thumbnails import COLUMNS, Sprites
+from sklearn_scan.results.clustering import features_of
 from sklearn_scan.results.label_table import LabelTable
 from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
-from sklearn_scan.training.heads import center_embedding
 
 __all__ = ["ClusterView", "list_classes", "page_data", "split_paths"]
 
@@ -43,7 +43,7 @@ class ClusterView:
         self.n_clusters = self.probabilities.shape[1]
         self.neighbors: NDArray[np.int64] = estimator.neighbors_.indices
         # several encoders weigh the same, as where neighbours were looked for
-        self.embedding = center_embedding(estimator.embedding_, estimator.space_dims_)
+        self.embedding = features_of(estimator).centered()
         self.members = cluster_members(self.labels, self.probabilities)
         self.prototypes = cluster_prototypes(
             self.embedding, self.probabilities, self.labels

@@ -64,7 +64,7 @@ def _second_stage(estimator: Any) -> str:
 def _name_encoder(estimator: Any) -> str:
     encoder = estimator.encoder_
     if encoder is None:
-        dims = " + ".join(map(str, estimator.space_dims_))
+        dims = " + ".join(map(str, estimator.embedding_dims_))
         return f"features as given ({dims})"
     return describe_value(name_encoder(encoder))  # the name may be a path
 

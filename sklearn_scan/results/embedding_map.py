@@ -12,7 +12,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
-from sklearn_scan.core.gaps import readable_rows
+from sklearn_scan.core.features import Features
 from sklearn_scan.core.validation import check_option
 
 __all__ = ["PROJECTIONS", "project"]
@@ -63,7 +63,7 @@ def project(
     rng = check_random_state(random_state)
     embedding = np.asarray(embedding, dtype=np.float32)
     points = np.full((len(embedding), 2), np.nan, dtype=np.float32)
-    rows = readable_rows(embedding)
+    rows = Features.of(embedding).readable
     points[rows] = _flatten(embedding[rows], method, rng)
     return points
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_scan.core.gaps import most_probable
+from sklearn_scan.core.labels import most_probable
 
 __all__ = ["COLUMNS", "LabelTable", "Row", "name_cluster", "read_labels", "read_table"]
 

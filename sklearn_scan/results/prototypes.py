@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan.core.gaps import most_probable
+from sklearn_scan.core.labels import most_probable
 from sklearn_scan.core.validation import check_count
 
 __all__ = ["cluster_members", "cluster_prototypes"]

@@ -30,7 +30,7 @@ class StandaloneModel(nn.Module):
     ----------
     heads : nn.Module
         From the embedding (b, embed_dim) to logits (1, b, n_clusters).
-    space_dims : sequence of int
+    dims : sequence of int
         The size of each encoder's embedding, or of each feature array.
     networks : sequence of Trainable or None
         The backbones, and how their images are prepared; None of features.
@@ -52,12 +52,12 @@ class StandaloneModel(nn.Module):
     def __init__(
         self,
         heads: nn.Module,
-        space_dims: Sequence[int],
+        dims: Sequence[int],
         networks: Sequence[Trainable] | None,
         cluster_names: Sequence[str],
     ) -> None:
         super().__init__()
-        self.space_dims = list(space_dims)
+        self.dims = list(dims)
         self.cluster_names = list(cluster_names)
         self.preprocessings = [each.preprocessing for each in networks or ()]
         self.input_sizes = [each.input_size for each in self.preprocessings]
@@ -78,7 +78,7 @@ class StandaloneModel(nn.Module):
         """The shape of a sample of each input."""
         if self.takes_images:
             return [(3, size, size) for size in self.input_sizes]
-        return [(dim,) for dim in self.space_dims]
+        return [(dim,) for dim in self.dims]
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the probabilities (b, n_clusters).

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from sklearn_scan.core.features import is_constant
 from sklearn_scan.core.mapped_rows import MappedRows, is_mapped, read_rows, through
 from sklearn_scan.core.rows import check_finite_rows, row_blocks
 from sklearn_scan.core.sampling import count_drawn, draw_rows, draw_sample
-from sklearn_scan.training.heads import Standardize, is_constant
+from sklearn_scan.training.heads import Standardize
 
 CPU = torch.device("cpu")
 VALUES = np.random.default_rng(0).normal(3, 2, (40, 6))

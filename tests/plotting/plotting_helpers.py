@@ -20,7 +20,7 @@ class Fitted(ClusterMixin, BaseEstimator):
         self.embedding_ = self.embedding
         if self.embedding is None:
             self.embedding_ = np.arange(1.0, n_samples + 1)[:, None]
-        self.space_dims_ = (self.embedding_.shape[1],)
+        self.embedding_dims_ = (self.embedding_.shape[1],)
         self.probabilities_ = probabilities
         bad = np.isnan(probabilities[:, 0])
         self.labels_ = np.where(bad, -1, probabilities.argmax(axis=1))

@@ -152,7 +152,7 @@ def test_prototypes_of_several_spaces_weigh_them_alike(colors, shades):
     rng = np.random.default_rng(0)
     spaces = [rng.random((10, 3)), 1000 * rng.random((10, 40))]
     clusterer = Fitted(np.ones((10, 1)), np.hstack(spaces).astype(np.float32)).fit()
-    clusterer.space_dims_ = (3, 40)
+    clusterer.embedding_dims_ = (3, 40)
     even = []
     for space in spaces:
         centered = space - space.mean(axis=0)

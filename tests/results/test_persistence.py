@@ -716,7 +716,7 @@ def spoil(*path, value):
         spoil("fitted", "cluster_names_", value=["one"]),
         spoil("fitted", "confident_", value={"is": "path"}),
         spoil("fitted", "classes_", value={"is": "scalar", "dtype": "O", "value": 1}),
-        spoil("fitted", "space_dims_", value={"is": "tuple", "items": "no"}),
+        spoil("fitted", "embedding_dims_", value={"is": "tuple", "items": "no"}),
         spoil("fitted", "neighbors_", "fields", "more", value=1),
         spoil("fitted", "encoder_", value={"is": "network"}),
     ],

@@ -153,7 +153,7 @@ def train_heads(
     generator = make_generator(seed)
     heads = first_heads
     if heads is None:
-        dims = trunk.space_dims
+        dims = trunk.dims
         spaces = [
             ClusterHeads(d, n_clusters, n_heads, generator=generator) for d in dims
         ]

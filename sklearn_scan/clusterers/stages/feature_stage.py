@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sklearn_scan.clusterers.stages.clustering import TrainedHeads, train_heads
 from sklearn_scan.clusterers.trunks import FeatureTrunk
+from sklearn_scan.core.features import center_blocks
 from sklearn_scan.core.mapped_rows import through
 from sklearn_scan.core.sampling import draw_sample
 from sklearn_scan.model_selection import score_heads
@@ -25,8 +26,7 @@ from sklearn_scan.neighbors.partitions import several_partitions
 from sklearn_scan.training.heads import (
     MOST_AXES,
     Heads,
-    Subspaces,
-    center_spaces,
+    PrincipalAxes,
     count_shares,
     join_heads,
     split_heads,
@@ -124,19 +124,19 @@ def train_on_features(
 
 def _draw(
     trunk: FeatureTrunk, neighbors: NeighborGraph, seed: int
-) -> tuple[FeatureTrunk, NeighborGraph, Subspaces]:
+) -> tuple[FeatureTrunk, NeighborGraph, PrincipalAxes]:
     """Return a sample of the samples, its neighbours in itself, and the subspaces.
 
     Of few in many, the neighbours of each are nearly all among those not drawn.
     """
     features = draw_sample(trunk.samples, seed)
-    subspaces = Subspaces.of(features, trunk.space_dims, MOST_AXES).scaled_to(features)
+    subspaces = PrincipalAxes.of(features, trunk.dims, MOST_AXES).scaled_to(features)
     drawn = FeatureTrunk(subspaces.project(features), subspaces.dims)
     if len(features) == len(trunk.samples):
         return drawn, neighbors, subspaces
     unscaled = features if trunk.scale is None else features * trunk.scale
     near = mine_neighbors(
-        center_spaces(unscaled, trunk.space_dims),
+        center_blocks(unscaled, trunk.dims),
         min(neighbors.n_neighbors, len(features) - 1),
         method="exact",
         device=trunk.device,
@@ -173,11 +173,11 @@ def _number_by_size(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.in
 
 def _start_heads(partitions: Tensor, trunk: FeatureTrunk, n_clusters: int) -> Heads:
     heads = [start_heads_at(partitions, space, n_clusters) for space in _spaces(trunk)]
-    return join_heads(heads, trunk.space_dims)
+    return join_heads(heads, trunk.dims)
 
 
 def _spaces(trunk: FeatureTrunk) -> tuple[Tensor, ...]:
-    return _in_memory(trunk).split(list(trunk.space_dims), dim=1)
+    return _in_memory(trunk).split(list(trunk.dims), dim=1)
 
 
 def _in_memory(trunk: FeatureTrunk) -> Tensor:

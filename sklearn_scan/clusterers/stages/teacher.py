@@ -23,7 +23,7 @@ from sklearn_scan.core.mapped_rows import Rows, through
 from sklearn_scan.core.sampling import draw_sample
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.averaging import average_weights
-from sklearn_scan.training.heads import ProjectionHeads, Subspaces, join_heads
+from sklearn_scan.training.heads import MLPHeads, PrincipalAxes, join_heads
 from sklearn_scan.training.loop import ViewPairs, evaluate, fit_loop
 from sklearn_scan.training.objectives import TemiLoss
 from sklearn_scan.training.optimizers import make_adamw
@@ -68,7 +68,7 @@ def train_with_teacher(
     neighbors: NeighborGraph,
     objective: TemiLoss,
     *,
-    space_dims: tuple[int, ...] | None = None,
+    dims: tuple[int, ...] | None = None,
     temperature: float,
     n_epochs: int,
     batch_size: int,
@@ -87,7 +87,7 @@ def train_with_teacher(
         The neighbours of each sample.
     objective : TemiLoss
         The loss of student and teacher, on the same device.
-    space_dims : tuple of int, optional
+    dims : tuple of int, optional
         The widths of the feature spaces, if there are several side by side.
     temperature : float
         What the heads' cosines are divided by.
@@ -109,12 +109,12 @@ def train_with_teacher(
         samples.
     """
     generator = make_generator(seed)
-    dims = space_dims or (features.shape[1],)
-    subspaces = Subspaces.of(draw_sample(features, seed), dims, _MOST_AXES)
+    dims = dims or (features.shape[1],)
+    subspaces = PrincipalAxes.of(draw_sample(features, seed), dims, _MOST_AXES)
     features = through(subspaces.project, features)
     n_heads, n_clusters = objective.marginal.shape
     heads = [
-        ProjectionHeads(
+        MLPHeads(
             n_axes,
             n_clusters,
             n_heads,
@@ -157,7 +157,7 @@ def train_with_teacher(
 
 
 def _make_optimizer(
-    heads: Sequence[ProjectionHeads], learning_rate: float, n_steps: int
+    heads: Sequence[MLPHeads], learning_rate: float, n_steps: int
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
     weights = [weight for each in heads for weight in each.weights()]
     biases = [bias for each in heads for bias in each.biases()]

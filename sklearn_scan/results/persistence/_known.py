@@ -26,12 +26,12 @@ from sklearn_scan.pretext import (
 )
 from sklearn_scan.results.registry import clusterer_classes
 from sklearn_scan.training.heads import (
+    AveragedHeads,
+    BlockScaler,
     ClusterHeads,
     Directions,
     MergedClusters,
-    ProjectionHeads,
-    SpaceHeads,
-    SpaceScaler,
+    MLPHeads,
     Standardize,
 )
 
@@ -75,10 +75,10 @@ MODULES = _by_name(
     nn.ModuleList,
     Standardize,
     Directions,
-    SpaceScaler,
+    BlockScaler,
     ClusterHeads,
-    ProjectionHeads,
-    SpaceHeads,
+    MLPHeads,
+    AveragedHeads,
     MergedClusters,
 )
 

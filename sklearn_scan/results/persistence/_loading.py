@@ -155,8 +155,8 @@ def _check_clusterer(estimator: Any) -> None:
     ]
     if wrong:
         raise ModelFileError(f"{', '.join(wrong)} are not of the length of the others.")
-    if sum(estimator.space_dims_) != n_features:
-        raise ModelFileError("space_dims_ do not fit the embedding.")
+    if sum(estimator.embedding_dims_) != n_features:
+        raise ModelFileError("embedding_dims_ do not fit the embedding.")
     if not ((estimator.labels_ >= -1) & (estimator.labels_ < n_clusters)).all():
         raise ModelFileError("labels_ name clusters that are not there.")
     [(_, row)] = estimator._probability_blocks(np.zeros((1, n_features), np.float32))

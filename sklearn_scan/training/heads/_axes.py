@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sklearn_scan.training.heads._averaged import join_heads
 from sklearn_scan.training.heads._base import FeatureHeads, Heads
-from sklearn_scan.training.heads._per_encoder import join_heads
 
-__all__ = ["MOST_AXES", "Subspaces"]
+__all__ = ["MOST_AXES", "PrincipalAxes"]
 
 # On features of length 1,280 linear heads were as good in so many directions, and
 # learnt several times as fast.
 MOST_AXES = 256
 
 
-class Subspaces:
+class PrincipalAxes:
     """The subspaces of the largest variance, one of each feature space.
 
     Parameters
@@ -30,7 +30,7 @@ class Subspaces:
         self.axes = axes
 
     @classmethod
-    def of(cls, features: Tensor, dims: Sequence[int], most: int) -> Subspaces:
+    def of(cls, features: Tensor, dims: Sequence[int], most: int) -> PrincipalAxes:
         """Find orthonormal axes, at most so many of each space.
 
         They are found by random projections, which draw from torch's global state.
@@ -58,16 +58,16 @@ class Subspaces:
         projected = [s @ axes for s, axes in zip(spaces, self.axes, strict=True)]
         return torch.cat(projected, dim=1)
 
-    def scaled_to(self, features: Tensor) -> Subspaces:
+    def scaled_to(self, features: Tensor) -> PrincipalAxes:
         """Return the subspaces in which features have a mean square of one."""
         eps = torch.finfo(features.dtype).eps
         inside = _split(self.project(features), self.dims)
         scales = [space.square().mean().sqrt().clamp_min(eps) for space in inside]
-        return Subspaces([a / s for a, s in zip(self.axes, scales, strict=True)])
+        return PrincipalAxes([a / s for a, s in zip(self.axes, scales, strict=True)])
 
     def lift(self, heads: Sequence[FeatureHeads]) -> Heads:
         """Return heads of the features themselves, from those on each subspace."""
-        lifted = [h.behind(axes) for h, axes in zip(heads, self.axes, strict=True)]
+        lifted = [h.fold_map(axes) for h, axes in zip(heads, self.axes, strict=True)]
         return join_heads(lifted, [len(axes) for axes in self.axes])
 
 

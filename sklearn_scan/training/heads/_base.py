@@ -35,7 +35,7 @@ class FeatureHeads(Heads, ABC):
     """Heads that see one feature space, of which a linear map may become a part."""
 
     @abstractmethod
-    def behind(self, projection: Tensor) -> Self:
+    def fold_map(self, projection: Tensor) -> Self:
         """Return heads that see features z as these see z @ projection.
 
         Parameters

@@ -63,7 +63,7 @@ class ClusterHeads(FeatureHeads):
         return heads
 
     @torch.no_grad()
-    def behind(self, projection: Tensor) -> Self:
+    def fold_map(self, projection: Tensor) -> Self:
         """Return heads that see features z as these see z @ projection."""
         wider = (self.weight @ projection.T).unflatten(0, (self.n_heads, -1))
         return self.from_weights(wider, self.bias.view(self.n_heads, -1).clone())

@@ -16,13 +16,13 @@ from torch.nn import functional as F
 
 from sklearn_scan.training.heads._base import FeatureHeads
 
-__all__ = ["ProjectionHeads"]
+__all__ = ["MLPHeads"]
 
 _HIDDEN_DIM, _PROJECTION_DIM = 512, 256
 _WEIGHT_STD = 0.02
 
 
-class ProjectionHeads(FeatureHeads):
+class MLPHeads(FeatureHeads):
     """Heads of two layers and a cosine, trained side by side as matrix products.
 
     A head maps features linearly to 512 numbers, through GELU and linearly to 256, to
@@ -45,7 +45,7 @@ class ProjectionHeads(FeatureHeads):
     Examples
     --------
     >>> import torch
-    >>> heads = ProjectionHeads(8, n_clusters=3, n_heads=2, generator=torch.Generator())
+    >>> heads = MLPHeads(8, n_clusters=3, n_heads=2, generator=torch.Generator())
     >>> heads(torch.zeros(5, 8)).shape
     torch.Size([2, 5, 3])
     """
@@ -98,7 +98,7 @@ class ProjectionHeads(FeatureHeads):
         return iter([self.hidden_bias, self.projection_bias])
 
     @torch.no_grad()
-    def behind(self, projection: Tensor) -> Self:
+    def fold_map(self, projection: Tensor) -> Self:
         """Return heads that see features z as these see z @ projection."""
         wider = copy.deepcopy(self)
         wider.hidden_weight = nn.Parameter(self.hidden_weight @ projection.T)

@@ -1,15 +1,38 @@
-"""Scalers: what brings features to the heads."""
+"""Scalers: they bring features to the scale that the heads are trained on."""
 
 from __future__ import annotations
 
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Self, cast
+
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.core.features import is_constant
+from sklearn_scan.core.mapped_rows import MappedRows, Rows
+
+__all__ = ["BlockScaler", "Directions", "Scaler", "Standardize", "make_scaler"]
 
 
-class Standardize(nn.Module):
+class Scaler(nn.Module, ABC):
+    """From features (b, embed_dim) to scaled ones (b, sum of dims)."""
+
+    @property
+    @abstractmethod
+    def dims(self) -> tuple[int, ...]:
+        """The number of columns of each encoder, in what is returned."""
+
+    @property
+    def scale(self) -> Tensor | None:
+        """What the features are divided by; None if all are divided alike."""
+        return None
+
+
+class Standardize(Scaler):
     """Shift and scale each feature by the training set's mean and deviation.
 
     Parameters
@@ -28,30 +51,28 @@ class Standardize(nn.Module):
         self.register_buffer("std", std)
 
     @classmethod
-    def from_features(cls, features: Rows) -> Standardize:
+    def from_features(cls, features: Rows) -> Self:
         """Measure `features` of shape (n, embed_dim)."""
         std = features.std(dim=0, correction=0)
         return cls(features.mean(dim=0), std.masked_fill(is_constant(features), 1.0))
 
     @property
-    def space_dims(self) -> tuple[int, ...]:
-        """The widths of the feature spaces that it returns: here, of one."""
+    def dims(self) -> tuple[int, ...]:
+        """The number of features, as one encoder's."""
         return (len(self.mean),)
+
+    @property
+    def scale(self) -> Tensor:
+        """The deviation of each feature."""
+        return self.std
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the standardised features, of the same shape."""
         return (features - self.mean) / self.std
 
 
-def is_constant(features: Rows) -> Tensor:
-    """Tell which columns of `features` (n, d) hold one value, as bools (d,)."""
-    # Of a constant feature, the deviation is made of rounding errors only.
-    least = 1e-6 * features.mean(dim=0).abs().clamp_min(1e-6)
-    return features.std(dim=0, correction=0) <= least
-
-
-class Directions(Standardize):
-    """Give all features the same length, seen from the training set's mean.
+class Directions(Scaler):
+    """Subtract the training set's mean, and give all rows the same length.
 
     What is left is the angle, by which neighbours are found, and a variance of about
     one; features that vary little tell little.
@@ -62,14 +83,108 @@ class Directions(Standardize):
         The mean of the training features.
     """
 
+    mean: Tensor
+
     def __init__(self, mean: Tensor) -> None:
-        super().__init__(mean, torch.ones_like(mean))
+        super().__init__()
+        self.register_buffer("mean", mean)
 
     @classmethod
-    def from_features(cls, features: Rows) -> Directions:
+    def from_features(cls, features: Rows) -> Self:
         """Measure `features` of shape (n, embed_dim)."""
         return cls(features.mean(dim=0))
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The number of features, as one encoder's."""
+        return (len(self.mean),)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features of length sqrt(embed_dim), or of zero at the mean."""
         return F.normalize(features - self.mean, dim=1) * len(self.mean) ** 0.5
+
+
+class BlockScaler(Scaler):
+    """Scale the columns of each encoder by a scaler of their own.
+
+    Columns that are the same for all samples are left out: a head on them could only
+    pull all samples alike.
+
+    Parameters
+    ----------
+    scalers : sequence of Scaler
+        Of the encoders that are kept.
+    widths : sequence of int
+        The number of columns of each encoder, in what comes in.
+    kept : sequence of bool
+        Whether each encoder is kept.
+    """
+
+    def __init__(
+        self, scalers: Sequence[Scaler], widths: Sequence[int], kept: Sequence[bool]
+    ) -> None:
+        super().__init__()
+        self.scalers = nn.ModuleList(scalers)
+        self.widths = list(widths)
+        self.kept = list(kept)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The number of columns of each encoder that is kept."""
+        return tuple(w for w, kept in zip(self.widths, self.kept, strict=True) if kept)
+
+    @property
+    def scale(self) -> Tensor | None:
+        """What the features that are kept are divided by."""
+        scales = [cast(Scaler, scaler).scale for scaler in self.scalers]
+        known = [scale for scale in scales if scale is not None]
+        return torch.cat(known) if known else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the scaled features of the encoders kept, shape (b, sum of dims)."""
+        blocks = features.split(self.widths, dim=1)
+        kept = [b for b, is_kept in zip(blocks, self.kept, strict=True) if is_kept]
+        scaled = [scale(block) for scale, block in zip(self.scalers, kept, strict=True)]
+        return torch.cat(scaled, dim=1)
+
+
+def make_scaler(
+    make: Callable[[Rows], Scaler], features: Rows, dims: Sequence[int]
+) -> Scaler:
+    """Return what scales features for the heads, encoder by encoder.
+
+    Parameters
+    ----------
+    make : callable
+        From the features of one encoder (n, d) to their scaler.
+    features : Tensor or MappedRows of shape (n, sum of dims)
+        The training features; mapped ones are of one encoder.
+    dims : sequence of int
+        The number of columns of each encoder.
+
+    Returns
+    -------
+    Scaler
+        Of one encoder the scaler itself; of several a `BlockScaler`, which keeps all of
+        them where all are constant.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the features of one encoder are constant and others are not.
+    """
+    if len(dims) == 1 or isinstance(features, MappedRows):
+        return make(features)
+    blocks = features.split(list(dims), dim=1)
+    kept = [not bool(is_constant(block).all()) for block in blocks]
+    if not any(kept):
+        kept = [True] * len(blocks)
+    for i, is_kept in enumerate(kept):
+        if not is_kept:
+            warnings.warn(
+                f"Feature space {i} is the same for all samples, and was left out.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+    scalers = [make(b) for b, is_kept in zip(blocks, kept, strict=True) if is_kept]
+    return BlockScaler(scalers, dims, kept)

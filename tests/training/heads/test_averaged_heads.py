@@ -1,17 +1,14 @@
 """Heads of several spaces: the logarithm of their mean probabilities."""
 
-import numpy as np
 import pytest
 import torch
 
 from sklearn_scan.training.heads import (
+    AveragedHeads,
     ClusterHeads,
     Directions,
-    ProjectionHeads,
-    SpaceHeads,
+    MLPHeads,
     Standardize,
-    center_embedding,
-    center_spaces,
     make_scaler,
 )
 
@@ -20,10 +17,10 @@ DIMS = (7, 2, 4)
 
 def make_heads(kind=ClusterHeads, dims=DIMS, n_heads=3):
     generator = torch.Generator().manual_seed(0)
-    return SpaceHeads([kind(d, 5, n_heads, generator=generator) for d in dims], dims)
+    return AveragedHeads([kind(d, 5, n_heads, generator=generator) for d in dims], dims)
 
 
-kinds = pytest.mark.parametrize("kind", [ClusterHeads, ProjectionHeads])
+kinds = pytest.mark.parametrize("kind", [ClusterHeads, MLPHeads])
 
 
 @pytest.fixture
@@ -67,9 +64,9 @@ def test_heads_that_do_not_fit_together():
     generator = torch.Generator()
     two, three = (ClusterHeads(4, k, 2, generator=generator) for k in (2, 3))
     with pytest.raises(ValueError, match="as many heads of as many clusters"):
-        SpaceHeads([two, three], [4, 4])
-    with pytest.raises(ValueError, match="2 heads and 1 widths"):
-        SpaceHeads([two, two], [4])
+        AveragedHeads([two, three], [4, 4])
+    with pytest.raises(ValueError, match="2 heads and 1 dims"):
+        AveragedHeads([two, two], [4])
 
 
 @pytest.mark.parametrize("kind", [Standardize, Directions])
@@ -78,20 +75,4 @@ def test_each_space_is_scaled_on_its_own(kind, features):
     spaces = features.split(list(DIMS), dim=1)
     expected = [kind.from_features(space)(space) for space in spaces]
     torch.testing.assert_close(scaler(features), torch.cat(expected, dim=1))
-    assert scaler.space_dims == DIMS
-
-
-def test_spaces_weigh_the_same(features):
-    scaled = features * torch.tensor([1.0] * 7 + [1e3] * 2 + [1e-3] * 4)
-    torch.testing.assert_close(
-        center_spaces(scaled, DIMS), center_spaces(features, DIMS)
-    )
-
-
-@pytest.mark.parametrize("dtype", [np.float16, ">f4", "u1"])
-def test_embeddings_of_any_number_type_are_centred(dtype):
-    embedding = np.random.default_rng(0).uniform(0, 200, (50, 4)).astype(dtype)
-    expected = embedding.astype(float) - embedding.astype(float).mean(axis=0)
-    centered = center_embedding(embedding, (4,))
-    assert centered.dtype == np.float32
-    np.testing.assert_allclose(centered, expected, rtol=0, atol=1e-4)
+    assert scaler.dims == DIMS

@@ -15,7 +15,7 @@ from torch import nn
 from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR, TEMIClusterer
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.model_selection import TransductiveSplit
-from sklearn_scan.training.heads import SpaceHeads
+from sklearn_scan.training.heads import AveragedHeads
 
 # Fits so short end with clusters without a confident sample.
 pytestmark = [
@@ -67,10 +67,10 @@ def colored():
 def test_a_list_of_feature_arrays(clusterer, digits):
     spaces, y = digits
     fitted = clone(clusterer).fit(spaces)
-    assert fitted.space_dims_ == (64, 24)
+    assert fitted.embedding_dims_ == (64, 24)
     assert fitted.n_features_in_ == 88
     assert fitted.encoder_ is None
-    assert isinstance(fitted.module_[1], SpaceHeads)
+    assert isinstance(fitted.module_[1], AveragedHeads)
     np.testing.assert_array_equal(fitted.embedding_, np.hstack(spaces))
     np.testing.assert_array_equal(fitted.transform(spaces), np.hstack(spaces))
     np.testing.assert_array_equal(fitted.predict(spaces), fitted.labels_)
@@ -127,7 +127,7 @@ def test_kinds_of_arrays(wrap, digits):
         "integers": lambda: (spaces[0].astype(np.uint8), spaces[1].astype(float)),
     }[wrap]()
     fitted = clone(QUICK_SCAN).fit(X)
-    assert fitted.space_dims_ == (64, 24)
+    assert fitted.embedding_dims_ == (64, 24)
     np.testing.assert_array_equal(fitted.labels_, clone(QUICK_SCAN).fit(spaces).labels_)
     np.testing.assert_array_equal(fitted.predict(spaces), fitted.labels_)
 
@@ -135,7 +135,7 @@ def test_kinds_of_arrays(wrap, digits):
 def test_spaces_of_one_width(digits):
     (pixels, _), _ = digits
     fitted = clone(QUICK_SCAN).fit((pixels, pixels[:, ::-1]))
-    assert fitted.space_dims_ == (64, 64)
+    assert fitted.embedding_dims_ == (64, 64)
     # what it was fitted on decides, whatever else the list could be
     few = [pixels[:3], pixels[:3, ::-1]]
     assert fitted.predict(few).shape == (3,)
@@ -169,7 +169,7 @@ def test_lists_of_grey_images_stay_images(dtype, wrap, colored):
     grey = wrap(colored[0][..., 0].astype(dtype))
     fitted = clone(QUICK_SCAN).set_params(encoder=pool(2)).fit(grey)
     assert fitted.labels_.shape == (60,)
-    assert fitted.space_dims_ == (12,)
+    assert fitted.embedding_dims_ == (12,)
 
 
 def test_grey_images_for_the_default_encoder_stay_images(colored):
@@ -214,7 +214,7 @@ def test_grid_search_on_all_samples(digits):
     search = GridSearchCV(
         clone(QUICK_SCAN), {"entropy_weight": [2.0, 5.0]}, cv=TransductiveSplit()
     ).fit(spaces)
-    assert search.best_estimator_.space_dims_ == (64, 24)
+    assert search.best_estimator_.embedding_dims_ == (64, 24)
 
 
 # Wrong or odd arrays
@@ -289,7 +289,7 @@ def test_nothing_but_constant_spaces(clusterer):
 def test_a_list_of_encoders(clusterer, colored):
     images, y = colored
     fitted = clone(clusterer).set_params(encoder=[pool(1), pool(2)]).fit(images)
-    assert fitted.space_dims_ == (3, 12)
+    assert fitted.embedding_dims_ == (3, 12)
     embedding = np.hstack([pool(size).transform(images) for size in (1, 2)])
     np.testing.assert_array_equal(fitted.embedding_, embedding)
     np.testing.assert_array_equal(fitted.transform(images), embedding)
@@ -308,7 +308,7 @@ def test_encoders_of_every_kind(colored, tmp_path):
     kinds = [make(), make, pool(2), SimCLR(epochs=1, image_size=8)]
     clusterer = clone(QUICK_SCAN).set_params(encoder=kinds, memory=tmp_path)
     fitted = clusterer.fit(images)
-    assert fitted.space_dims_[:3] == (3, 3, 12)
+    assert fitted.embedding_dims_[:3] == (3, 3, 12)
     assert all(encoder.n_jobs is None for encoder in fitted.encoder_.encoders)
     assert fitted.encoder_.encoders[3].memory == tmp_path  # settings reach them
     assert not hasattr(kinds[3], "encoder_")  # it was a copy that learnt

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_scan.training.heads import MOST_AXES, ClusterHeads, Subspaces
+from sklearn_scan.training.heads import MOST_AXES, ClusterHeads, PrincipalAxes
 
 
 def principal_axes(features, most):
-    (axes,) = Subspaces.of(features, (features.shape[1],), most).axes
+    (axes,) = PrincipalAxes.of(features, (features.shape[1],), most).axes
     return axes
 
 
 def to_subspace(features):
-    subspaces = Subspaces.of(features, (features.shape[1],), MOST_AXES)
+    subspaces = PrincipalAxes.of(features, (features.shape[1],), MOST_AXES)
     subspaces = subspaces.scaled_to(features)
     return subspaces.project(features), subspaces.axes[0]
 
@@ -80,7 +80,7 @@ def test_equal_states_give_equal_axes():
 
 def test_each_of_several_spaces_has_its_own_axes_and_scale():
     features = torch.cat([low_rank(), 50 * low_rank(embed_dim=9)], dim=1)
-    subspaces = Subspaces.of(features, (300, 9), 20).scaled_to(features)
+    subspaces = PrincipalAxes.of(features, (300, 9), 20).scaled_to(features)
     assert subspaces.dims == (20, 9)
     wide, narrow = subspaces.project(features).split([20, 9], dim=1)
     for space in (wide, narrow):
@@ -89,7 +89,7 @@ def test_each_of_several_spaces_has_its_own_axes_and_scale():
 
 def test_lifted_heads_see_features_as_heads_saw_the_subspaces():
     features = torch.cat([low_rank(), low_rank(embed_dim=9)], dim=1)
-    subspaces = Subspaces.of(features, (300, 9), 20).scaled_to(features)
+    subspaces = PrincipalAxes.of(features, (300, 9), 20).scaled_to(features)
     make = torch.Generator().manual_seed(0)
     heads = [ClusterHeads(dim, 4, 2, generator=make) for dim in subspaces.dims]
     inside = subspaces.project(features).split([20, 9], dim=1)

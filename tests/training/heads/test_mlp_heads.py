@@ -5,16 +5,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sklearn_scan.training.heads import ProjectionHeads
+from sklearn_scan.training.heads import MLPHeads
 
 N_HEADS, N_CLUSTERS, EMBED_DIM = 3, 4, 5
 
 
 def make_heads(n_heads=N_HEADS, seed=0, **settings):
     generator = torch.Generator().manual_seed(seed)
-    heads = ProjectionHeads(
-        EMBED_DIM, N_CLUSTERS, n_heads, generator=generator, **settings
-    )
+    heads = MLPHeads(EMBED_DIM, N_CLUSTERS, n_heads, generator=generator, **settings)
     with torch.no_grad():
         for bias in heads.biases():
             bias.copy_(torch.randn(bias.shape, generator=generator))
@@ -59,7 +57,7 @@ def test_a_head_learns_nothing_from_the_loss_of_another():
 
 
 def test_first_weights_have_a_deviation_of_a_fiftieth():
-    heads = ProjectionHeads(400, 10, 5, generator=torch.Generator().manual_seed(0))
+    heads = MLPHeads(400, 10, 5, generator=torch.Generator().manual_seed(0))
     for weight in heads.weights():
         assert weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert not any(bias.any() for bias in heads.biases())
@@ -99,6 +97,6 @@ def test_heads_behind_a_projection_see_through_it():
     projection = torch.randn(9, EMBED_DIM)
     before = heads.hidden_weight.clone()
     torch.testing.assert_close(
-        heads.behind(projection)(features), heads(features @ projection)
+        heads.fold_map(projection)(features), heads(features @ projection)
     )
     assert torch.equal(heads.hidden_weight, before)

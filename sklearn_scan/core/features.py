@@ -1,0 +1,145 @@
+"""The features of samples: what flows from an encoder to the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from sklearn_scan.core.mapped_rows import (
+    MappedRows,
+    Rows,
+    is_mapped,
+    read_rows,
+    rows_at_once,
+)
+
+__all__ = ["Features", "center_blocks", "is_constant"]
+
+_ROWS = 2**14  # at once
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class Features:
+    """The features of samples, of one encoder or of several side by side.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n, sum of dims)
+        A row a sample, float32, or a memmap of any number type, which stays one. Rows
+        of NaN are images that cannot be read.
+    dims : tuple of int
+        The number of columns of each encoder, or of each feature array.
+    readable : ndarray of int64
+        The rows that are not NaN, ascending.
+
+    Examples
+    --------
+    >>> features = Features.of(np.array([[1.0, 2.0], [np.nan, np.nan]], np.float32))
+    >>> features.readable.tolist(), len(features.known())
+    ([0], 1)
+    """
+
+    array: NDArray[np.float32]
+    dims: tuple[int, ...]
+    readable: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, array: NDArray[np.float32], dims: tuple[int, ...] | None = None
+    ) -> Self:
+        """Return the features in an array, by default those of one encoder."""
+        readable = np.flatnonzero(~np.isnan(array[:, 0]))
+        return cls(array, dims or (array.shape[1],), readable)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the array is in a file."""
+        return is_mapped(self.array)
+
+    def known(self) -> Features:
+        """Return the readable rows alone: a copy, unless they are all."""
+        if len(self.readable) == len(self.array):
+            return self
+        rows = np.arange(len(self.readable))
+        return Features(self.array[self.readable], self.dims, rows)
+
+    def centered(self) -> NDArray[np.float32]:
+        """Return the features about their mean; rows of NaN stay so.
+
+        Of several encoders each has the same weight (see `center_blocks`).
+        """
+        centered = np.full(self.array.shape, np.nan, dtype=np.float32)
+        known = self.known().array
+        floats = known.astype(np.result_type(known.dtype, np.float32))
+        blocks = center_blocks(torch.from_numpy(floats), self.dims)
+        centered[self.readable] = blocks.numpy()
+        return centered
+
+    def weighted(self) -> NDArray[np.float32]:
+        """Return what scores are computed from: several encoders with equal weight."""
+        if len(self.dims) == 1:
+            return self.array
+        return center_blocks(read_rows(self.array), self.dims).numpy()
+
+    def blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        """Yield the rows in order, as slices and tensors of float32."""
+        size = _ROWS
+        if self.is_mapped:  # of any width
+            size = min(size, rows_at_once(self.array.shape[1]))
+        for start in range(0, len(self), size):
+            rows = slice(start, start + size)
+            yield rows, read_rows(self.array[rows])
+
+    def to(self, device: torch.device) -> Rows:
+        """Return the rows as training reads them: a tensor, or rows of the file."""
+        if self.is_mapped:
+            return MappedRows(self.array, device)
+        # torch warns of read-only arrays, and takes no negative strides
+        writeable = np.require(self.array, requirements=["C", "W"])
+        return torch.from_numpy(writeable).to(device)
+
+
+def is_constant(features: Rows) -> Tensor:
+    """Tell which columns of `features` (n, d) hold one value, as bools (d,)."""
+    # Of a constant feature, the deviation is made of rounding errors only.
+    least = 1e-6 * features.mean(dim=0).abs().clamp_min(1e-6)
+    return features.std(dim=0, correction=0) <= least
+
+
+def center_blocks(features: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Return features about their mean, with the same weight for each encoder.
+
+    Cosines between rows are the means of the encoders' cosines, however many features
+    an encoder has and whatever their scale. The features of an encoder that are the
+    same for all samples become zero.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n, sum of dims)
+        A row a sample.
+    dims : tuple of int
+        The number of columns of each encoder.
+
+    Returns
+    -------
+    Tensor of shape (n, sum of dims)
+        Of one encoder, of the length that it has; of several, each of length one.
+    """
+    if len(dims) == 1:
+        return features - features.mean(dim=0)
+    blocks = []
+    for block in features.split(list(dims), dim=1):
+        unit = F.normalize(block - block.mean(dim=0), dim=1)
+        # rounding errors about the mean have a direction too
+        blocks.append(unit.masked_fill(is_constant(block).all(), 0.0))
+    return torch.cat(blocks, dim=1)

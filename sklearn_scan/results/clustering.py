@@ -1,0 +1,52 @@
+"""What a fitted clusterer shows to the report, the pictures, the files and the command.
+
+A clusterer of any class that has these attributes can be shown, saved and used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from sklearn_scan.core.features import Features
+from sklearn_scan.encoders import Encoder
+from sklearn_scan.exceptions import UnreadableImage
+from sklearn_scan.model_selection import ClusterNumberCurve
+from sklearn_scan.neighbors import NeighborGraph
+
+__all__ = ["Clustering", "features_of"]
+
+
+class Clustering(Protocol):
+    """A fitted clusterer, as others see it; `SCANClusterer` has the docs."""
+
+    labels_: NDArray[np.int64]
+    probabilities_: NDArray[np.float64]
+    n_clusters_: int
+    n_clusters_curve_: ClusterNumberCurve | None
+    classes_: NDArray[np.int64]
+    cluster_names_: list[str]
+    image_names_: list[str] | None
+    embedding_: NDArray[np.float32]
+    embedding_dims_: tuple[int, ...]
+    encoder_: Encoder | None
+    neighbors_: NeighborGraph
+    confident_: NDArray[np.bool_]
+    confidence_threshold: float
+    history_: list[dict[str, object]]
+    stage_times_: dict[str, float]
+    bad_images_: list[UnreadableImage]
+    module_: nn.Module
+    n_jobs: int | None
+
+    def predict_proba(self, X: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probability of each cluster, (n, n_clusters)."""
+
+
+def features_of(clusterer: Clustering) -> Features:
+    """Return the features that a clusterer was fitted on."""
+    return Features.of(clusterer.embedding_, clusterer.embedding_dims_)
