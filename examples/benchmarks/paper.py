@@ -34,7 +34,8 @@ from sklearn.cluster import KMeans
 from sklearn_scan import SCANClusterer
 from sklearn_scan.clusterers.stages.self_labeling import self_label
 from sklearn_scan.clusterers.trunks import BackboneTrunk
-from sklearn_scan.core.device import isolated_rng, resolve_device, resolve_precision
+from sklearn_scan.core.device import resolve_device, resolve_precision
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.images.augment import ColorViews, StrongViews
 from sklearn_scan.metrics import clustering_report, majority_mapping
 from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet, SimCLR

@@ -20,10 +20,11 @@ from torch import nn
 from sklearn_scan.clusterers.pace import StagesMixin
 from sklearn_scan.clusterers.prediction import PredictionMixin, check_has_neighbors
 from sklearn_scan.clusterers.reading import Features, image_names
-from sklearn_scan.core.device import isolated_rng, kept_heap, resolve_device
+from sklearn_scan.core.device import kept_heap, resolve_device
 from sklearn_scan.core.gaps import readable_rows, take_rows
 from sklearn_scan.core.labels import cluster_sizes, most_probable
 from sklearn_scan.core.mapped_rows import MappedRows, Rows, is_mapped
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.core.validation import check_count, check_option, is_auto
 from sklearn_scan.encoders import check_settings
 from sklearn_scan.images import ImageSource

@@ -138,7 +138,7 @@ def center_blocks(features: Tensor, dims: tuple[int, ...]) -> Tensor:
     if len(dims) == 1:
         return features - features.mean(dim=0)
     blocks = []
-    for block in features.split(list(dims), dim=1):
+    for block in torch.split(features, list(dims), dim=1):
         unit = F.normalize(block - block.mean(dim=0), dim=1)
         # rounding errors about the mean have a direction too
         blocks.append(unit.masked_fill(is_constant(block).all(), 0.0))

@@ -68,7 +68,7 @@ class MappedRows:
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """Return the rows of these numbers, in their order; `dim` is 0."""
-        parts = index.cpu().split(rows_at_once(self.array.shape[1]))
+        parts = torch.split(index.cpu(), rows_at_once(self.array.shape[1]))
         return join_blocks((self._pick(part.numpy()) for part in parts), len(index))
 
     def _pick(self, numbers: NDArray[np.int64]) -> Tensor:

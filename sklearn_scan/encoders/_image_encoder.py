@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sklearn_scan.core.device import (
-    isolated_rng,
-    kept_heap,
-    resolve_device,
-    resolve_precision,
-)
+from sklearn_scan.core.device import kept_heap, resolve_device, resolve_precision
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.core.validation import (
     check_count,
     check_option,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from sklearn_scan.core.warn import warn
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 
 POLICIES = ("raise", "skip")
@@ -86,4 +86,4 @@ class BadImages:
             raise error
         n_bad = len(self._by_row)
         lines = [f"{n_bad} of {n_images} images cannot be read, and left out:"]
-        warnings.warn("\n".join(lines + error.details(3)), UserWarning, stacklevel=4)
+        warn("\n".join(lines + error.details(3)), UserWarning)

@@ -173,7 +173,7 @@ def _by_sample(
     indices : Tensor of int64, shape (s, c)
         -1 where there is none.
     """
-    rows, counts = samples.unique(return_counts=True)
+    rows, counts = torch.unique(samples, return_counts=True)
     order = samples.argsort(stable=True)
     width = int(counts.max())
     if width > most:  # the table would be wide for the sake of a few

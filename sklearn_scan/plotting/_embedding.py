@@ -20,7 +20,7 @@ from sklearn_scan.plotting._fitted import (
     source_of,
 )
 from sklearn_scan.plotting._map_labels import draw_images, draw_names
-from sklearn_scan.results.embedding_map import project
+from sklearn_scan.results.embedding_map import map_embedding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def plot_embedding(
     y : array-like of shape (n,), default=None
         A class for each sample, which then gives the colours; None colours by cluster.
     points : array-like of shape (n, 2), default=None
-        Where the samples lie, as `projection.project` places them, which can be used
+        Where the samples lie, as `map_embedding` places them, which can be used
         for several pictures. None calls it, for t-SNE: for 2,000 samples some ten
         seconds.
     ax : matplotlib Axes, default=None
@@ -72,10 +72,10 @@ def plot_embedding(
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_scan import SCANClusterer
     >>> from sklearn_scan.plotting import plot_embedding
-    >>> from sklearn_scan.results.embedding_map import project
+    >>> from sklearn_scan.results.embedding_map import map_embedding
     >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
     >>> clusterer = clusterer.fit(load_digits().data[:300])
-    >>> points = project(clusterer.embedding_, method="pca")
+    >>> points = map_embedding(clusterer.embedding_, method="pca")
     >>> len(plot_embedding(clusterer, points=points).collections)
     10
     """
@@ -106,7 +106,8 @@ def _place(clusterer: Any, points: ArrayLike | None) -> NDArray[np.float64]:
     """Return a place for each sample: the one given, or one found."""
     n_samples = len(clusterer.labels_)
     if points is None:
-        return project(centered_embedding(clusterer), random_state=0).astype(np.float64)
+        points = map_embedding(centered_embedding(clusterer), random_state=0)
+        return points.astype(np.float64)
     places = np.asarray(points, dtype=np.float64)
     if places.shape != (n_samples, 2):
         raise ValueError(

@@ -25,7 +25,7 @@ from sklearn_scan.report._overview import (
 )
 from sklearn_scan.report._page import Page
 from sklearn_scan.report._thumbnails import make_sprites
-from sklearn_scan.results.embedding_map import PROJECTIONS, project
+from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
 
 __all__ = ["write_report"]
 
@@ -65,7 +65,7 @@ def write_report(
     title : str, default=None
         The heading; None takes the name of the folder that the images are in.
     projection : {"tsne", "pca", "umap"}, default="tsne"
-        How the embedding is drawn flat, see `results.embedding_map.project`.
+        How the embedding is drawn flat, see `results.embedding_map.map_embedding`.
     random_state : int, RandomState or None, default=0
         Seeds the projection.
 
@@ -105,7 +105,7 @@ def write_report(
     True
     """
     check_is_fitted(estimator)
-    check_option("projection", projection, PROJECTIONS)
+    check_option("projection", projection, MAP_METHODS)
     source = _read(images, estimator)
     names = _check_images(source, estimator)
     agreement = None
@@ -138,7 +138,9 @@ def _gather(
     view = ClusterView(estimator)
     # the map is drawn while images are read
     points = _begin(
-        lambda: project(view.embedding, method=projection, random_state=random_state)
+        lambda: map_embedding(
+            view.embedding, method=projection, random_state=random_state
+        )
     )
     sprites, failures = make_sprites(
         source, view.seen_together(), n_jobs=estimator.n_jobs

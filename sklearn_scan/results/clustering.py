@@ -1,14 +1,16 @@
-"""What a fitted clusterer shows to the report, the pictures, the files and the command.
+"""A fitted clusterer, as the report, the pictures, the files and the command see it.
 
 A clusterer of any class that has these attributes can be shown, saved and used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -18,11 +20,14 @@ from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.model_selection import ClusterNumberCurve
 from sklearn_scan.neighbors import NeighborGraph
 
-__all__ = ["Clustering", "features_of"]
+__all__ = ["Clustering", "Epoch", "features_of", "probability_blocks"]
+
+# What is noted of an epoch: its stage and its number, the loss and the loss's terms.
+Epoch = dict[str, float | str]
 
 
 class Clustering(Protocol):
-    """A fitted clusterer, as others see it; `SCANClusterer` has the docs."""
+    """A fitted clusterer; the docs of `SCANClusterer` say what the attributes are."""
 
     labels_: NDArray[np.int64]
     probabilities_: NDArray[np.float64]
@@ -37,11 +42,15 @@ class Clustering(Protocol):
     neighbors_: NeighborGraph
     confident_: NDArray[np.bool_]
     confidence_threshold: float
-    history_: list[dict[str, object]]
+    self_labeled_: bool
+    history_: list[Epoch]
     stage_times_: dict[str, float]
     bad_images_: list[UnreadableImage]
-    module_: nn.Module
+    module_: nn.Sequential
     n_jobs: int | None
+
+    def transform(self, X: Sequence[str]) -> NDArray[np.float32]:
+        """Return the embedding of images, (n, embed_dim)."""
 
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float64]:
         """Return the probability of each cluster, (n, n_clusters)."""
@@ -50,3 +59,28 @@ class Clustering(Protocol):
 def features_of(clusterer: Clustering) -> Features:
     """Return the features that a clusterer was fitted on."""
     return Features.of(clusterer.embedding_, clusterer.embedding_dims_)
+
+
+@torch.inference_mode()
+def probability_blocks(
+    module: nn.Module, features: Features
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yield the probability of each cluster, for some rows of the features at a time.
+
+    Parameters
+    ----------
+    module : nn.Module
+        From features (b, d) to logits (1, b, n_clusters): a clusterer's `module_`.
+    features : Features
+        The samples.
+
+    Yields
+    ------
+    rows : slice
+        Which samples these are.
+    probabilities : ndarray of float64, shape (b, n_clusters)
+    """
+    # In double precision: a sample's row then does not depend on its batch.
+    module = copy.deepcopy(module).double()
+    for rows, block in features.blocks():
+        yield rows, module(block.double())[0].softmax(dim=1).numpy()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_scan.clusterers.trunks import Trunk
-from sklearn_scan.core.device import make_generator
+from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.sampling import count_drawn
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.heads import ClusterHeads, Heads, count_rows, join_heads

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from sklearn_scan.clusterers.stages.clustering import make_adam
 from sklearn_scan.clusterers.trunks import Trunk
-from sklearn_scan.core.device import make_generator
+from sklearn_scan.core.random import make_generator
 from sklearn_scan.model_selection import COLLAPSE, information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.averaging import average_weights

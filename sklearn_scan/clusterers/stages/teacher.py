@@ -18,8 +18,8 @@ from sklearn_scan.clusterers.stages.clustering import (
     TrainedHeads,
     count_compared,
 )
-from sklearn_scan.core.device import make_generator
 from sklearn_scan.core.mapped_rows import Rows, through
+from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.sampling import draw_sample
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.averaging import average_weights

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.results.persistence._folder import read_folder
@@ -105,7 +105,7 @@ def load(
             "in the file."
         )
     for gap in document["left_out"]:
-        warnings.warn(gap, UserWarning, stacklevel=2)
+        warn(gap, UserWarning)
     _choose_device(estimator, device)
     return estimator
 
@@ -179,11 +179,10 @@ def _choose_device(estimator: Any, device: str | torch.device | None) -> None:
             missing.add(str(each.device))
             each.device = "auto"
     for name in sorted(missing):
-        warnings.warn(
+        warn(
             f"The model was saved with device={name!r}, which is not here: its device "
             "is 'auto' now. load(path, device=...) chooses another.",
             UserWarning,
-            stacklevel=3,
         )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_scan.core.device import make_generator
 from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.rows import join_blocks
 from sklearn_scan.training.heads._base import Heads
 from sklearn_scan.training.heads._linear import ClusterHeads
