@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -19,21 +17,14 @@ from sklearn_scan.clusterers.reading import Features, ImageInputMixin
 from sklearn_scan.core.features import center_blocks
 from sklearn_scan.core.gaps import readable_rows, take_rows
 from sklearn_scan.core.labels import most_probable
-from sklearn_scan.core.mapped_rows import (
-    MappedRows,
-    Rows,
-    is_mapped,
-    read_rows,
-    rows_at_once,
-)
+from sklearn_scan.core.mapped_rows import MappedRows, Rows, read_rows
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
+from sklearn_scan.results.clustering import probability_blocks
 from sklearn_scan.results.label_table import COLUMNS, LabelTable
 from sklearn_scan.results.onnx import write_onnx
 from sklearn_scan.results.standalone import StandaloneModel
-
-_ROWS = 2**14  # of an embedding, at once
 
 
 class PredictionMixin(
@@ -235,20 +226,11 @@ class PredictionMixin(
             labels[rows] = most_probable(block)
         return labels
 
-    @torch.inference_mode()
     def _probability_blocks(
         self, embedding: Features
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Yield rows of the embedding, and the probabilities of these samples."""
-        # In double precision: a sample's row then does not depend on its batch.
-        module = copy.deepcopy(self.module_).double()
-        size = _ROWS
-        if is_mapped(embedding):  # of any width
-            size = min(size, rows_at_once(embedding.shape[1]))
-        for start in range(0, len(embedding), size):
-            rows = slice(start, start + size)
-            logits = module(read_rows(embedding[rows]).double())[0]
-            yield rows, logits.softmax(dim=1).numpy()
+        return probability_blocks(self.module_, embedding)
 
     @property
     def _n_features_out(self) -> int:

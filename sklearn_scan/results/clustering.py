@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sklearn_scan.core.features import Features
+from sklearn_scan.core.mapped_rows import read_blocks
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.model_selection import ClusterNumberCurve
@@ -63,16 +64,16 @@ def features_of(clusterer: Clustering) -> Features:
 
 @torch.inference_mode()
 def probability_blocks(
-    module: nn.Module, features: Features
+    module: nn.Module, embedding: NDArray[np.float32]
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield the probability of each cluster, for some rows of the features at a time.
+    """Yield the probability of each cluster, for some rows of an embedding at a time.
 
     Parameters
     ----------
     module : nn.Module
         From features (b, d) to logits (1, b, n_clusters): a clusterer's `module_`.
-    features : Features
-        The samples.
+    embedding : ndarray of shape (n, d)
+        The features of the samples, which may be a memmap.
 
     Yields
     ------
@@ -82,5 +83,5 @@ def probability_blocks(
     """
     # In double precision: a sample's row then does not depend on its batch.
     module = copy.deepcopy(module).double()
-    for rows, block in features.blocks():
+    for rows, block in read_blocks(embedding):
         yield rows, module(block.double())[0].softmax(dim=1).numpy()

@@ -16,11 +16,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sklearn_scan.results.clustering import (
-    Clustering,
-    features_of,
-    probability_blocks,
-)
+from sklearn_scan.results.clustering import Clustering, probability_blocks
 from sklearn_scan.results.label_table import LabelTable, name_cluster, read_labels
 from sklearn_scan.training.heads import MergedClusters
 
@@ -107,7 +103,7 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
         else names[cluster]
         for number, cluster in enumerate(survivors)
     ]
-    blocks = probability_blocks(new.module_, features_of(clusterer))
+    blocks = probability_blocks(new.module_, clusterer.embedding_)
     new.probabilities_ = np.concatenate([block for _, block in blocks])
     new.confident_ = new.probabilities_.max(axis=1) > new.confidence_threshold
     new.labels_ = _move(clusterer.labels_, edits.moved, groups)

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from sklearn_scan.clusterers.trunks import Trunk
 from sklearn_scan.core.random import make_generator
+from sklearn_scan.core.rows import rows_at_once
 from sklearn_scan.core.sampling import count_drawn
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.training.heads import ClusterHeads, Heads, count_rows, join_heads
+from sklearn_scan.training.heads import ClusterHeads, Heads, join_heads
 from sklearn_scan.training.loop import (
     Record,
     ViewPairs,
@@ -203,7 +204,9 @@ class _Comparison:
         self._generator = generator
         self._draw_partners = draw_partners
         of_sample = heads.n_heads * heads.n_clusters
-        self._batch_size = count_rows(of_sample, _COMPARISON_BATCH, _COMPARISON_LOGITS)
+        self._batch_size = rows_at_once(
+            of_sample, _COMPARISON_LOGITS, least=256, most=_COMPARISON_BATCH
+        )
         self._best: tuple[Tensor, Mapping[str, Tensor]] | None = None
 
     def __call__(self, record: Record) -> bool:
