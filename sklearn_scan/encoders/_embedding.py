@@ -164,7 +164,7 @@ class EmbeddingPass:
                 for rows, images in batches:
                     self._store(rows, self._embed_batch(images))
             self._settle_copies()
-            self._bad.settle(len(self._source))
+            self._bad.raise_or_warn(len(self._source))
             return self._rows.finish([failure.row for failure in self._bad.found])
         except BaseException:
             self._rows.discard()

@@ -66,8 +66,8 @@ class BadImages:
         for failure in failures:
             self._by_row.setdefault(failure.row, failure)
 
-    def settle(self, n_images: int) -> None:
-        """End the pass over `n_images` images.
+    def raise_or_warn(self, n_images: int) -> None:
+        """End the pass over `n_images` images with an error or a warning, if need be.
 
         Raises
         ------
