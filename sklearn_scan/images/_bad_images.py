@@ -1,4 +1,4 @@
-"""What becomes of images that cannot be read: an error, or a gap and a warning."""
+"""Images that cannot be read: an error, or a gap and a warning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 def try_each(
     read: Callable[[int], T], rows: Iterable[int]
 ) -> list[T | UnreadableImage]:
-    """Return what `read` makes of each row, or why the image cannot be read."""
+    """Return the result of `read` for each row, or why the image cannot be read."""
     results: list[T | UnreadableImage] = []
     for row in rows:
         try:
@@ -28,7 +28,7 @@ def try_each(
 
 
 class BadImages:
-    """The images of one pass that cannot be read, and what to do about them.
+    """The images of one pass that cannot be read, and the policy for them.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class BadImages:
 
     @property
     def lost(self) -> bool:
-        """Whether the pass ends in an error, and is gone on with to name them all."""
+        """Whether the pass ends in an error, and goes on only to name all images."""
         return self.raises and bool(self._by_row)
 
     @property
     def raises(self) -> bool:
-        """Whether one of them is enough for an error."""
+        """Whether a single image that cannot be read is an error."""
         return self._policy == "raise"
 
     def __contains__(self, row: int) -> bool:
@@ -62,12 +62,12 @@ class BadImages:
         return self._by_row[row]
 
     def add(self, failures: Iterable[UnreadableImage]) -> None:
-        """Note failures; of one image, the first counts."""
+        """Add failures; the first of an image counts."""
         for failure in failures:
             self._by_row.setdefault(failure.row, failure)
 
     def raise_or_warn(self, n_images: int) -> None:
-        """End the pass over `n_images` images with an error or a warning, if need be.
+        """Raise or warn, at the end of a pass over `n_images` images.
 
         Raises
         ------

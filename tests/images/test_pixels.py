@@ -110,7 +110,7 @@ each_container = pytest.mark.parametrize(
 
 
 @each_container
-def test_float_range_is_settled_once_for_all_images(wrap):
+def test_float_range_is_decided_once_for_all_images(wrap):
     images = np.stack([np.full((4, 4), 1.0), np.full((4, 4), 200.0)])
     source = as_image_source(wrap(images))
     assert source.float_range == 255.0
