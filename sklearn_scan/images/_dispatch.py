@@ -178,18 +178,18 @@ def _kind_of_items(items: Sequence[Any]) -> _Kind:
         first_index.setdefault(_kind(item) or type(item).__name__, i)
     if len(first_index) > 1:
         found = " and ".join(f"{name} (X[{i}])" for name, i in first_index.items())
-        raise TypeError(f"Expected X to hold items of one kind, got {found}.")
+        raise TypeError(f"X must hold items of one kind; got {found}.")
     kind = _kind(items[0])
     if kind in (None, "dataset", "source"):
         raise TypeError(
-            "Expected X to hold paths, PIL images, arrays, tensors or tuples (image, "
-            f"label), got a {type(items).__name__} of {type(items[0]).__name__}."
+            "X must hold paths, PIL images, arrays, tensors or tuples (image, "
+            f"label); got a {type(items).__name__} of {type(items[0]).__name__}."
         )
     if kind in ("array", "tensor"):
         shapes = sorted({tuple(item.shape) for item in items})
         if len(shapes) > 1:
             raise ValueError(
-                f"Expected {kind}s of one shape in X, got the shapes "
+                f"X must hold {kind}s of one shape; got the shapes "
                 f"{list_some(shapes)}. For images of different sizes pass PIL images "
                 "or paths."
             )
@@ -208,8 +208,8 @@ def _check_map_style(X: object) -> None:
 
     if isinstance(X, torch.utils.data.IterableDataset) or not isinstance(X, Sized):
         raise TypeError(
-            "Expected X to be a map-style Dataset, with a length and items by "
-            f"index, got {type(X).__name__}."
+            "X must be a map-style Dataset, with a length and items by index; got "
+            f"{type(X).__name__}."
         )
     _check_not_empty(X)
 
@@ -218,13 +218,13 @@ def _not_images(X: object) -> str:
     """Return an error message that says what to pass instead of X."""
     if isinstance(X, str | os.PathLike):
         return (
-            f"Expected X to hold several images, got {os.fspath(X)!r}. For the images "
+            f"X must hold several images; got {os.fspath(X)!r}. For the images "
             "of a folder pass sklearn_scan.datasets.list_images(folder), for one "
             "file a list: [file]."
         )
     if isinstance(X, Image.Image):
-        return "Expected X to hold several images, got one PIL image: pass [image]."
+        return "X must hold several images; got one PIL image: pass [image]."
     return (
-        "Expected X to be an array of images, a list of paths, PIL images or arrays, "
-        f"or a torch Dataset, got {type(X).__name__}."
+        "X must be an array of images, a list of paths, PIL images or arrays, "
+        f"or a torch Dataset; got {type(X).__name__}."
     )

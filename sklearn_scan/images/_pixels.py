@@ -55,8 +55,7 @@ def check_array_shape(shape: tuple[int, ...]) -> None:
     else:
         hint = "The channels c must be 1, 3 or 4."
     raise ValueError(
-        "Expected X to hold images (n, h, w) or (n, h, w, c), got shape "
-        f"{shape}. {hint}"
+        f"X must hold images (n, h, w) or (n, h, w, c); got shape {shape}. {hint}"
     )
 
 
@@ -65,7 +64,7 @@ def check_item_shape(shape: tuple[int, ...]) -> None:
     grey, coloured = len(shape) == 2, len(shape) == 3 and shape[2] in _CHANNELS
     if 0 in shape or not (grey or coloured):
         raise ValueError(
-            "Expected X to hold arrays (h, w) or (h, w, c), with c = 1, 3 or 4, got "
+            "X must hold arrays (h, w) or (h, w, c), with c = 1, 3 or 4; got "
             f"one of shape {shape}. If it is channels first, pass "
             "image.transpose(1, 2, 0)."
         )
@@ -82,8 +81,8 @@ def tensor_to_array(tensor: torch.Tensor, channel_axis: int) -> np.ndarray:
         return array
     if array.shape[channel_axis] not in _CHANNELS:
         raise ValueError(
-            "Expected tensors in X to be channels first, (n, c, h, w) or (c, h, w), "
-            f"with c = 1, 3 or 4, got shape {array.shape}. If it is channels last, "
+            "Tensors in X must be channels first, (n, c, h, w) or (c, h, w), "
+            f"with c = 1, 3 or 4; got shape {array.shape}. If it is channels last, "
             "pass it permuted: X.permute(0, 3, 1, 2) or image.permute(2, 0, 1)."
         )
     return np.moveaxis(array, channel_axis, -1)
@@ -95,7 +94,7 @@ def tensor_to_array(tensor: torch.Tensor, channel_axis: int) -> np.ndarray:
 def check_float_range(float_range: float | None) -> None:
     """Raise if the value of white is neither 1 nor 255."""
     if float_range not in (None, 1.0, 255.0):
-        raise ValueError(f"Expected float_range 1.0, 255.0 or None, got {float_range}.")
+        raise ValueError(f"float_range must be 1.0, 255.0 or None; got {float_range}.")
 
 
 def resolve_float_range(
@@ -116,7 +115,7 @@ def resolve_float_range(
         values = [value_out_of_range(image, white) for image in images]
         rows = [i for i, value in enumerate(values) if value is not None]
         raise ValueError(
-            f"Expected X to hold {expected_values(images[rows[0]], float_range)}, got "
+            f"X must hold {expected_values(images[rows[0]], float_range)}; got "
             f"the value {values[rows[0]]:g} (in the images {list_some(rows)})."
         )
     if float_range is None and white == 255.0 and peak <= _DARK_FLOATS:
@@ -154,7 +153,7 @@ def value_out_of_range(pixels: np.ndarray, float_range: float | None) -> float |
     if kind == "b" or pixels.dtype == np.uint8 or _is_16_bit(pixels):
         return None
     if kind not in "iuf":
-        raise TypeError(f"Expected X to hold numbers, got dtype {pixels.dtype}.")
+        raise TypeError(f"X must hold numbers; got dtype {pixels.dtype}.")
     limit, slack = 255.0, 0.0
     if kind == "f":
         limit = float_range or 1.0  # see _to_uint8
@@ -217,7 +216,7 @@ def pil_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits, which PIL's conversion would clip
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
-            raise ValueError("Expected an image of 8 or 16 bits, got larger integers")
+            raise ValueError("must have 8 or 16 bits; got larger integers")
         return Image.fromarray(array_to_rgb(values.astype(np.uint16)))
     if image.has_transparency_data:
         return Image.fromarray(array_to_rgb(np.asarray(image.convert("RGBA"))))
@@ -235,6 +234,4 @@ def _orientation(image: Image.Image) -> int:
 def check_mode(image: Image.Image) -> None:
     """Raise if the mode is F, whose scale a single image does not tell."""
     if image.mode == "F":
-        raise ValueError(
-            "Expected an image of 8 or 16 bits, got floats (mode F) of unknown scale"
-        )
+        raise ValueError("must have 8 or 16 bits; got floats (mode F) of unknown scale")

@@ -289,8 +289,8 @@ class DatasetSource(ImageSource):
         value = value_out_of_range(image, self.float_range)
         if value is not None:
             raise ValueError(
-                f"Expected X[{i}] to hold {expected_values(image, self.float_range)} "
-                f"as the first items of X do, got the value {value:g}. Scale all "
+                f"X[{i}] must hold {expected_values(image, self.float_range)} "
+                f"as the first items of X do; got the value {value:g}. Scale all "
                 "images alike."
             )
         return array_to_rgb(image, self.float_range)
@@ -312,8 +312,8 @@ def _item_image(item: Any) -> Image.Image | np.ndarray:
         image = tensor_to_array(image, channel_axis=0)
     if not isinstance(image, np.ndarray):
         raise TypeError(
-            "Expected items of X to be PIL images, arrays or tensors, or tuples that "
-            f"begin with one, got {type(image).__name__}."
+            "X must hold PIL images, arrays or tensors, or tuples that "
+            f"begin with one; got {type(image).__name__}."
         )
     check_item_shape(image.shape)
     return image

@@ -261,7 +261,7 @@ def _check_proba(proba: ArrayLike, n_samples: int) -> NDArray[np.floating]:
     proba = np.asarray(proba)
     if proba.ndim != 2 or len(proba) != n_samples or proba.shape[1] == 0:
         raise ValueError(
-            f"proba should have the shape (n_samples={n_samples}, n_clusters); "
+            f"proba must have the shape (n_samples={n_samples}, n_clusters); "
             f"got an array of shape {proba.shape}."
         )
     return proba

@@ -35,7 +35,7 @@ def check_labels(**labels: ArrayLike) -> list[NDArray[Any]]:
     for name, y in others:
         if len(y) != len(y_first):
             raise ValueError(
-                f"{name} should have as many labels as {first}, {len(y_first)}; "
+                f"{name} must have as many labels as {first}, {len(y_first)}; "
                 f"got {len(y)}."
             )
     return list(checked.values())
@@ -45,12 +45,12 @@ def _check_label(name: str, y: ArrayLike) -> NDArray[Any]:
     y = np.asarray(y)
     if y.ndim != 1 or len(y) == 0:
         raise ValueError(
-            f"{name} should be a 1-D array of at least one label; "
+            f"{name} must be a 1-D array of at least one label; "
             f"got an array of shape {y.shape}."
         )
     # Only a NaN differs from itself; it also hides in object arrays.
     if any(label is None or label != label for label in y.tolist()):
         raise ValueError(
-            f"{name} should have a label for each sample; got NaN or None among them."
+            f"{name} must have a label for each sample; got NaN or None among them."
         )
     return y
