@@ -1,4 +1,4 @@
-"""How good the neighbours are."""
+"""The purity of neighbours."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,10 +7,9 @@ from sklearn_scan.metrics._contingency import check_labels
 
 
 def neighbor_purity(neighbors: ArrayLike, y: ArrayLike) -> float:
-    """Mean share of a sample's neighbors that have its label.
+    """Return the mean share of a sample's neighbors that have its label.
 
-    Neighbors are what SCAN learns from, so this is the first number to look at when
-    a clustering is poor.
+    SCAN learns from neighbors: look at this number first if a clustering is poor.
 
     Parameters
     ----------
