@@ -1,6 +1,6 @@
-"""Nearest neighbours: who is like whom.
+"""Nearest neighbours of samples.
 
-`mine_neighbors` finds them, exactly or approximately, in memory that is bounded; a
+`mine_neighbors` finds them, exactly or approximately, in bounded memory. A
 `NeighborGraph` holds them.
 """
 

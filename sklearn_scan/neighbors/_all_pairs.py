@@ -1,7 +1,7 @@
-"""All pairs of samples compared, each once, in blocks of bounded memory.
+"""Exact search among all samples: each pair is compared once, in bounded memory.
 
-A product of the vectors of some samples with those of later ones holds the similarities
-of both, which are each other's. So half of the products are enough.
+The product of the vectors of some samples with those of later samples holds the
+similarities of both. So half of all products are enough.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sklearn_scan.neighbors._vectors import UnitVectors
 
 __all__ = ["compare_all_pairs"]
 
-_CHUNK = 2**13  # columns of a block that are looked at at once
-_MANY = 8  # times k: of more that wait for a sample, the best are taken first
+_CHUNK = 2**13  # columns of a block that are searched at once
+_MOST_WAITING = 8  # times k: of more pairs that wait for a sample, the best are taken
 
 
 def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Found:
@@ -33,7 +33,7 @@ def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Foun
     vectors : UnitVectors
         All samples.
     k : int
-        How many neighbours, fewer than samples.
+        The number of neighbours, fewer than samples.
     verbose : int, default=0
         Above zero, shows a progress bar.
 
@@ -59,7 +59,7 @@ def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Foun
                 product.diagonal().fill_(-torch.inf)  # nobody is their own neighbour
                 rows = slice(columns.start + own.start, columns.start + own.stop)
                 nearest.update(product, rows, slice(rows.start, columns.stop))
-            nearest.keep_waiting()
+            nearest.merge_waiting()
             progress.update(len(later))
 
     def finish(samples: NDArray[np.int64]) -> Found:
@@ -69,17 +69,17 @@ def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Foun
 
 
 class _Nearest:
-    """The nearest of each sample among those that it was compared with so far.
+    """The nearest neighbours of each sample, among those compared so far.
 
-    What is found for later samples waits until there is much of it, since keeping the
-    nearest of few at a time takes longer than finding them.
+    Pairs found for later samples wait until there are many, since merging few at a time
+    takes longer than finding them.
 
     Parameters
     ----------
     n_samples, k : int
-        Of how many samples to keep how many.
+        The numbers of samples, and of neighbours to keep of each.
     device : torch.device
-        Where to keep them.
+        The device of the arrays.
     """
 
     def __init__(self, n_samples: int, k: int, device: torch.device) -> None:
@@ -92,19 +92,19 @@ class _Nearest:
         self._n_waiting = 0
 
     def of(self, samples: NDArray[np.int64]) -> Found:
-        """Return the similarities and the indices of the nearest of some samples."""
+        """Return the similarities and the indices of some samples' neighbours."""
         return self._similarities[samples], self._indices[samples]
 
     def update(self, product: Tensor, rows: slice, columns: slice) -> None:
-        """Take in the similarities of some samples to later ones.
+        """Update the neighbours with similarities of some samples to later ones.
 
         Parameters
         ----------
         product : Tensor of shape (m, at least c)
-            The similarities; beyond the columns, -inf.
+            The similarities; further columns are -inf.
         rows, columns : slice
-            The m and the c samples. Where they begin with the same, the first m columns
-            are the rows themselves.
+            The m and the c samples. If they begin with the same sample, the first m
+            columns are the rows themselves.
         """
         n_columns = columns.stop - columns.start
         begin = max(columns.start, rows.stop)
@@ -113,12 +113,12 @@ class _Nearest:
             part = product[:, later.start - columns.start : later.stop - columns.start]
             self._find_later(part, rows.start, later)
         if self._n_waiting > self._k * n_columns:
-            self.keep_waiting()
+            self.merge_waiting()
         near, places = largest(product, min(self._k, n_columns))
         self._merge(rows, near, columns.start + places)
 
     def _find_later(self, part: Tensor, first_row: int, columns: slice) -> None:
-        """Take in the similarities (m, c) of later samples to the rows."""
+        """Add the rows to the neighbours of later samples, from similarities (m, c)."""
         floor = self._similarities[columns, -1]
         if not bool(floor.isinf().any()):
             rows, places = (part > floor).nonzero(as_tuple=True)
@@ -127,24 +127,26 @@ class _Nearest:
                 self._waiting.append(found)
                 self._n_waiting += len(rows)
                 return
-        # Of samples that little is known of, nearly all would wait.
+        # For samples with few neighbours so far, nearly all pairs would wait.
         near, places = largest(part.T.contiguous(), min(self._k, len(part)))
         self._merge(columns, near, first_row + places)
 
-    def keep_waiting(self) -> None:
-        """Keep the nearest of the pairs that wait."""
+    def merge_waiting(self) -> None:
+        """Merge the pairs that wait."""
         if not self._n_waiting:
             return
         samples, indices, similarities = map(
             torch.cat, zip(*self._waiting, strict=True)
         )
         self._waiting, self._n_waiting = [], 0
-        self._merge(*_by_sample(samples, indices, similarities, _MANY * self._k))
+        self._merge(
+            *_by_sample(samples, indices, similarities, _MOST_WAITING * self._k)
+        )
 
     def _merge(
         self, samples: slice | Tensor, similarities: Tensor, indices: Tensor
     ) -> None:
-        """Keep the k nearest of those known and of others."""
+        """Keep the k nearest of the known neighbours and of others."""
         known = self._similarities[samples], self._indices[samples]
         found = merge(known, (similarities, indices), self._k)
         self._similarities[samples], self._indices[samples] = found
@@ -153,28 +155,28 @@ class _Nearest:
 def _by_sample(
     samples: Tensor, indices: Tensor, similarities: Tensor, most: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what was found for samples as tables, of a row for each sample.
+    """Return pairs of samples as tables with a row for each sample.
 
     Parameters
     ----------
     samples, indices, similarities : Tensor of shape (p,)
-        Pairs of samples: for which, with which, and how similar they are.
+        The samples, the neighbours found for them, and their similarities.
     most : int
-        How many columns to fill at most; of more in a row, the best are taken.
+        The largest number of columns; of more pairs in a row, the best are taken.
 
     Returns
     -------
     samples : Tensor of int64, shape (s,)
-        Those of the rows.
+        The samples of the rows.
     similarities : Tensor of float32, shape (s, c)
-        -inf where there is none.
+        -inf in empty places.
     indices : Tensor of int64, shape (s, c)
-        -1 where there is none.
+        -1 in empty places.
     """
     rows, counts = torch.unique(samples, return_counts=True)
     order = samples.argsort(stable=True)
     width = int(counts.max())
-    if width > most:  # the table would be wide for the sake of a few
+    if width > most:  # else a few samples would make the table wide
         width = most
         best = similarities.argsort(descending=True, stable=True)
         order = best[samples[best].argsort(stable=True)]
@@ -185,6 +187,6 @@ def _by_sample(
     places, slots, order = places[kept], slots[kept], order[kept]
     near = similarities.new_full((len(rows), width), -torch.inf)
     near[places, slots] = similarities[order]
-    whose = indices.new_full(near.shape, -1)
-    whose[places, slots] = indices[order]
-    return rows, near, whose
+    found = indices.new_full(near.shape, -1)
+    found[places, slots] = indices[order]
+    return rows, near, found

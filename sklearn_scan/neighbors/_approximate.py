@@ -1,4 +1,4 @@
-"""Neighbours of a stated recall, which is measured."""
+"""Approximate search, with a measured recall."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from sklearn_scan.neighbors._vectors import UnitVectors
 
 __all__ = ["approximate_neighbors"]
 
-# Samples whose true neighbours are found. It is looked further until the recall of one
-# half exceeds the target by so many standard errors, and until that of the other half,
-# which is reported, reaches it.
+# Samples whose true neighbours are found, to measure the recall. More lists are
+# searched until the recall of one half of them exceeds the target by this many standard
+# errors, and that of the other half, which is reported, reaches it.
 _MEASURED, _SURE = 2000, 2
-_SAME = 1e-6  # similarities that differ by less are as good as equal
-# Candidates beyond the neighbours asked for: where similarities are rounded more may be
-# among the nearest.
+_SAME = 1e-6  # similarities that differ by less are taken as equal
+# Candidates beyond the number of neighbours; more where similarities are rounded.
 _MARGIN, _SHARE_OF_ROUNDED = 8, 0.5
 
 
 class _Search:
-    """Finds neighbours by inverted files, with similarities of full precision."""
+    """Search by inverted files, with similarities of full precision."""
 
     def __init__(
         self,
@@ -52,7 +51,7 @@ class _Search:
         self._n_candidates = min(k + margin, len(vectors) - 1)
 
     def __call__(self, queries: NDArray[np.int64], n_probes: int) -> Found:
-        """Return the nearest in so many lists, and in more where these hold too few."""
+        """Return the nearest in `n_probes` lists, or in more if these hold too few."""
         similarities, indices = self.files.search(queries, self._n_candidates, n_probes)
         if self._compressed:
             similarities, indices = rank(self.vectors, queries, indices)
@@ -75,24 +74,24 @@ def approximate_neighbors(
     device: torch.device,
     verbose: int = 0,
 ) -> tuple[Tensor, Tensor, float]:
-    """Return neighbours of every sample, of which a share are the true ones.
+    """Return neighbours of every sample, of which a wanted share are the true ones.
 
     Parameters
     ----------
     vectors : UnitVectors
         All samples, on the CPU.
     k : int
-        How many neighbours, fewer than samples.
+        The number of neighbours, fewer than samples.
     compressed : bool
-        Whether to search among vectors of eight bits a number.
+        Whether the index has eight bits a number.
     target_recall : float in (0, 1]
-        The share wanted.
+        The wanted share.
     rng : RandomState
-        For all that is drawn.
+        Draws the samples to measure on, and the initial centres.
     device : torch.device
-        Where to search, if faiss can.
+        The device of the search, if faiss supports it.
     verbose : int, default=0
-        Above zero, says how far it looks, and shows a progress bar.
+        Above zero, prints the number of lists, and shows a progress bar.
 
     Returns
     -------
@@ -100,12 +99,12 @@ def approximate_neighbors(
         Of full precision, largest first.
     indices : Tensor of int64, shape (n, k)
     recall : float
-        The share, measured on 1,000 samples.
+        The share of true neighbours, measured on 1,000 samples.
 
     Warns
     -----
     UserWarning
-        If the share is below what was wanted, even with all lists looked at.
+        If the share is below the wanted one, even with all lists searched.
     """
     drawn = rng.permutation(len(vectors))[:_MEASURED]
     true, _ = exact_neighbors(vectors, drawn, k, TorchSearch())
@@ -126,18 +125,18 @@ def approximate_neighbors(
 def _choose_probes(
     search: _Search, drawn: NDArray[np.int64], furthest: Tensor, target: float
 ) -> tuple[int, float]:
-    """Return how many lists to look at, and the recall with so many.
+    """Return the number of lists to search, and its recall.
 
     Parameters
     ----------
     search : _Search
-        What finds neighbours.
+        The search.
     drawn : ndarray of int64, shape (m,)
-        The samples to measure it on.
+        The samples to measure the recall on.
     furthest : Tensor of shape (m, 1)
-        The similarity of the last of the true neighbours of each.
+        The similarity of the last true neighbour of each.
     target : float
-        The recall wanted.
+        The wanted recall.
     """
     n_probes = 1
     while True:
@@ -153,7 +152,7 @@ def _choose_probes(
     if recall < target:
         warn(
             f"The recall is {recall:.3f}, below target_recall={target}, although all "
-            "lists were looked at: choose method='exact'.",
+            "lists were searched: choose method='exact'.",
             UserWarning,
         )
     return n_probes, recall

@@ -1,4 +1,4 @@
-"""The neighbours of many samples, found some samples at a time."""
+"""The neighbours of many samples, found batch by batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn_scan.core.rows import row_slices
 __all__ = ["Found", "collect"]
 
 Found = tuple[Tensor, Tensor]  # similarities and indices, (m, k) each
-_BATCH = 2**12  # samples asked about at once
+_BATCH = 2**12  # samples searched for at once
 
 
 def collect(
@@ -25,14 +25,14 @@ def collect(
     *,
     verbose: int = 0,
 ) -> Found:
-    """Return what `find` finds, in memory that is taken once.
+    """Return the results of `find` for all samples, in memory allocated once.
 
     Parameters
     ----------
     order : ndarray of int64, shape (m,)
-        The numbers from 0 to m - 1, in the order in which to ask for them.
+        The numbers from 0 to m - 1, in the order of the search.
     k : int
-        How many neighbours are found of each.
+        The number of neighbours of each.
     find : callable
         From some of the numbers to the neighbours of each.
     verbose : int, default=0
@@ -41,7 +41,7 @@ def collect(
     Returns
     -------
     similarities : Tensor of float32, shape (m, k)
-        By number; on the CPU.
+        In the order of the numbers, on the CPU.
     indices : Tensor of int64, shape (m, k)
     """
     similarities = torch.empty(len(order), k, dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Some samples compared with all, in blocks of bounded memory."""
+"""Exact search: samples are compared with all, in blocks of bounded memory."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ __all__ = [
     "exact_neighbors",
 ]
 
-# Vectors and similarities held at once. More of a CPU's is no faster; a GPU has many
+# Bytes of vectors and similarities at once. On a CPU more is no faster; a GPU has many
 # units to keep busy.
 _MOST_BYTES_ON_CPU, _MOST_BYTES_ON_GPU = 2**28, 2**32
 _SHARE_OF_FREE = 1 / 8
-_MOST_COLUMNS, _LEAST_ROWS = 2**16, 256  # rows in multiples: products are faster
-# More neighbours than asked for, among which those hardly apart are put in order.
+_MOST_COLUMNS, _LEAST_ROWS = 2**16, 256  # multiples of rows make products faster
+# Neighbours found beyond the number asked for, to order those with close similarities.
 MARGIN = 4
 
 
 class BlockSearch(ABC):
-    """Finds the nearest in a block of samples."""
+    """Search in a block of samples."""
 
     @abstractmethod
     def __call__(
@@ -48,27 +48,28 @@ class BlockSearch(ABC):
         Parameters
         ----------
         asked : Tensor of shape (m, d)
-            The vectors of the samples asked about.
+            The vectors of the queries.
         itself : ndarray of int64, shape (m,)
-            The row of each in `others`, or a number that is none: not to be found.
+            The row of each query in `others`, which is not to be found; or a number
+            outside `others`.
         others : Tensor of shape (c, d)
-            Vectors.
+            The vectors of the block.
         k : int
-            How many; where `others` are fewer, all.
+            The number of neighbours; if `others` are fewer, all are returned.
 
         Returns
         -------
         similarities : Tensor of float32, shape (m, k)
-            Largest first, equal ones by row; -inf of the sample itself.
+            Largest first, equal ones by row; -inf of the query itself.
         rows : Tensor of int64, shape (m, k)
-            Of `others`.
+            Rows of `others`.
         """
 
 
 class TorchSearch(BlockSearch):
-    """By a matrix product."""
+    """Search by a matrix product."""
 
-    _room: Tensor = torch.empty(0)
+    _memory: Tensor = torch.empty(0)
 
     def __call__(
         self, asked: Tensor, itself: NDArray[np.int64], others: Tensor, k: int
@@ -81,30 +82,30 @@ class TorchSearch(BlockSearch):
         return largest(similarities, min(k, n_others))
 
     def multiply(self, asked: Tensor, others: Tensor) -> Tensor:
-        """Return the similarities (m, c), and -inf in columns that complete a group.
+        """Return the similarities (m, c), with columns of -inf that complete a group.
 
-        They are overwritten by the next call.
+        The next call overwrites them.
         """
         n_others = len(others)
         whole_groups = -(-n_others // GROUP) * GROUP
-        similarities = self._take_room(asked, whole_groups)
+        similarities = self._take_memory(asked, whole_groups)
         similarities[:, n_others:] = -torch.inf
         torch.mm(asked, others.T, out=similarities[:, :n_others])
         return similarities
 
-    def _take_room(self, asked: Tensor, n_columns: int) -> Tensor:
-        """Return memory for similarities, the same as before if it is large enough.
+    def _take_memory(self, asked: Tensor, n_columns: int) -> Tensor:
+        """Return memory for similarities, that of the call before if it is enough.
 
-        New memory, touched for the first time, takes a tenth of the time.
+        (Writing to new memory would take a tenth of the time of the search.)
         """
         n_numbers = len(asked) * n_columns
-        if self._room.numel() < n_numbers:
-            self._room = asked.new_empty(n_numbers)
-        return self._room[:n_numbers].view(len(asked), n_columns)
+        if self._memory.numel() < n_numbers:
+            self._memory = asked.new_empty(n_numbers)
+        return self._memory[:n_numbers].view(len(asked), n_columns)
 
 
 class FaissSearch(BlockSearch):
-    """By faiss's exhaustive search, that of its `IndexFlatIP`."""
+    """Search by faiss, as its `IndexFlatIP` does."""
 
     def __call__(
         self, asked: Tensor, itself: NDArray[np.int64], others: Tensor, k: int
@@ -114,9 +115,9 @@ class FaissSearch(BlockSearch):
 
         with threads_of_torch():
             found = faiss.knn(
-                asked.numpy(),  # on the CPU, as all that faiss is asked about
+                asked.numpy(),  # on the CPU, as all vectors for faiss
                 others.numpy(),
-                min(k + 1, len(others)),  # one may be the sample itself
+                min(k + 1, len(others)),  # one may be the query itself
                 metric=faiss.METRIC_INNER_PRODUCT,
             )
         similarities, rows = (torch.from_numpy(array) for array in found)
@@ -140,11 +141,11 @@ def exact_neighbors(
     vectors : UnitVectors
         All samples.
     queries : ndarray of int64, shape (m,)
-        Those asked about.
+        The samples whose neighbours are wanted.
     k : int
-        How many neighbours, fewer than samples.
+        The number of neighbours, fewer than samples.
     search : BlockSearch
-        Finds the nearest in a block.
+        The search in a block.
     verbose : int, default=0
         Above zero, shows a progress bar.
 
@@ -170,7 +171,7 @@ def _compare(
     search: BlockSearch,
     verbose: int,
 ) -> Found:
-    """Compare queries with all samples, block by block, and keep the nearest so far."""
+    """Compare queries with all samples, block by block, and keep the nearest."""
     n_samples = len(vectors)
     n_columns, n_rows = block_shape(n_samples, vectors.dim, vectors.device)
     similarities = torch.full(
@@ -200,7 +201,7 @@ def _compare(
 
 
 def block_shape(n_samples: int, dim: int, device: torch.device) -> tuple[int, int]:
-    """Return how many columns, and rows, of the similarities to hold at once."""
+    """Return the numbers of columns, and of rows, of the similarities held at once."""
     most = _MOST_BYTES_ON_GPU if device.type == "cuda" else _MOST_BYTES_ON_CPU
     n_numbers = int(min(most, _SHARE_OF_FREE * free_memory(device))) // 4
     n_columns = max(1, min(n_samples, _MOST_COLUMNS, n_numbers // dim))

@@ -1,4 +1,4 @@
-"""How faiss is set to work."""
+"""The number of faiss's threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["threads_of_torch"]
 @contextmanager
 def threads_of_torch() -> Iterator[None]:
     """Let faiss use as many threads as torch inside the block."""
-    import faiss  # imported where it is used: without it the rest works
+    import faiss  # imported where it is used, so that the rest works without it
 
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(torch.get_num_threads())

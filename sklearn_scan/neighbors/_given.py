@@ -1,9 +1,8 @@
-"""A graph of neighbours that the user gives to `fit`: its checks, and its gaps."""
+"""A graph of neighbours given to `fit`: its checks, and unreadable images in it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +19,13 @@ _HINT = (
 _ROUNDING = 1e-3
 
 
-def check_given(neighbors: Any, n_samples: int, *, gaps: bool) -> NeighborGraph:
-    """Return `neighbors` if it is a graph of so many samples.
+def check_given(neighbors: object, n_samples: int, *, gaps: bool) -> NeighborGraph:
+    """Return `neighbors` if it is a graph of `n_samples` samples.
 
     Parameters
     ----------
     neighbors : object
-        What came.
+        The argument of `fit`.
     n_samples : int
         The number of samples in X.
     gaps : bool
@@ -37,9 +36,9 @@ def check_given(neighbors: Any, n_samples: int, *, gaps: bool) -> NeighborGraph:
     TypeError
         If it is no NeighborGraph, or its indices are not signed integers.
     ValueError
-        If it has not a row for each sample and at least one neighbour in each, or if
-        a neighbour is not in X, or the sample itself; or if similarities are no
-        cosines, or do not fall.
+        If it does not have a row for each sample, with one neighbour or more; if a
+        neighbour is not in X, or is the sample itself; or if similarities are not
+        cosines in descending order.
     """
     if not isinstance(neighbors, NeighborGraph):
         raise TypeError(
@@ -99,19 +98,19 @@ def _check_range(indices: NDArray[np.integer], least: int) -> None:
 def among_readable(
     neighbors: NeighborGraph, readable: NDArray[np.int64]
 ) -> NeighborGraph:
-    """Return the graph among the readable samples, with their numbers among those.
+    """Return the graph of the readable samples alone, renumbered.
 
     It is the inverse of `NeighborGraph.spread`.
 
     Raises
     ------
     ValueError
-        If a readable sample has a neighbour that is not.
+        If a readable sample has an unreadable neighbour.
     """
     n_samples = len(neighbors.indices)
     if len(readable) == n_samples and neighbors.indices.min() >= 0:
         return neighbors
-    place = np.full(n_samples + 1, -1)  # the last is what -1 finds
+    place = np.full(n_samples + 1, -1)  # the last one is for the index -1
     place[readable] = np.arange(len(readable))
     indices = place[neighbors.indices[readable]]
     if (indices < 0).any():

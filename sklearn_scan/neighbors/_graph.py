@@ -24,21 +24,22 @@ class NeighborGraph:
     ----------
     indices : ndarray of int64, shape (n, n_neighbors)
         The neighbours of each sample; a sample is never its own neighbour. -1 stands
-        for none, as for images that could not be read.
+        for no neighbour, as of images that cannot be read.
     similarities : ndarray of float32, shape (n, n_neighbors)
         Their cosine similarities, from -1 to 1; NaN where there is no neighbour.
     method : str, default="precomputed"
-        What found them.
+        The method of the search.
     recall_ : float or None, default=None
-        The share of the true neighbours among them: 1 of an exact search, measured on
-        a sample of an approximate one, and None where nobody knows.
+        The share of true neighbours among them: 1 for an exact search, measured on a
+        sample for an approximate one, and None if it is unknown.
 
     Raises
     ------
     TypeError
-        If they are no arrays, the method no text, or the recall no number.
+        If indices or similarities are not arrays, the method is not a text, or the
+        recall is not a number.
     ValueError
-        If the arrays are not of one shape (n, n_neighbors), or indices no integers.
+        If the arrays are not of one shape (n, n_neighbors), or indices not integers.
 
     Examples
     --------
@@ -72,7 +73,7 @@ class NeighborGraph:
             raise ValueError(f"indices must be integers; got {self.indices.dtype}.")
         if not isinstance(self.method, str):
             raise TypeError(f"method must be a str; got {type(self.method).__name__}.")
-        if self.recall_ is not None:  # as a number that a file can hold
+        if self.recall_ is not None:  # as a number of Python, which a file can hold
             object.__setattr__(self, "recall_", float(self.recall_))
 
     @property
@@ -91,14 +92,14 @@ class NeighborGraph:
         Returns
         -------
         Tensor of int64, shape (n,)
-            The index of the neighbour drawn.
+            The index of the drawn neighbour.
         """
         n_samples = len(self.indices)
         columns = torch.randint(self.n_neighbors, (n_samples,), generator=generator)
         return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
 
     def nearest(self, n_neighbors: int) -> NeighborGraph:
-        """Return the graph of the `n_neighbors` most similar, or of all if fewer.
+        """Return the graph of the `n_neighbors` most similar neighbours, or of all.
 
         Raises
         ------
@@ -116,26 +117,26 @@ class NeighborGraph:
 
     @classmethod
     def empty(cls, n_samples: int) -> NeighborGraph:
-        """Return the graph of samples that have no neighbours."""
+        """Return a graph of samples without neighbours."""
         return cls(
             np.empty((n_samples, 0), np.int64), np.empty((n_samples, 0), np.float32)
         )
 
     def spread(self, rows: NDArray[np.int64], n_samples: int) -> NeighborGraph:
-        """Return the graph among more samples, of which these are some.
+        """Return the graph of more samples, some of which are those of this graph.
 
         Parameters
         ----------
         rows : ndarray of int64, shape (n,)
-            Which of the samples those of this graph are.
+            The new numbers of this graph's samples.
         n_samples : int
-            How many samples there are.
+            The number of all samples.
 
         Returns
         -------
         NeighborGraph
-            Of `n_samples` rows; the others have -1 for neighbours, and similarities
-            of NaN.
+            Of `n_samples` rows; the other samples have -1 for neighbours, and
+            similarities of NaN.
         """
         shape = (n_samples, self.n_neighbors)
         indices = np.full(shape, -1, dtype=np.int64)
@@ -145,38 +146,38 @@ class NeighborGraph:
         return NeighborGraph(indices, similarities, self.method, self.recall_)
 
     def symmetrized(self) -> csr_array:
-        """Return the graph without directions, such as an affinity of samples.
+        """Return the undirected graph, an affinity of samples.
 
         Returns
         -------
         csr_array of float32, shape (n, n)
             1 for two samples that are neighbours of each other, and 1/2 if only one is
-            the other's.
+            the other's neighbour.
         """
         directed = self._adjacency()
         return csr_array((directed + directed.T) * np.float32(0.5))
 
     def mutual(self) -> csr_array:
-        """Return which samples are neighbours of each other.
+        """Return the graph of samples that are neighbours of each other.
 
         Returns
         -------
         csr_array of float32, shape (n, n)
-            Of ones.
+            1 for such two samples.
         """
         directed = self._adjacency()
         return csr_array(directed.multiply(directed.T))
 
     def to_scipy(self) -> csr_matrix:
-        """Return what scikit-learn takes as a "precomputed" graph of neighbours.
+        """Return the graph as scikit-learn takes it, for `metric="precomputed"`.
 
-        It is what a `KNeighborsTransformer` makes: for each sample itself at a distance
-        of zero, then its neighbours.
+        As of a `KNeighborsTransformer`, each sample has itself at a distance of zero,
+        then its neighbours.
 
         Returns
         -------
         csr_matrix of float64, shape (n, n)
-            Of cosine distances, one less the similarity; from 0 to 2.
+            Cosine distances, from 0 to 2: one minus the similarity.
 
         Examples
         --------
@@ -189,7 +190,7 @@ class NeighborGraph:
         True
         """
         itself = np.arange(self.n_samples)[:, np.newaxis]
-        # in the type that scikit-learn wants: SciPy converts by sorting the columns
+        # in scikit-learn's type: to convert it, SciPy would sort the columns
         distances = (1 - self.similarities.astype(np.float64)).clip(0, 2)
         return csr_matrix(
             _to_csr(
@@ -204,15 +205,14 @@ class NeighborGraph:
         Parameters
         ----------
         path : path
-            The file; one that is there is replaced, when the new one is complete.
+            The file; an existing one is replaced when the new one is complete.
 
         Raises
         ------
         ValueError
-            If indices are none of the samples.
+            If an index is that of no sample.
         OSError
-            If it cannot be written, or the disk has too little room; says how much is
-            needed.
+            If it cannot be written, or the disk has too little room.
         """
         write_graph(
             Path(path), self.indices, self.similarities, self.method, self.recall_
@@ -220,22 +220,22 @@ class NeighborGraph:
 
     @classmethod
     def load(cls, path: str | Path, *, mmap_mode: str | None = None) -> NeighborGraph:
-        """Read a graph that was saved; nothing in the file is executed.
+        """Read a saved graph; nothing in the file is executed.
 
         Parameters
         ----------
         path : path
             The file.
         mmap_mode : {"r", "c"} or None, default=None
-            How to map the file into memory, as in `numpy.load`: a graph larger than
-            memory is then read as it is needed. None reads all of it.
+            The way to map the file into memory, as in `numpy.load`, for a graph larger
+            than memory. None reads all of it.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         ModelFileError
-            If it is no graph, is damaged, or of a newer version.
+            If it is not a graph, is damaged, or of a newer version.
 
         Examples
         --------
@@ -256,18 +256,12 @@ class NeighborGraph:
 
 
 def _to_csr(columns: NDArray[np.int64], values: NDArray[np.float32]) -> csr_array:
-    """Return a sparse matrix (n, n) of the values in so many columns of each row.
-
-    Raises
-    ------
-    ValueError
-        If a column is beyond the matrix: SciPy would write beyond its memory.
-    """
-    check_indices(columns)
+    """Return a sparse matrix (n, n), from the columns and values of each row."""
+    check_indices(columns)  # beyond the matrix, SciPy would write beyond its memory
     known = columns >= 0
     ends = np.concatenate([[0], known.sum(axis=1).cumsum()])
     shape = (len(columns), len(columns))
-    # scikit-learn takes no wider indices in some of its estimators
+    # some estimators of scikit-learn take int32 only
     is_narrow = max(len(columns), ends[-1]) <= np.iinfo(np.int32).max
     dtype = np.int32 if is_narrow else np.int64
     parts = values[known], columns[known].astype(dtype), ends.astype(dtype)

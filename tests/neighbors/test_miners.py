@@ -238,7 +238,7 @@ def test_a_mean_far_away_is_taken_off_exactly(miner, offset):
 @pytest.mark.parametrize("method", EXACT)
 def test_samples_in_the_order_of_their_groups(monkeypatch, method, many):
     """Then much of what is found at first is not of the nearest."""
-    monkeypatch.setattr("sklearn_scan.neighbors._all_pairs._MANY", many)
+    monkeypatch.setattr("sklearn_scan.neighbors._all_pairs._MOST_WAITING", many)
     monkeypatch.setattr("sklearn_scan.neighbors._exact._LEAST_ROWS", 100)
     monkeypatch.setattr("sklearn_scan.neighbors._exact._MOST_BYTES_ON_CPU", 4 * 3000)
     X = groups_of_vectors(3000, n_features=4, n_groups=3).round(1)
