@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
-import joblib
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from sklearn_scan.clusterers.base import BaseImageClusterer
-from sklearn_scan.clusterers.scan_stage import ScanStageMixin
+from sklearn_scan.clusterers.defaults import (
+    ENTROPY_WEIGHTS,
+    MOST_LOST_BY_BACKBONE,
+    N_FINETUNED_HEADS,
+    N_HEADS,
+    PAPER_ENTROPY_WEIGHT,
+    finetuning_schedule,
+    heads_schedule,
+)
+from sklearn_scan.clusterers.reading import Data, Reader
+from sklearn_scan.clusterers.stages import (
+    Finetuning,
+    FirstHeads,
+    Guarded,
+    Material,
+    Stage,
+)
+from sklearn_scan.clusterers.trained import TrainedClusterer
+from sklearn_scan.clusterers.trunks import BackboneTrunk, Trunk, check_trainable
+from sklearn_scan.core.features import Features
+from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.core.validation import check_count, check_prior, check_real, is_auto
+from sklearn_scan.encoders import Encoder
+from sklearn_scan.images import ImageSource
 from sklearn_scan.results.registry import register_clusterer
+from sklearn_scan.training.heads import Scaler
 
 __all__ = ["SCANClusterer"]
 
 
 @register_clusterer("scan")
-class SCANClusterer(ScanStageMixin, BaseImageClusterer):
+@dataclass(eq=False, repr=False)
+class SCANClusterer(TrainedClusterer):
     """Cluster images without labels by the SCAN method.
 
     Each image is embedded by `encoder`, its nearest neighbours are mined, and cluster
@@ -188,56 +212,143 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     True
     """
 
-    _empty_hint = (
+    empty_hint: ClassVar[str] = (
         "a smaller n_clusters, a larger entropy_weight, more n_heads, more max_epochs "
         "or a lower learning_rate"
     )
 
-    def __init__(
-        self,
-        n_clusters: int | str = 10,
-        *,
-        encoder: Any = "auto",
-        n_neighbors: int = 20,
-        neighbor_method: str = "auto",
-        n_heads: int | str = "auto",
-        max_epochs: int | str = "auto",
-        self_label_epochs: int | str = "auto",
-        confidence_threshold: float = 0.99,
-        entropy_weight: float | str = "auto",
-        cluster_prior: ArrayLike | str | None = None,
-        finetune: bool | str = "auto",
-        strong_views: str | Callable[[Tensor], Tensor] = "auto",
-        ema_decay: float | None = None,
-        learning_rate: float | str = "auto",
-        batch_size: int | str = "auto",
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        memory: str | Path | joblib.Memory | None = None,
-        bad_images: str = "raise",
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.encoder = encoder
-        self.n_neighbors = n_neighbors
-        self.neighbor_method = neighbor_method
-        self.n_heads = n_heads
-        self.max_epochs = max_epochs
-        self.self_label_epochs = self_label_epochs
-        self.confidence_threshold = confidence_threshold
-        self.entropy_weight = entropy_weight
-        self.cluster_prior = cluster_prior
-        self.finetune = finetune
-        self.strong_views = strong_views
-        self.ema_decay = ema_decay
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.device = device
-        self.precision = precision
-        self.memory = memory
-        self.bad_images = bad_images
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+    _: KW_ONLY
+    n_heads: int | str = "auto"
+    entropy_weight: float | str = "auto"
+    cluster_prior: ArrayLike | str | None = None
+    finetune: bool | str = "auto"
+    strong_views: str | Callable[[Tensor], Tensor] = "auto"
+    ema_decay: float | None = None
+
+    def _stages(self, material: Material) -> Sequence[Stage]:
+        """Return heads on features, the backbone along with them, self-labelling."""
+        stages: list[Stage] = []
+        trains_backbone = material.trunk.is_trained
+        if material.graph is not None:
+            stages.append(self._first_heads(material))
+        if trains_backbone:
+            stages.append(self._finetuning(material))
+        return [*stages, *self._self_labeling(material, self.ema_decay)]
+
+    def _first_heads(self, material: Material) -> FirstHeads:
+        schedule = heads_schedule(material.n_samples)
+        label = "first heads"
+        if not material.trunk.is_trained:  # else the schedule asked for is another's
+            schedule, label = self._asked(schedule, self.max_epochs), "SCAN"
+        weights: tuple[float, ...] = ENTROPY_WEIGHTS
+        if not isinstance(self.entropy_weight, str):
+            weights = (self.entropy_weight,)
+        elif self.cluster_prior is not None:
+            weights = (PAPER_ENTROPY_WEIGHT,)
+        return FirstHeads(
+            N_HEADS if isinstance(self.n_heads, str) else self.n_heads,
+            weights,
+            schedule,
+            self._prior(material),
+            label,
+        )
+
+    def _finetuning(self, material: Material) -> Guarded:
+        n_heads, weight = self.n_heads, self.entropy_weight
+        stage = Finetuning(
+            N_FINETUNED_HEADS if isinstance(n_heads, str) else n_heads,
+            PAPER_ENTROPY_WEIGHT if isinstance(weight, str) else weight,
+            self._asked(finetuning_schedule(material.n_samples), self.max_epochs),
+            self._prior(material),
+        )
+        return Guarded(
+            stage,
+            MOST_LOST_BY_BACKBONE,
+            warning="Training the backbone merged clusters that its features told "
+            "apart, and was undone: lower learning_rate, raise max_epochs, or pass "
+            "finetune=False.",
+        )
+
+    def _prior(self, material: Material) -> Tensor | str | None:
+        """Return the proportions of the clusters, from the largest to the smallest."""
+        if self.cluster_prior is None or isinstance(self.cluster_prior, str):
+            return self.cluster_prior
+        proportions = check_prior(self.cluster_prior, material.n_clusters)
+        return torch.from_numpy(np.sort(proportions)[::-1].copy())
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not is_auto("n_heads", self.n_heads):
+            check_count("n_heads", self.n_heads)
+        if not is_auto("entropy_weight", self.entropy_weight):
+            check_real("entropy_weight", self.entropy_weight, minimum=0)
+        self._check_prior()
+        if not (isinstance(self.finetune, bool) or self.finetune == "auto"):
+            raise ValueError(
+                f"finetune must be 'auto', True or False; got {self.finetune!r}."
+            )
+        if not (self.strong_views == "auto" or callable(self.strong_views)):
+            raise TypeError(
+                "strong_views must be 'auto' or a function of a batch; got "
+                f"{self.strong_views!r}."
+            )
+        if self.ema_decay is not None:
+            check_real(
+                "ema_decay", self.ema_decay, minimum=0, maximum=1, boundaries="left"
+            )
+
+    def _check_prior(self) -> None:
+        if self.cluster_prior is None:
+            return
+        if isinstance(self.cluster_prior, str):
+            if self.cluster_prior != "auto":
+                raise ValueError(
+                    "cluster_prior must be 'auto', None or an array; got "
+                    f"{self.cluster_prior!r}."
+                )
+            if self.n_neighbors == 0:
+                raise ValueError(
+                    "cluster_prior='auto' takes the proportions of partitions by "
+                    "neighbours, of which n_neighbors=0 leaves none."
+                )
+            return
+        if isinstance(self.n_clusters, str):
+            raise ValueError(
+                "cluster_prior holds one proportion per cluster: pass their number as "
+                f"n_clusters; got n_clusters={self.n_clusters!r}."
+            )
+        check_prior(self.cluster_prior, self.n_clusters)
+
+    def _trains_backbone(self, encoder: Encoder | None) -> bool:
+        if isinstance(self.finetune, str):
+            return encoder is not None and encoder.learns_from_images
+        return self.finetune
+
+    def _check_encoder(self, encoder: Encoder | None) -> None:
+        if self._trains_backbone(encoder):
+            check_trainable(encoder, self.precision)
+        elif self.n_neighbors == 0:
+            raise ValueError(
+                "n_neighbors=0 lets two views of an image agree, for which the "
+                "backbone must be trained: pass images and finetune=True, or "
+                "n_neighbors=20."
+            )
+
+    def _trunk(
+        self, reader: Reader, data: Data, features: Features, rows: Rows, scaler: Scaler
+    ) -> Trunk:
+        """Return features as they are, or images where the backbone is trained."""
+        encoder = reader.encoder
+        if not (self._trains_backbone(encoder) and isinstance(data, ImageSource)):
+            return super()._trunk(reader, data, features, rows, scaler)
+        assert encoder is not None  # for mypy: images have an encoder
+        return BackboneTrunk.of(
+            encoder,
+            data,
+            features.readable,
+            scaler,
+            augment=self.strong_views,
+            device=rows.device,
+            precision=self.precision,
+            n_jobs=self.n_jobs,
+        )

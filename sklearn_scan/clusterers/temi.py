@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
-import joblib
-import torch
-
-from sklearn_scan.clusterers.base import BaseImageClusterer
-from sklearn_scan.clusterers.pace import Usual, count_epochs
-from sklearn_scan.clusterers.stages.teacher import suggest_momentum, train_with_teacher
-from sklearn_scan.clusterers.trunks import Trunk
+from sklearn_scan.clusterers.defaults import (
+    TEACHER_SELF_LABELING_RATE,
+    teacher_schedule,
+)
+from sklearn_scan.clusterers.stages import Material, Stage, TeacherHeads
+from sklearn_scan.clusterers.trained import TrainedClusterer
 from sklearn_scan.core.validation import check_count, check_real, is_auto
-from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.results.registry import register_clusterer
-from sklearn_scan.training.heads import Directions, Heads
-from sklearn_scan.training.loop import count_batches
-from sklearn_scan.training.objectives import TemiLoss
+from sklearn_scan.training.heads import Directions
 
 __all__ = ["TEMIClusterer"]
 
 
-# The paper's batches of 1,024 and its rate of 4e-4 are for 100 epochs of 50,000 images
-# and more, many times as many steps.
-_LEARNING_RATE = 3e-3
-_LEAST_BATCH, _MOST_BATCH = 16, 128
-_BATCHES = 12  # in a pass over a small set
-# About so many samples are looked at, within limits of epochs, and of many so many.
-_SAMPLES_SEEN, _SEEN_OF_MANY = 60_000, 300_000
-
-
 @register_clusterer("temi")
-class TEMIClusterer(BaseImageClusterer):
+@dataclass(eq=False, repr=False)
+class TEMIClusterer(TrainedClusterer):
     """Cluster images without labels by the TEMI method.
 
     Each image is embedded by a pretrained `encoder`, its nearest neighbours are mined,
@@ -176,61 +165,34 @@ class TEMIClusterer(BaseImageClusterer):
     True
     """
 
-    n_heads: int
-
-    _rate_again = 1e-3
     # Angles, as neighbours are found by. With features standardised one by one, the
     # accuracy was three points lower on average, and below that of k-means on trashnet.
-    _make_scaler = staticmethod(Directions.from_features)
-    _empty_hint = (
+    _scaler = Directions
+    _self_labeling_rate: ClassVar[float | None] = TEACHER_SELF_LABELING_RATE
+    empty_hint: ClassVar[str] = (
         "a smaller n_clusters, a smaller beta, more n_heads, more max_epochs or a "
         "lower learning_rate"
     )
 
-    def __init__(
-        self,
-        n_clusters: int | str = 10,
-        *,
-        encoder: Any = "auto",
-        n_neighbors: int = 50,
-        neighbor_method: str = "auto",
-        n_heads: int = 8,
-        beta: float = 0.6,
-        temperature: float = 0.1,
-        teacher_momentum: float | str = "auto",
-        max_epochs: int | str = "auto",
-        self_label_epochs: int | str = 0,
-        confidence_threshold: float = 0.99,
-        learning_rate: float | str = "auto",
-        batch_size: int | str = "auto",
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        memory: str | Path | joblib.Memory | None = None,
-        bad_images: str = "raise",
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.encoder = encoder
-        self.n_neighbors = n_neighbors
-        self.neighbor_method = neighbor_method
-        self.n_heads = n_heads
-        self.beta = beta
-        self.temperature = temperature
-        self.teacher_momentum = teacher_momentum
-        self.max_epochs = max_epochs
-        self.self_label_epochs = self_label_epochs
-        self.confidence_threshold = confidence_threshold
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.device = device
-        self.precision = precision
-        self.memory = memory
-        self.bad_images = bad_images
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+    _: KW_ONLY
+    n_neighbors: int = 50
+    n_heads: int = 8
+    beta: float = 0.6
+    temperature: float = 0.1
+    teacher_momentum: float | str = "auto"
+    self_label_epochs: int | str = 0
+
+    def _stages(self, material: Material) -> Sequence[Stage]:
+        """Return heads that learn from their teachers, and self-labelling."""
+        schedule = self._asked(teacher_schedule(material.n_samples), self.max_epochs)
+        heads = TeacherHeads(
+            self.n_heads,
+            schedule,
+            self.beta,
+            self.temperature,
+            self.teacher_momentum,
+        )
+        return [heads, *self._self_labeling(material)]
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -246,36 +208,3 @@ class TEMIClusterer(BaseImageClusterer):
                 maximum=1,
                 boundaries="left",
             )
-
-    def _fit_heads(
-        self, trunk: Trunk, neighbors: NeighborGraph | None, seed: int
-    ) -> Heads:
-        """Train the heads; return the teacher of the highest score."""
-        assert neighbors is not None  # for mypy: n_neighbors is at least one
-        n_samples = len(trunk.samples)
-        pace = self._choose_pace(trunk, _usual_pace(n_samples), self.max_epochs)
-        momentum = self.teacher_momentum
-        if isinstance(momentum, str):
-            n_batches = count_batches(n_samples, pace.batch_size)
-            momentum = suggest_momentum(pace.n_epochs * n_batches)
-        trained = train_with_teacher(
-            trunk.samples,
-            neighbors,
-            TemiLoss(self.n_heads, self.n_clusters_, self.beta).to(trunk.device),
-            dims=trunk.dims,
-            temperature=self.temperature,
-            **pace._asdict(),
-            teacher_momentum=momentum,
-            seed=seed,
-            verbose=self.verbose,
-        )
-        self.history_ = trained.history
-        self._note(trained)
-        return trained.heads.select(trained.best_head)
-
-
-def _usual_pace(n_samples: int) -> Usual:
-    fewest = count_epochs(n_samples, _SEEN_OF_MANY, fewest=1, most=5)
-    n_epochs = count_epochs(n_samples, _SAMPLES_SEEN, fewest=fewest, most=40)
-    batch_size = min(max(n_samples // _BATCHES, _LEAST_BATCH), _MOST_BATCH)
-    return Usual(n_epochs, batch_size, _LEARNING_RATE)

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
+from sklearn_scan.results.clustering import features_of
 from sklearn_scan.results.label_table import LabelTable, name_cluster, read_labels
-from sklearn_scan.training.heads import MergedClusters
+from sklearn_scan.results.model import ClusterModel
 
 __all__ = ["Edits", "read_edits", "relabel"]
 
@@ -94,7 +93,8 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
         names[cluster] = _check_name(name)
     survivors = [c for c in range(len(names)) if c not in edits.merged]
     new = copy.copy(old)
-    new.module_ = _merge(old.module_, groups)
+    model = ClusterModel(old.module_).merge(groups)
+    new.module_ = model.module
     new.n_clusters_ = len(survivors)
     new.classes_ = np.arange(len(survivors))
     new.cluster_names_ = [
@@ -103,22 +103,10 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
         else names[cluster]
         for number, cluster in enumerate(survivors)
     ]
-    new.probabilities_ = new._probabilities(old.embedding_)
+    new.probabilities_ = model.probabilities(features_of(old))
     new.confident_ = new.probabilities_.max(axis=1) > new.confidence_threshold
     new.labels_ = _move(old.labels_, edits.moved, groups)
     return new
-
-
-def _merge(module: nn.Sequential, groups: NDArray[np.int64]) -> nn.Sequential:
-    """Return the module with its clusters merged; of one merged before, once more."""
-    parts = list(copy.deepcopy(module))
-    if len(groups) == groups.max() + 1:
-        return nn.Sequential(*parts)
-    into = torch.from_numpy(groups)
-    if isinstance(last := parts[-1], MergedClusters):
-        into = into[last.groups]
-        parts.pop()
-    return nn.Sequential(*parts, MergedClusters(into)).eval()
 
 
 def _number_groups(merged: Mapping[int, int], n_clusters: int) -> NDArray[np.int64]:

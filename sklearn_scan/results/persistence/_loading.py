@@ -14,8 +14,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.features import Features
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import ModelFileError
+from sklearn_scan.results.model import ClusterModel
 from sklearn_scan.results.persistence._folder import read_folder
 from sklearn_scan.results.persistence._known import estimator_classes, first_place
 from sklearn_scan.results.persistence._own import OwnPartError, OwnParts
@@ -159,7 +161,8 @@ def _check_clusterer(estimator: Any) -> None:
         raise ModelFileError("embedding_dims_ do not fit the embedding.")
     if not ((estimator.labels_ >= -1) & (estimator.labels_ < n_clusters)).all():
         raise ModelFileError("labels_ name clusters that are not there.")
-    [(_, row)] = estimator._probability_blocks(np.zeros((1, n_features), np.float32))
+    zeros = Features.of(np.zeros((1, n_features), np.float32))
+    row = ClusterModel(estimator.module_).probabilities(zeros)
     if row.shape != (1, n_clusters):
         raise ModelFileError("the heads do not fit the clusters.")
 
