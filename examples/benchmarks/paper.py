@@ -231,6 +231,7 @@ class Study:
                 verbose=1,
             )
         clusterer.module_.cpu()
+        clusterer.encoder_ = clusterer.encoder_.with_trained(module)
 
     def _kept(self, name, fit):
         """Return what `fit` returns, from the folder if it is there already."""

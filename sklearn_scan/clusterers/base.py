@@ -20,6 +20,7 @@ from torch import nn
 from sklearn_scan.clusterers.pace import StagesMixin
 from sklearn_scan.clusterers.prediction import PredictionMixin, check_has_neighbors
 from sklearn_scan.clusterers.reading import Features, image_names
+from sklearn_scan.clusterers.trunks import BackboneTrunk
 from sklearn_scan.core.device import isolated_rng, kept_heap, resolve_device
 from sklearn_scan.core.gaps import readable_rows, take_rows
 from sklearn_scan.core.labels import cluster_sizes, most_probable
@@ -131,8 +132,8 @@ class BaseImageClusterer(
                 second_stage = self._self_label(head, trunk, neighbors, self_label_seed)
         self.self_labeled_ = second_stage.kept
         self.module_ = nn.Sequential(scaler, head).cpu().eval()
-        if trunk.is_trained:
-            self._encode_again(data)
+        if isinstance(trunk, BackboneTrunk):
+            self._encode_again(data, trunk)
         order = self._number_by_size(head)
         self.neighbors_ = _among_all(neighbors, readable, len(data))
         self._finish()
@@ -181,15 +182,17 @@ class BaseImageClusterer(
         """Set the embedding; return which of the samples could be read."""
         self.image_names_ = image_names(data)
         self.stage_times_: dict[str, float] = {}
+        self.bad_images_ = []
         with self._timed("encode"):
             self.embedding_ = self._embed(data, fit=True)
-        self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
         readable = readable_rows(self.embedding_)
         self._check_sizes(len(readable))
         return readable
 
-    def _encode_again(self, data: Features | ImageSource) -> None:
-        """Set the embedding of a backbone that has learnt along."""
+    def _encode_again(self, data: Features | ImageSource, trunk: BackboneTrunk) -> None:
+        """Set the encoder and the embedding of a backbone that has learnt along."""
+        assert self.encoder_ is not None  # for mypy: images have an encoder
+        self.encoder_ = self.encoder_.with_trained(trunk.backbone)
         with warnings.catch_warnings():  # of unreadable images, a second time
             warnings.simplefilter("ignore", UserWarning)
             self.embedding_ = self._embed(data)

@@ -20,14 +20,8 @@ from sklearn_scan.clusterers.feature_arrays import (
 )
 from sklearn_scan.core.mapped_rows import is_mapped
 from sklearn_scan.core.rows import check_finite_rows
-from sklearn_scan.encoders import (
-    Encoder,
-    EncoderList,
-    check_embedding,
-    embed,
-    resolve_encoder,
-)
-from sklearn_scan.exceptions import ImageReadError
+from sklearn_scan.encoders import Encoder, check_embedding, resolve_encoder
+from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
 
 __all__ = ["Features", "ImageInputMixin", "image_names"]
@@ -52,6 +46,7 @@ class ImageInputMixin:
     encoder_: Encoder | None
     embedding_: Features
     embedding_dims_: tuple[int, ...]
+    bad_images_: list[UnreadableImage]
     _takes: str  # what X holds
     _float_range: float | None
 
@@ -150,19 +145,18 @@ class ImageInputMixin:
         if fit:
             self.encoder_.fit(data)
         try:
-            embedding = embed(self.encoder_, data)
+            embedded = self.encoder_.embed(data)
         except ImageReadError as error:
             if fit or self.bad_images == "raise":
                 raise
             # None of them can be read: of a fit that is an error, of these a gap.
             warnings.warn(str(error), UserWarning, stacklevel=4)
             return np.full((len(data), self.embedding_.shape[1]), np.nan, np.float32)
-        check_embedding(embedding, len(self.encoder_.bad_images_))
+        check_embedding(embedded)
         if fit:
-            self.embedding_dims_ = (embedding.shape[1],)
-            if isinstance(self.encoder_, EncoderList):
-                self.embedding_dims_ = self.encoder_.embedding_dims_
-        return embedding
+            self.embedding_dims_ = embedded.features.dims
+            self.bad_images_ = embedded.unreadable
+        return embedded.features.array
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
