@@ -231,6 +231,7 @@ class Study:
         with isolated_rng(self.seed, device):  # of which the views draw
             found = stage.run(material, found, Run(self.seed, verbose=1))
         clusterer.module_ = torch.nn.Sequential(scaler, found.head).cpu().eval()
+        clusterer.encoder_ = clusterer.encoder_.with_trained(module)
 
     def _kept(self, name, fit):
         """Return what `fit` returns, from the folder if it is there already."""

@@ -24,6 +24,7 @@ from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
 from sklearn_scan.core.validation import did_you_mean
 from sklearn_scan.encoders import resolve_encoder
+from sklearn_scan.images import as_image_source
 
 
 @click.command("embed", cls=EstimatorCommand, clusterer=False)
@@ -69,13 +70,14 @@ def command(
     encoder = resolve_encoder(make_encoder(spec), **settings)
     paths = list_photos(photos)
     with Console(quiet=as_json) as console:
-        embedding = encoder.fit(paths).transform(paths)
+        embedded = encoder.fit(paths).embed(as_image_source(paths))
+        embedding = embedded.features.array
         _write(output, table, embedding, paths)
         n_images, n_features = embedding.shape
         result = {
             "n_images": n_images,
             "n_features": n_features,
-            "n_unreadable": len(encoder.bad_images_),
+            "n_unreadable": len(embedded.unreadable),
             "results": {"embedding": str(output), "paths": str(table)},
         }
         if as_json:

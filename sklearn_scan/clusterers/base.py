@@ -27,7 +27,7 @@ from sklearn_scan.clusterers.outcome import set_clusters, set_course, set_input
 from sklearn_scan.clusterers.reading import Data, Reader
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages import Material, Stage
-from sklearn_scan.clusterers.trunks import FeatureTrunk, Trunk
+from sklearn_scan.clusterers.trunks import BackboneTrunk, FeatureTrunk, Trunk
 from sklearn_scan.core.device import resolve_device
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import Rows, through
@@ -149,7 +149,8 @@ class ImageClusterer(
         data = reader.read(X, fit=True)
         self._check_sizes(len(data))
         given = check_graph(neighbors, data, self)
-        features = run.keep("encode", partial(reader.embed, data, fit=True))
+        embedded = run.keep("encode", partial(reader.embed, data, fit=True))
+        features, self.bad_images_ = embedded
         known = features.known()
         self._check_sizes(len(known))
         n_clusters = self._count_clusters(known, run)
@@ -161,8 +162,8 @@ class ImageClusterer(
         material = Material(trunk, graph, n_clusters)
         found = run.stages(self._stages(material), material)
         model = ClusterModel.of(scaler, found.head)
-        if trunk.is_trained:
-            features = reader.embed_again(data)
+        if isinstance(trunk, BackboneTrunk):
+            features = reader.embed_trained(data, trunk.backbone)
         set_input(self, reader, data, features)
         set_course(self, run, material, found, features)
         set_clusters(self, model, features, found.lost_clusters)
@@ -266,7 +267,7 @@ class ImageClusterer(
                 f"y must have one label for each of the {len(data)} samples in X; got "
                 f"{len(y)} labels."
             )
-        labels = self._model().labels(reader.embed(data))
+        labels = self._model().labels(reader.embed(data).features)
         return clustering_accuracy(y, labels)
 
     def labels_frame(self) -> Any:
@@ -424,7 +425,7 @@ class ImageClusterer(
     def _features(self, X: Any) -> Features:
         check_is_fitted(self)
         reader = self._reader()
-        return reader.embed(reader.read(X))
+        return reader.embed(reader.read(X)).features
 
     @property
     def _n_features_out(self) -> int:

@@ -32,7 +32,6 @@ def set_input(
     clusterer.float_range_ = reader.float_range
     clusterer.encoder_ = reader.encoder
     clusterer.image_names_ = image_names(data)
-    clusterer.bad_images_ = reader.encoder.bad_images_ if reader.encoder else []
     clusterer.embedding_, clusterer.embedding_dims_ = features.array, features.dims
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
+from torch import nn
 
 from sklearn_scan.clusterers.feature_arrays import (
     are_tables,
@@ -18,13 +19,7 @@ from sklearn_scan.clusterers.feature_arrays import (
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import is_mapped
 from sklearn_scan.core.rows import check_finite_rows
-from sklearn_scan.encoders import (
-    Encoder,
-    EncoderList,
-    check_embedding,
-    embed,
-    resolve_encoder,
-)
+from sklearn_scan.encoders import Embedded, Encoder, check_embedding, resolve_encoder
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
 
@@ -144,18 +139,18 @@ class Reader:
             self._clusterer.n_features_in_ = sum(dims)
         return Features.of(array, dims)
 
-    def embed(self, data: Data, *, fit: bool = False) -> Features:
+    def embed(self, data: Data, *, fit: bool = False) -> Embedded:
         """Return the features of images, by the encoder; features stay as they are.
 
         Rows of NaN are those of images that could not be read and are to be skipped.
         """
         if isinstance(data, Features):
-            return data
+            return Embedded(data, [])
         assert self.encoder is not None  # for mypy: `read` returned images
         if fit:
             self.encoder.fit(data)
         try:
-            array = embed(self.encoder, data)
+            embedded = self.encoder.embed(data)
         except ImageReadError as error:
             if fit or self._clusterer.bad_images == "raise":
                 raise
@@ -163,18 +158,17 @@ class Reader:
             warnings.warn(str(error), UserWarning, stacklevel=4)
             dims = self.dims or ()
             gaps = np.full((len(data), sum(dims)), np.nan, np.float32)
-            return Features.of(gaps, dims)
-        check_embedding(array, len(self.encoder.bad_images_))
-        dims = (array.shape[1],)
-        if isinstance(self.encoder, EncoderList):
-            dims = self.encoder.embedding_dims_
-        return Features.of(array, dims)
+            return Embedded(Features.of(gaps, dims), list(error.failures))
+        check_embedding(embedded)
+        return embedded
 
-    def embed_again(self, data: Data) -> Features:
-        """Return the features of the images of the fit, once the encoder has learnt."""
+    def embed_trained(self, data: Data, backbone: nn.Module) -> Features:
+        """Return the features of the fit's images by a backbone that was trained."""
+        assert self.encoder is not None  # for mypy: images have an encoder
+        self.encoder = self.encoder.with_trained(backbone)
         with warnings.catch_warnings():  # of unreadable images, a second time
             warnings.simplefilter("ignore", UserWarning)
-            return self.embed(data)
+            return self.embed(data).features
 
 
 def image_names(data: Data) -> list[str] | None:

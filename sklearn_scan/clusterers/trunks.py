@@ -129,7 +129,8 @@ class BackboneTrunk(Trunk):
         dtype: torch.dtype,
     ) -> None:
         self.samples: Tensor = place(images, device)
-        self.body = nn.Sequential(to_compute(backbone, device), scaler.to(device))
+        self.backbone = to_compute(backbone, device)
+        self.body = nn.Sequential(self.backbone, scaler.to(device))
         self.weak_view = preprocessing.view()
         self.strong_view = preprocessing.view(augment, name="strong_views")
         self.device = device

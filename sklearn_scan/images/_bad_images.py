@@ -1,4 +1,4 @@
-"""What becomes of images that cannot be read: an error, or a gap and a warning."""
+"""Images that cannot be read: an error, or a warning and rows of NaN."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 
 POLICIES = ("raise", "skip")
 
-
 T = TypeVar("T")
 
 
 def try_each(
     read: Callable[[int], T], rows: Iterable[int]
 ) -> list[T | UnreadableImage]:
-    """Return what `read` makes of each row, or why the image cannot be read."""
+    """Read each row; return the results, or why an image cannot be read."""
     results: list[T | UnreadableImage] = []
     for row in rows:
         try:
@@ -28,12 +27,12 @@ def try_each(
 
 
 class BadImages:
-    """The images of one pass that cannot be read, and what to do about them.
+    """The images that cannot be read, collected during one pass over all images.
 
     Parameters
     ----------
     policy : {"raise", "skip"}
-        Whether the pass ends in an error that lists them all, or goes on without them.
+        Whether the pass ends with an error that lists them all, or skips them.
     """
 
     def __init__(self, policy: str) -> None:
@@ -47,12 +46,12 @@ class BadImages:
 
     @property
     def lost(self) -> bool:
-        """Whether the pass ends in an error, and is gone on with to name them all."""
+        """Whether the pass will end with an error, and only looks for more of them."""
         return self.raises and bool(self._by_row)
 
     @property
     def raises(self) -> bool:
-        """Whether one of them is enough for an error."""
+        """Whether the policy is "raise"."""
         return self._policy == "raise"
 
     def __contains__(self, row: int) -> bool:
@@ -62,22 +61,22 @@ class BadImages:
         return self._by_row[row]
 
     def add(self, failures: Iterable[UnreadableImage]) -> None:
-        """Note failures; of one image, the first counts."""
+        """Add images; of two entries for one image, the first is kept."""
         for failure in failures:
             self._by_row.setdefault(failure.row, failure)
 
-    def settle(self, n_images: int) -> None:
-        """End the pass over `n_images` images.
+    def raise_or_warn(self, n_images: int) -> None:
+        """Raise an error or warn, at the end of a pass over `n_images` images.
 
         Raises
         ------
         ImageReadError
-            If an image could not be read under "raise", or none could under "skip".
+            If the policy is "raise" and an image cannot be read, or if none can.
 
         Warns
         -----
         UserWarning
-            With their number, under "skip".
+            With their number, if the policy is "skip".
         """
         if not self._by_row:
             return

@@ -145,7 +145,7 @@ def load_pixels(
     ):
         images[n_read : n_read + len(read)] = batch
         n_read += len(read)
-    bad_images.settle(len(rows))
+    bad_images.raise_or_warn(len(rows))
     images = images[:n_read]
     grey = (images == images[..., :1]).all()
     return images[..., : 1 if grey else 3].transpose(0, 3, 1, 2)

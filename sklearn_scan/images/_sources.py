@@ -99,8 +99,8 @@ class ImageSource(ABC):
             repr(image.shape).encode() + image.tobytes(), digest_size=16
         ).hexdigest()
 
-    def unreadable(self) -> list[UnreadableImage]:
-        """List the images that cannot be read, as far as is cheaply seen."""
+    def unreadable(self, rows: Iterable[int] | None = None) -> list[UnreadableImage]:
+        """List images, of all or some rows, that a quick look finds unreadable."""
         return []
 
     @contextmanager
@@ -204,9 +204,10 @@ class PathSource(ImageSource):
     def _explain(self, i: int, error: Exception) -> str:
         return explain(self._paths[i], error)
 
-    def unreadable(self) -> list[UnreadableImage]:
+    def unreadable(self, rows: Iterable[int] | None = None) -> list[UnreadableImage]:
         """Open every file's header; damage inside shows when the image is read."""
-        headers = try_each(self._check_header, range(len(self)))
+        rows = range(len(self)) if rows is None else rows
+        headers = try_each(self._check_header, rows)
         return [header for header in headers if header is not None]
 
     def _check_header(self, i: int) -> None:

@@ -99,7 +99,7 @@ def make_sprites(
             first = len(sheets) * COLUMNS**2
             places[some] = np.arange(first, first + len(some))
             sheets.append(threads.submit(_compress, tiles))
-    bad_images.settle(len(rows))
+    bad_images.raise_or_warn(len(rows))
     sprites = Sprites([sheet.result() for sheet in sheets], places, side)
     return sprites, bad_images.found
 

@@ -16,7 +16,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from sklearn_scan.core.device import isolated_rng
+from sklearn_scan.core.device import isolated_rng, to_compute
 from sklearn_scan.encoders import Recipe, describe_misfit
 from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.exceptions import ModelFileError
@@ -166,7 +166,8 @@ class Unpacker:
                 UserWarning,
                 stacklevel=2,
             )
-        self._modules[dotted(place)] = module
+        # channels-last, as a fitted encoder's
+        self._modules[dotted(place)] = to_compute(module, torch.device("cpu"))
         return module
 
     def _build(self, value: dict[str, Any], place: Place) -> nn.Module:
