@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
+from sklearn_scan.core.files import durable_file, lock
 
 __all__ = ["EXPORT", "FIT", "RunFolder", "find_model"]
 
 FIT, EXPORT = "fit", "export"  # the commands that fill folders
 
-_MANIFEST, _LOCK = ".sklearn-scan.json", ".sklearn-scan.lock"
+_MANIFEST = ".sklearn-scan.json"
 _FORMAT, _VERSION = "sklearn-scan-run", 1
 
 
@@ -130,19 +127,14 @@ class RunFolder:
         ValueError
             If another one is at work there.
         """
-        lock = self.path / _LOCK
-        with lock.open("w") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError as error:
-                    raise ValueError(
-                        f"Another sklearn-scan is at work in {str(self.path)!r}."
-                    ) from error
+        with ExitStack() as stack:
             try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
+                stack.enter_context(lock(self.path / "sklearn-scan"))
+            except TimeoutError as error:
+                raise ValueError(
+                    f"Another sklearn-scan is at work in {str(self.path)!r}."
+                ) from error
+            yield
 
     def place(self, name: str) -> Path:
         """Return where to make something, and note that it is the run's own."""
@@ -206,9 +198,8 @@ class RunFolder:
         return True
 
     def _write(self) -> None:
-        aside = self.path / f"{_MANIFEST}.part"
-        aside.write_text(json.dumps(self._manifest, indent=1), encoding="utf-8")
-        aside.replace(self.path / _MANIFEST)
+        with durable_file(self.path / _MANIFEST) as file:
+            file.write(json.dumps(self._manifest, indent=1).encode())
 
 
 def _is_note(content: Any) -> bool:
