@@ -88,9 +88,8 @@ class EmbeddingArray:
         assert self._array is not None  # for mypy: some image was readable
         self._array[gaps] = np.nan
 
-    @property
-    def array(self) -> NDArray[np.float32]:
-        """The complete array, after the block of `writing`."""
+    def result(self) -> NDArray[np.float32]:
+        """Return the complete array, after the block of `writing`."""
         if self._out is not None:
             self._array = np.load(self._out, mmap_mode="c")
         assert self._array is not None
@@ -171,7 +170,7 @@ class EmbeddingPass:
                 self._settle_copies()
                 self._bad.settle(len(self._source))
                 self._rows.finish([failure.row for failure in self._bad.found])
-            return self._rows.array
+            return self._rows.result()
         finally:
             if self._cache is not None:
                 self._cache.save()
