@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sklearn_scan.cli._options import (
 )
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
+from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.validation import did_you_mean
 from sklearn_scan.encoders import resolve_encoder
 from sklearn_scan.images import as_image_source
@@ -92,17 +94,11 @@ def command(
 def _write(
     output: Path, table: Path, embedding: NDArray[np.float32], paths: Sequence[str]
 ) -> None:
-    """Write both files aside, and rename them when they are complete."""
-    asides = [file.with_name(f"{file.name}.part") for file in (output, table)]
-    try:
-        with asides[0].open("wb") as file:
-            np.save(file, embedding)
-        with asides[1].open(
-            "w", newline="", encoding="utf-8", errors="surrogateescape"
-        ) as rows:
-            csv.writer(rows).writerows([["path"], *([path] for path in paths)])
-        for aside, place in zip(asides, (output, table), strict=True):
-            aside.replace(place)
-    finally:
-        for aside in asides:
-            aside.unlink(missing_ok=True)
+    """Write both files durably: neither takes its place before both are complete."""
+    with (
+        durable_file(output) as file,
+        durable_file(table) as rows,
+        TextIOWrapper(rows, "utf-8", "surrogateescape", newline="") as text,
+    ):
+        np.save(file, embedding)
+        csv.writer(text).writerows([["path"], *([path] for path in paths)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sklearn_scan.core.files import durable_path
 from sklearn_scan.encoders.cache import EmbeddingCache
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import (
@@ -56,10 +57,17 @@ class EmbeddingArray:
                 f"out must be a file in a folder that exists; got {str(out)!r}."
             )
 
-    @property
-    def _unfinished(self) -> Path:
-        assert self._out is not None
-        return self._out.with_name(f"{self._out.name}.{os.getpid()}.part")
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write the file in the block, if there is one to write, durably."""
+        if self._out is None:
+            yield
+            return
+        with durable_path(self._out) as self._aside:
+            try:
+                yield
+            finally:
+                self._array = None  # closed before it is renamed: Windows asks it
 
     def __setitem__(self, row: int, vector: NDArray[np.float32]) -> None:
         if self._array is None:
@@ -67,30 +75,25 @@ class EmbeddingArray:
             if self._out is None:
                 self._array = np.empty(shape, np.float32)
             else:
-                self._array = open_memmap(self._unfinished, "w+", np.float32, shape)
+                self._array = open_memmap(self._aside, "w+", np.float32, shape)
                 if hasattr(os, "posix_fallocate"):
                     # A full disk is an error here; written to, a map of it is a crash.
-                    with open(self._unfinished, "r+b") as file:
-                        size = os.path.getsize(self._unfinished)
+                    with open(self._aside, "r+b") as file:
+                        size = os.path.getsize(self._aside)
                         os.posix_fallocate(file.fileno(), 0, size)
         self._array[row] = vector
 
-    def finish(self, gaps: list[int]) -> NDArray[np.float32]:
-        """Return the array, with NaN in the rows that are gaps."""
+    def finish(self, gaps: list[int]) -> None:
+        """Fill the rows that are gaps with NaN."""
         assert self._array is not None  # for mypy: some image was readable
         self._array[gaps] = np.nan
-        if self._out is None:
-            return self._array
-        self._array = None  # the file is closed before it is renamed: Windows asks it
-        os.replace(self._unfinished, self._out)
-        finished: NDArray[np.float32] = np.load(self._out, mmap_mode="c")
-        return finished
 
-    def discard(self) -> None:
-        """Leave nothing behind of an array that will not be complete."""
-        self._array = None
+    def result(self) -> NDArray[np.float32]:
+        """Return the complete array, after the block of `writing`."""
         if self._out is not None:
-            self._unfinished.unlink(missing_ok=True)
+            self._array = np.load(self._out, mmap_mode="c")
+        assert self._array is not None
+        return self._array
 
 
 class EmbeddingPass:
@@ -165,16 +168,15 @@ class EmbeddingPass:
             processes=processes,
         )
         try:
-            with self._progress, closing(batches):
-                for rows, images in batches:
-                    self._store(rows, self._embed_batch(images))
-            self._add_unreadable_copies()
-            self._bad.raise_or_warn(len(self._rows))
-            gaps = [self._rows.index(failure.row) for failure in self._bad.found]
-            return self._array.finish(gaps)
-        except BaseException:
-            self._array.discard()
-            raise
+            with self._array.writing():
+                with self._progress, closing(batches):
+                    for rows, images in batches:
+                        self._store(rows, self._embed_batch(images))
+                self._add_unreadable_copies()
+                self._bad.raise_or_warn(len(self._rows))
+                gaps = [self._rows.index(failure.row) for failure in self._bad.found]
+                self._array.finish(gaps)
+            return self._array.result()
         finally:
             if self._cache is not None:
                 self._cache.save()

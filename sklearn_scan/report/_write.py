@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_scan.core.files import written_aside
+from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.validation import check_option
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.metrics import clustering_report
@@ -112,7 +112,7 @@ def write_report(
     if y is not None:
         agreement = clustering_report(y, estimator.labels_, estimator.probabilities_)
     page = Page()
-    with written_aside(path) as file:
+    with durable_file(path) as file:
         data, sheets = _gather(estimator, source, projection, random_state)
         data["names"] = split_paths(names)
         data["classes"] = None if y is None else list_classes(y)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from importlib.metadata import version
 from types import CodeType
-from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +49,7 @@ def _code_of(kind: type) -> Iterator[str]:
                     yield f"{name}{_describe(function)}"
 
 
-def _describe(value: Any, depth: int = 0) -> str:
+def _describe(value: object, depth: int = 0) -> str:
     """Return a text that is the same in every process for what computes the same."""
     if isinstance(value, Tensor):
         # as bytes, since NumPy has no bfloat16
@@ -71,7 +70,7 @@ def _describe(value: Any, depth: int = 0) -> str:
     return f"{type(value).__qualname__}{texts}"
 
 
-def _parts(value: Any) -> list[Any] | None:
+def _parts(value: object) -> list[object] | None:
     """Return what makes up a value; None where nothing is known of it."""
     if isinstance(value, Mapping):
         return [part for key in sorted(value, key=str) for part in (key, value[key])]
@@ -89,5 +88,5 @@ def _parts(value: Any) -> list[Any] | None:
     return [vars(value)]
 
 
-def _hash(content: NDArray[Any]) -> str:
+def _hash(content: NDArray[np.generic]) -> str:
     return blake2b(content.data, digest_size=16).hexdigest()

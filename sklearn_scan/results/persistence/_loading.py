@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,12 @@ from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.results.model import ClusterModel
 from sklearn_scan.results.persistence._folder import read_folder
-from sklearn_scan.results.persistence._known import estimator_classes, first_place
-from sklearn_scan.results.persistence._own import OwnPartError, OwnParts
+from sklearn_scan.results.persistence._known import (
+    Entry,
+    estimator_classes,
+    first_place,
+)
+from sklearn_scan.results.persistence._own import OwnPart, OwnPartError, OwnParts
 from sklearn_scan.results.persistence._unpacking import (
     Tensors,
     Unpacker,
@@ -45,7 +49,7 @@ _DAMAGE = (
 def load(
     path: str | os.PathLike[str],
     *,
-    encoder: Any = None,
+    encoder: OwnPart | Sequence[OwnPart] = None,
     device: str | torch.device | None = None,
 ) -> Any:
     """Load an estimator that `save` has written.
@@ -113,7 +117,7 @@ def load(
 
 
 def _refusal(
-    path: str | os.PathLike[str], reason: Exception, made_with: Any = None
+    path: str | os.PathLike[str], reason: Exception, made_with: object = None
 ) -> ModelFileError:
     text = str(reason) if isinstance(reason, ModelFileError) else repr(reason)
     here = library_versions()
@@ -122,7 +126,7 @@ def _refusal(
     return ModelFileError(f"{os.fspath(path)!r} cannot be loaded: {text}")
 
 
-def _make(document: dict[str, Any], tensors: Tensors, own: OwnParts) -> Any:
+def _make(document: Entry, tensors: Tensors, own: OwnParts) -> BaseEstimator:
     """Return the estimator of a folder."""
     packed = document["estimator"]
     unpacker = Unpacker(
@@ -134,7 +138,7 @@ def _make(document: dict[str, Any], tensors: Tensors, own: OwnParts) -> Any:
     return estimator
 
 
-def _check_clusterer(estimator: Any) -> None:
+def _check_clusterer(estimator: BaseEstimator) -> None:
     """Raise if a clusterer's parts do not fit one another, or do not work."""
     check_is_fitted(estimator)
     n_samples, n_features = estimator.embedding_.shape
@@ -167,7 +171,7 @@ def _check_clusterer(estimator: Any) -> None:
         raise ModelFileError("the heads do not fit the clusters.")
 
 
-def _choose_device(estimator: Any, device: str | torch.device | None) -> None:
+def _choose_device(estimator: BaseEstimator, device: str | torch.device | None) -> None:
     """Set the device of an estimator and of its encoders."""
     missing = set()
     for each in _all_estimators(estimator):
@@ -190,7 +194,7 @@ def _choose_device(estimator: Any, device: str | torch.device | None) -> None:
         )
 
 
-def _all_estimators(estimator: Any) -> Iterator[Any]:
+def _all_estimators(estimator: BaseEstimator) -> Iterator[BaseEstimator]:
     yield estimator
     for value in vars(estimator).values():
         for each in value if isinstance(value, list | tuple) else [value]:

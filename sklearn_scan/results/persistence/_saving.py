@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import Any
 
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan import __version__
@@ -19,7 +19,7 @@ __all__ = ["save"]
 
 
 def save(
-    estimator: Any, path: str | os.PathLike[str], *, overwrite: bool = False
+    estimator: BaseEstimator, path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> None:
     """Save a fitted estimator as a folder that suffices by itself.
 
