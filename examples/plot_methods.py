@@ -17,7 +17,7 @@ from sklearn_scan import SCANClusterer, TEMIClusterer
 from sklearn_scan.metrics import clustering_report
 from sklearn_scan.model_selection import label_free_score
 from sklearn_scan.plotting import plot_confidence, plot_confusion, plot_embedding
-from sklearn_scan.results.embedding_map import project
+from sklearn_scan.results.embedding_map import map_embedding
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:600], y[:600]
@@ -64,7 +64,7 @@ for ax, name in zip(axes, ["k-means", "SCAN"], strict=True):
 # Where the colours of an island differ from left to right, a digit was cut or two were
 # merged.
 
-points = project(X, random_state=0)
+points = map_embedding(X, random_state=0)
 figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
 plot_embedding(methods["SCAN"], points=points, ax=axes[0])
 plot_embedding(methods["SCAN"], y=y, points=points, ax=axes[1])

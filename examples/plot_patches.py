@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_scan import SCANClusterer
 from sklearn_scan.plotting import plot_clusters, plot_embedding, plot_neighbors
-from sklearn_scan.results.embedding_map import project
+from sklearn_scan.results.embedding_map import map_embedding
 
 SIDE = 14
 photo = load_sample_image("china.jpg")
@@ -83,7 +83,7 @@ ax.set_axis_off()
 # islands, and the borders between clusters run where colours and textures flow into one
 # another. How many clusters to make of them is then a matter of purpose.
 
-points = project(clusterer.embedding_, method="pca")
+points = map_embedding(clusterer.embedding_, method="pca")
 plot_embedding(clusterer, squares, points=points)
 
 # %%

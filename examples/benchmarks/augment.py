@@ -52,10 +52,10 @@ OPERATIONS = [
     (lambda image, factor: ImageEnhance.Contrast(image).enhance(factor), 0.05, 0.95),
     (lambda image, factor: ImageEnhance.Brightness(image).enhance(factor), 0.05, 0.95),
     (lambda image, factor: ImageEnhance.Sharpness(image).enhance(factor), 0.05, 0.95),
-    (affine(lambda v, w, h: (1, v, 0, 0, 1, 0)), -0.1, 0.1),
-    (affine(lambda v, w, h: (1, 0, 0, v, 1, 0)), -0.1, 0.1),
-    (affine(lambda v, w, h: (1, 0, v * w, 0, 1, 0)), -0.1, 0.1),
-    (affine(lambda v, w, h: (1, 0, 0, 0, 1, v * h)), -0.1, 0.1),
+    (affine(lambda v, _w, _h: (1, v, 0, 0, 1, 0)), -0.1, 0.1),
+    (affine(lambda v, _w, _h: (1, 0, 0, v, 1, 0)), -0.1, 0.1),
+    (affine(lambda v, w, _h: (1, 0, v * w, 0, 1, 0)), -0.1, 0.1),
+    (affine(lambda v, _w, h: (1, 0, 0, 0, 1, v * h)), -0.1, 0.1),
     (lambda image, bits: ImageOps.posterize(image, int(bits)), 4, 8),
 ]
 TO_TENSOR = transforms.ToTensor()

@@ -165,7 +165,7 @@ def photos(folder):
         for name, run in runs.items():
             seconds, vectors = timed(run)
             rates[name].append(sizes.get(name, len(few)) / seconds)
-            runs_agree(name, vectors, encoder, paths)
+            runs_agree(name, vectors)
     results = {name: round(median(values), 1) for name, values in rates.items()}
     to_hand = median(
         a / b for a, b in zip(rates["ours"], rates["by hand"], strict=True)
@@ -191,7 +191,7 @@ def photos(folder):
 _reference = {}
 
 
-def runs_agree(name, vectors, encoder, paths):
+def runs_agree(name, vectors):
     """A fast run of something else would be no peer."""
     if name not in _reference:
         _reference[name] = vectors
@@ -264,7 +264,7 @@ def share(folder):
     return results
 
 
-def encoders(folder):
+def encoders(_folder):
     """Images a second of the encoders that the README names; speed needs no weights."""
     images = np.random.default_rng(0).integers(0, 256, (64, SIZE, SIZE, 3), np.uint8)
     results = {}

@@ -57,7 +57,7 @@ def gaussian_mixture(X, n_clusters, seed):
     return method.fit_predict(reduce(X))
 
 
-def ward(X, n_clusters, seed):
+def ward(X, n_clusters, _seed):
     return AgglomerativeClustering(n_clusters).fit_predict(X)
 
 
@@ -67,7 +67,7 @@ def spectral(X, n_clusters, seed):
     ).fit_predict(X)
 
 
-def hdbscan(X, n_clusters, seed):
+def hdbscan(X, _n_clusters, _seed):
     """Density-based: it finds the number of clusters itself, and -1 is noise."""
     size = max(5, len(X) // 100)
     method = HDBSCAN(min_cluster_size=size, min_samples=1, copy=True)

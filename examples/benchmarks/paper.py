@@ -36,7 +36,8 @@ from sklearn_scan.clusterers.defaults import Schedule
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages import Found, Material, SelfLabeling
 from sklearn_scan.clusterers.trunks import BackboneTrunk
-from sklearn_scan.core.device import isolated_rng, resolve_device, resolve_precision
+from sklearn_scan.core.device import resolve_device, resolve_precision
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.images.augment import ColorViews, StrongViews
 from sklearn_scan.metrics import clustering_report, majority_mapping
 from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet, SimCLR

@@ -75,7 +75,7 @@ class Console(AbstractContextManager["Console"]):
             with self._path.open("a", encoding="utf-8", errors="replace") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
-    def _warn(self, message: Warning | str, *args: Any, **kwargs: Any) -> None:
+    def _warn(self, message: Warning | str, *_args: object, **_kwargs: object) -> None:
         if not self._quiet:
             print(f"Warning: {message}", file=sys.stderr)
         self.log(f"warning: {message}")

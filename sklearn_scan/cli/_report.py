@@ -11,7 +11,7 @@ from sklearn_scan.cli._results import PAGE
 from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.cli._summary import summarize
 from sklearn_scan.report import write_report
-from sklearn_scan.results.embedding_map import PROJECTIONS
+from sklearn_scan.results.embedding_map import MAP_METHODS
 
 
 @click.command("report")
@@ -19,7 +19,7 @@ from sklearn_scan.results.embedding_map import PROJECTIONS
 @truth_option
 @click.option(
     "--projection",
-    type=click.Choice(PROJECTIONS),
+    type=click.Choice(MAP_METHODS),
     default="tsne",
     show_default=True,
     help="How the map is drawn.",

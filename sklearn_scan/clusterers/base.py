@@ -27,7 +27,13 @@ from sklearn_scan.clusterers.outcome import set_clusters, set_course, set_input
 from sklearn_scan.clusterers.reading import Data, Reader
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages import Material, Stage
-from sklearn_scan.clusterers.trunks import BackboneTrunk, FeatureTrunk, Trunk
+from sklearn_scan.clusterers.trunks import (
+    BackboneTrunk,
+    FeatureTrunk,
+    StrongViews,
+    Trunk,
+    check_trainable,
+)
 from sklearn_scan.core.device import resolve_device
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import Rows, through
@@ -183,7 +189,8 @@ class ImageClusterer(
         -------
         ndarray of float32, shape (n, embed_dim)
         """
-        return self.fit(X, neighbors=neighbors).embedding_
+        embedding: NDArray[np.float32] = self.fit(X, neighbors=neighbors).embedding_
+        return embedding
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return the embedding of images; features are returned as they are.
@@ -377,8 +384,14 @@ class ImageClusterer(
         )
         check_settings(self)
 
+    def _training_views(self, encoder: Encoder | None) -> StrongViews | None:  # noqa: ARG002
+        """Return the views to train the backbone on; None leaves it as it is."""
+        return None
+
     def _check_encoder(self, encoder: Encoder | None) -> None:
         """Raise if what is asked of the encoder does not go with X."""
+        if self._training_views(encoder) is not None:
+            check_trainable(encoder, self.precision)
 
     def _check_sizes(self, n_samples: int) -> None:
         _check_has_neighbors(n_samples)
@@ -404,8 +417,20 @@ class ImageClusterer(
     def _trunk(
         self, reader: Reader, data: Data, features: Features, rows: Rows, scaler: Scaler
     ) -> Trunk:
-        """Return what the stages train on: by default features as they are."""
-        return FeatureTrunk(through(scaler, rows), scaler.dims, scaler.scale)
+        """Return what the stages train on: features, or images and their backbone."""
+        views, encoder = self._training_views(reader.encoder), reader.encoder
+        if views is None or encoder is None or isinstance(data, Features):
+            return FeatureTrunk(through(scaler, rows), scaler.dims, scaler.scale)
+        return BackboneTrunk.of(
+            encoder,
+            data,
+            features.readable,
+            scaler,
+            augment=views,
+            device=rows.device,
+            precision=self.precision,
+            n_jobs=self.n_jobs,
+        )
 
     # -- what prediction stands on ------------------------------------------------
 

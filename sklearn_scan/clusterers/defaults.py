@@ -146,7 +146,7 @@ def _count_image_epochs(n_images: int) -> int:
 # By their loss over several draws of neighbours, in batches large enough for the spread
 # of clusters in a batch to be that of the whole set.
 COMPARISON_DRAWS = 5
-COMPARISON_BATCH = 2**14
+COMPARISON_BATCH, LEAST_COMPARISON_BATCH = 2**14, 256
 COMPARISON_LOGITS = 2**23  # of all heads and clusters at once: 32 MB
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch import Tensor
 from sklearn_scan.clusterers.reading import Data
 from sklearn_scan.core.features import Features, center_blocks
 from sklearn_scan.core.mapped_rows import MappedRows, Rows
+from sklearn_scan.core.warn import warn
 from sklearn_scan.images import ImageSource
 from sklearn_scan.neighbors import (
     NeighborGraph,
@@ -68,11 +68,10 @@ def find_graph(
         return None
     most = len(rows) - 1
     if clusterer.n_neighbors > most:
-        warnings.warn(
+        warn(
             f"n_neighbors={clusterer.n_neighbors} was lowered to {most}, all the other "
             "samples: every sample is then like every other.",
             UserWarning,
-            stacklevel=4,
         )
     several = len(features.dims) > 1
     if several and isinstance(rows, Tensor):

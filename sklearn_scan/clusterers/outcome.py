@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages import Found, Material
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.labels import cluster_sizes, most_probable
+from sklearn_scan.core.warn import warn
 from sklearn_scan.results.label_table import name_cluster
 from sklearn_scan.results.model import ClusterModel
 
@@ -76,23 +76,21 @@ def _warn_of_empty(clusterer: ImageClusterer) -> None:
     empty = np.flatnonzero(sizes == 0)
     if len(empty):
         are = "is" if len(empty) == 1 else "are"
-        warnings.warn(
+        warn(
             f"{_name_clusters(empty)} of {clusterer.n_clusters_} {are} empty. "
             f"Try {clusterer.empty_hint}.",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 
 def _warn_of_unsure(clusterer: ImageClusterer, clusters: NDArray[np.int64]) -> None:
     if len(clusters):
-        warnings.warn(
+        warn(
             f"{_name_clusters(clusters)} of {clusterer.n_clusters_} had no sample "
             f"above confidence_threshold={clusterer.confidence_threshold} at the end "
             "of self-labelling: little taught what belongs there. Lower "
             "confidence_threshold, or leave the stage out by self_label_epochs=0.",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 

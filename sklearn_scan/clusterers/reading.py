@@ -19,6 +19,7 @@ from sklearn_scan.clusterers.feature_arrays import (
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import is_mapped
 from sklearn_scan.core.rows import check_finite_rows
+from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders import Embedded, Encoder, check_embedding, resolve_encoder
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
@@ -155,7 +156,7 @@ class Reader:
             if fit or self._clusterer.bad_images == "raise":
                 raise
             # None of them can be read: of a fit that is an error, of these a gap.
-            warnings.warn(str(error), UserWarning, stacklevel=4)
+            warn(str(error), UserWarning)
             dims = self.dims or ()
             gaps = np.full((len(data), sum(dims)), np.nan, np.float32)
             return Embedded(Features.of(gaps, dims), list(error.failures))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn.utils import check_random_state
 
-from sklearn_scan.core.device import isolated_rng, kept_heap
+from sklearn_scan.core.device import kept_heap
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.training.loop import Record
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
@@ -20,7 +20,6 @@ from sklearn_scan.clusterers.defaults import (
     finetuning_schedule,
     heads_schedule,
 )
-from sklearn_scan.clusterers.reading import Data, Reader
 from sklearn_scan.clusterers.stages import (
     Finetuning,
     FirstHeads,
@@ -29,14 +28,10 @@ from sklearn_scan.clusterers.stages import (
     Stage,
 )
 from sklearn_scan.clusterers.trained import TrainedClusterer
-from sklearn_scan.clusterers.trunks import BackboneTrunk, Trunk, check_trainable
-from sklearn_scan.core.features import Features
-from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.clusterers.trunks import StrongViews
 from sklearn_scan.core.validation import check_count, check_prior, check_real, is_auto
 from sklearn_scan.encoders import Encoder
-from sklearn_scan.images import ImageSource
 from sklearn_scan.results.registry import register_clusterer
-from sklearn_scan.training.heads import Scaler
 
 __all__ = ["SCANClusterer"]
 
@@ -222,7 +217,7 @@ class SCANClusterer(TrainedClusterer):
     entropy_weight: float | str = "auto"
     cluster_prior: ArrayLike | str | None = None
     finetune: bool | str = "auto"
-    strong_views: str | Callable[[Tensor], Tensor] = "auto"
+    strong_views: StrongViews = "auto"
     ema_decay: float | None = None
 
     def _stages(self, material: Material) -> Sequence[Stage]:
@@ -319,36 +314,17 @@ class SCANClusterer(TrainedClusterer):
             )
         check_prior(self.cluster_prior, self.n_clusters)
 
-    def _trains_backbone(self, encoder: Encoder | None) -> bool:
-        if isinstance(self.finetune, str):
-            return encoder is not None and encoder.learns_from_images
-        return self.finetune
+    def _training_views(self, encoder: Encoder | None) -> StrongViews | None:
+        trains = self.finetune
+        if isinstance(trains, str):
+            trains = encoder is not None and encoder.learns_from_images
+        return self.strong_views if trains else None
 
     def _check_encoder(self, encoder: Encoder | None) -> None:
-        if self._trains_backbone(encoder):
-            check_trainable(encoder, self.precision)
-        elif self.n_neighbors == 0:
+        super()._check_encoder(encoder)
+        if self.n_neighbors == 0 and self._training_views(encoder) is None:
             raise ValueError(
                 "n_neighbors=0 lets two views of an image agree, for which the "
                 "backbone must be trained: pass images and finetune=True, or "
                 "n_neighbors=20."
             )
-
-    def _trunk(
-        self, reader: Reader, data: Data, features: Features, rows: Rows, scaler: Scaler
-    ) -> Trunk:
-        """Return features as they are, or images where the backbone is trained."""
-        encoder = reader.encoder
-        if not (self._trains_backbone(encoder) and isinstance(data, ImageSource)):
-            return super()._trunk(reader, data, features, rows, scaler)
-        assert encoder is not None  # for mypy: images have an encoder
-        return BackboneTrunk.of(
-            encoder,
-            data,
-            features.readable,
-            scaler,
-            augment=self.strong_views,
-            device=rows.device,
-            precision=self.precision,
-            n_jobs=self.n_jobs,
-        )

@@ -19,7 +19,10 @@ from sklearn_scan.images.augment import default_strong_views
 from sklearn_scan.training.heads import Scaler
 from sklearn_scan.training.loop import View, unchanged
 
-__all__ = ["BackboneTrunk", "FeatureTrunk", "Trunk", "check_trainable"]
+__all__ = ["BackboneTrunk", "FeatureTrunk", "StrongViews", "Trunk", "check_trainable"]
+
+# "auto", or a function from images (b, c, h, w) to augmented ones.
+StrongViews = str | Callable[[Tensor], Tensor]
 
 _EMBEDDING_BATCH = 256
 
@@ -146,7 +149,7 @@ class BackboneTrunk(Trunk):
         rows: NDArray[np.int64],
         scaler: Scaler,
         *,
-        augment: str | Callable[[Tensor], Tensor],
+        augment: StrongViews,
         device: torch.device,
         precision: str,
         n_jobs: int | None,
@@ -181,7 +184,7 @@ class BackboneTrunk(Trunk):
         """Embed all plain images, in evaluation mode."""
         self.body.eval()
         rows = []
-        for images in self.samples.split(_EMBEDDING_BATCH):
+        for images in torch.split(self.samples, _EMBEDDING_BATCH):
             with self.autocast():
                 rows.append(self.body(self.weak_view(images.to(self.device))).float())
         return torch.cat(rows)

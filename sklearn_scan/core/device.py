@@ -1,4 +1,4 @@
-"""Where and in which number format to compute, and from which seed."""
+"""Where to compute, and in which number format."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def _multiplies_float16(device: torch.device) -> bool:
 
 def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         # The public torch.cpu.get_capabilities is newer than our oldest torch.
-        return (
+        return bool(
             torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         )
     return False
@@ -98,7 +98,8 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 def to_compute(module: Module, device: torch.device) -> Module:
     """Move `module` to `device` in the memory format convolutions are fastest in."""
     # memory_format is absent from the overloads that mypy sees.
-    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    moved: Module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
 
 
 def place(data: Tensor, device: torch.device) -> Tensor:
@@ -143,36 +144,3 @@ def kept_heap() -> Iterator[None]:
     *room, _top = [np.empty(_ROOM_BLOCK, np.uint8) for _ in range(_ROOM_BLOCKS + 1)]
     del room
     yield
-
-
-def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a generator on `device` that starts at `seed`."""
-    return torch.Generator(device).manual_seed(seed)
-
-
-@contextmanager
-def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Seed torch's global generators inside the block and put them back after it.
-
-    For code we do not write (a backbone's initialisation, its dropout), which draws
-    from the global state: it becomes reproducible and leaves the user's state alone.
-
-    Parameters
-    ----------
-    seed : int
-        What the CPU's generator, and that of `device`, start from.
-    device : torch.device or str, default="cpu"
-        Where the code computes.
-    """
-    device = torch.device(device)
-    if device.type == "cpu":
-        with torch.random.fork_rng(devices=[]):
-            # torch.manual_seed would seed the devices too
-            torch.default_generator.manual_seed(seed)
-            yield
-        return
-    if device.type == "cuda":
-        torch.cuda.init()  # before that there is no state to fork
-    with torch.random.fork_rng(devices=[device], device_type=device.type):
-        torch.manual_seed(seed)
-        yield

@@ -16,13 +16,11 @@ from sklearn_scan.core.mapped_rows import (
     MappedRows,
     Rows,
     is_mapped,
+    read_blocks,
     read_rows,
-    rows_at_once,
 )
 
 __all__ = ["Features", "center_blocks", "is_constant"]
-
-_ROWS = 2**14  # at once
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -93,12 +91,7 @@ class Features:
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield the rows in order, as slices and tensors of float32."""
-        size = _ROWS
-        if self.is_mapped:  # of any width
-            size = min(size, rows_at_once(self.array.shape[1]))
-        for start in range(0, len(self), size):
-            rows = slice(start, start + size)
-            yield rows, read_rows(self.array[rows])
+        return read_blocks(self.array)
 
     def to(self, device: torch.device) -> Rows:
         """Return the rows as training reads them: a tensor, or rows of the file."""
@@ -138,7 +131,7 @@ def center_blocks(features: Tensor, dims: tuple[int, ...]) -> Tensor:
     if len(dims) == 1:
         return features - features.mean(dim=0)
     blocks = []
-    for block in features.split(list(dims), dim=1):
+    for block in torch.split(features, list(dims), dim=1):
         unit = F.normalize(block - block.mean(dim=0), dim=1)
         # rounding errors about the mean have a direction too
         blocks.append(unit.masked_fill(is_constant(block).all(), 0.0))

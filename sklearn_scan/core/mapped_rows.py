@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sklearn_scan.core.rows import join_blocks
+from sklearn_scan.core.rows import join_blocks, row_slices, rows_at_once
 
-__all__ = ["MappedRows", "Rows", "is_mapped", "read_rows", "rows_at_once", "through"]
+__all__ = ["MappedRows", "Rows", "is_mapped", "read_blocks", "read_rows", "through"]
 
-# Numbers read at once, 1 MB in single precision: the caches hold them. Of larger blocks
-# come and gone, the C library's heap keeps holes of their size.
+# Numbers read from a file at once, 1 MB in single precision, which the caches hold. Of
+# larger blocks that come and go, the C library's heap keeps holes of their size.
 _AT_ONCE = 2**18
+_ROWS_AT_ONCE = 2**14  # of any array
 
 
 class MappedRows:
@@ -68,7 +69,7 @@ class MappedRows:
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """Return the rows of these numbers, in their order; `dim` is 0."""
-        parts = index.cpu().split(rows_at_once(self.array.shape[1]))
+        parts = torch.split(index.cpu(), _rows_of_file(self.array))
         return join_blocks((self._pick(part.numpy()) for part in parts), len(index))
 
     def _pick(self, numbers: NDArray[np.int64]) -> Tensor:
@@ -79,9 +80,8 @@ class MappedRows:
 
     def split(self, size: int) -> Iterator[Tensor]:
         """Yield all rows in order, so many at a time, or fewer of wide ones."""
-        size = min(size, rows_at_once(self.array.shape[1]))
-        for start in range(0, len(self), size):
-            yield self._finish(read_rows(self.array[start : start + size]))
+        for rows in row_slices(len(self), min(size, _rows_of_file(self.array))):
+            yield self._finish(read_rows(self.array[rows]))
 
     def mean(self, dim: int) -> Tensor:
         """Return the mean of each column, as found in double precision; `dim` is 0."""
@@ -117,9 +117,9 @@ class MappedRows:
 Rows = Tensor | MappedRows
 
 
-def rows_at_once(width: int) -> int:
-    """Return how many rows of so many numbers to read at once."""
-    return max(1, _AT_ONCE // width)
+def _rows_of_file(array: NDArray[Any]) -> int:
+    """Return how many rows of an array in a file to read at once."""
+    return rows_at_once(array.shape[1], _AT_ONCE)
 
 
 def is_mapped(X: object) -> bool:
@@ -140,6 +140,15 @@ def read_rows(rows: NDArray[Any]) -> Tensor:
     """Return rows of any number format as a tensor of float32, a copy."""
     # torch takes no foreign byte orders, and warns of what is read-only
     return torch.from_numpy(rows.astype(np.float32, order="C"))
+
+
+def read_blocks(array: NDArray[Any]) -> Iterator[tuple[slice, Tensor]]:
+    """Yield the rows of an array in order, as slices and tensors of float32."""
+    size = _ROWS_AT_ONCE
+    if is_mapped(array):  # of any width
+        size = min(size, _rows_of_file(array))
+    for rows in row_slices(len(array), size):
+        yield rows, read_rows(array[rows])
 
 
 def through(function: Callable[[Tensor], Tensor], rows: Rows) -> Rows:

@@ -1,4 +1,4 @@
-"""Rows of arrays too large to be copied whole: read and checked some at a time."""
+"""Arrays too large to be copied whole: their rows in blocks, and checked."""
 
 from __future__ import annotations
 
@@ -10,15 +10,49 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-_BLOCK_ELEMENTS = 2**20  # read at once: 8 MB in double precision
+__all__ = [
+    "check_finite_rows",
+    "join_blocks",
+    "row_blocks",
+    "row_slices",
+    "rows_at_once",
+    "without_halves",
+]
+
+_BLOCK_ELEMENTS = 2**20  # 8 MB in double precision
 _ROWS_NAMED = 5
 
 
 def row_blocks(n_rows: int, width: int) -> Iterator[slice]:
-    """Yield slices that cover `n_rows` rows of so many numbers, a few MB at a time."""
-    size = max(1, _BLOCK_ELEMENTS // max(width, 1))
+    """Yield slices of rows of `width` numbers, a few MB each, that cover `n_rows`."""
+    return row_slices(n_rows, rows_at_once(width, _BLOCK_ELEMENTS))
+
+
+def row_slices(n_rows: int, size: int) -> Iterator[slice]:
+    """Yield slices of `size` rows, the last of what is left, that cover `n_rows`.
+
+    (scikit-learn's `gen_batches` does the same, and refuses zero rows.)
+    """
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
+
+
+def rows_at_once(
+    width: int, most_numbers: int, *, least: int = 1, most: int | None = None
+) -> int:
+    """Return how many rows of `width` numbers to hold at once.
+
+    Parameters
+    ----------
+    width : int
+        The numbers of a row.
+    most_numbers : int
+        The numbers to hold at once.
+    least, most : int
+        Bounds of what is returned, whatever the width; None for no upper bound.
+    """
+    n_rows = max(least, most_numbers // max(width, 1))
+    return n_rows if most is None else min(n_rows, most)
 
 
 def join_blocks(blocks: Iterable[Tensor], n_rows: int) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sklearn_scan.core.device import autocast, is_out_of_memory
+from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders.backbones import check_features
 
@@ -158,11 +158,10 @@ class BackboneRunner:
                 "choose a smaller model or a smaller input_size, or device='cpu'."
             )
         self.batch_size //= 2
-        warnings.warn(
+        warn(
             f"Memory ran out on {self.device}: from here on {self.batch_size} images "
             "are embedded at once. Pass this batch_size to have it from the start.",
             RuntimeWarning,
-            stacklevel=5,
         )
         if self.device.type != "cpu":
             torch.get_device_module(self.device).empty_cache()

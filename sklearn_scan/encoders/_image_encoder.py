@@ -17,13 +17,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_scan.core.device import (
-    isolated_rng,
     kept_heap,
     resolve_device,
     resolve_precision,
     to_compute,
 )
 from sklearn_scan.core.features import Features
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
 from sklearn_scan.encoders._backbone_runner import BackboneRunner, suggest_batch_size
 from sklearn_scan.encoders._base import (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from sklearn_scan.core.warn import warn
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 
 POLICIES = ("raise", "skip")
@@ -66,7 +66,7 @@ class BadImages:
             self._by_row.setdefault(failure.row, failure)
 
     def raise_or_warn(self, n_images: int) -> None:
-        """Raise an error or warn, at the end of a pass over `n_images` images.
+        """End the pass over `n_images` images with an error or a warning, if need be.
 
         Raises
         ------
@@ -85,4 +85,4 @@ class BadImages:
             raise error
         n_bad = len(self._by_row)
         lines = [f"{n_bad} of {n_images} images cannot be read, and left out:"]
-        warnings.warn("\n".join(lines + error.details(3)), UserWarning, stacklevel=4)
+        warn("\n".join(lines + error.details(3)), UserWarning)

@@ -73,10 +73,10 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
     """
     check_float_range(float_range)
     X = _unwrap(X)
-    kind = _kind(X)
-    if kind == "source":
+    if isinstance(X, ImageSource):
         _check_not_empty(X)
         return X
+    kind = _kind(X)
     if kind == "tensor":
         return ArraySource(tensor_to_array(X, channel_axis=1), float_range=float_range)
     if kind == "array":
@@ -131,7 +131,7 @@ def _holds_pixels(X: Any, n_dims: int) -> bool:
     """Tell a path, a PIL image, or an array or tensor of so many dimensions."""
     kind = _kind(X)
     if kind in ("array", "tensor"):
-        return X.ndim >= n_dims
+        return len(X.shape) >= n_dims
     return kind in ("path", "PIL image")
 
 

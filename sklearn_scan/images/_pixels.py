@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
+
+from sklearn_scan.core.warn import warn
 
 if TYPE_CHECKING:
     import torch
@@ -135,11 +136,10 @@ def _peak(blocks: Iterable[npt.NDArray[Any]]) -> float:
 
 def _warn_of_black(numbers: str, peak: float, white: int) -> None:
     """Tell that the numbers are small for how they are read."""
-    warnings.warn(
+    warn(
         f"The largest value of X is {peak:g}: its {numbers} are read in [0, {white}], "
         "and look nearly black. If their scale is another, divide X by its maximum.",
         UserWarning,
-        stacklevel=5,
     )
 
 

@@ -114,7 +114,7 @@ class ImageSource(ABC):
             failure = UnreadableImage(i, self.name(i), self._explain(i, error))
             raise ImageReadError([failure]) from error
 
-    def _explain(self, i: int, error: Exception) -> str:
+    def _explain(self, _i: int, error: Exception) -> str:
         """Say in a few words why image `i` cannot be read."""
         return str(error) or type(error).__name__
 

@@ -247,16 +247,17 @@ def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
     return float(np.sum(_rank(proba[answerable], own[answerable]) < k) / len(y_true))
 
 
-def _rank(proba: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[np.intp]:
+def _rank(proba: NDArray[np.floating], columns: NDArray[np.int64]) -> NDArray[np.int64]:
     """Place of one column in each row, 0 for the most probable."""
     columns = columns[:, np.newaxis]
     chosen = np.take_along_axis(proba, columns, axis=1)
-    ahead = proba > chosen
+    ahead: NDArray[np.bool_] = proba > chosen
     ahead |= (proba == chosen) & (np.arange(proba.shape[1]) < columns)
-    return ahead.sum(axis=1)
+    places: NDArray[np.int64] = ahead.sum(axis=1)
+    return places
 
 
-def _check_proba(proba: ArrayLike, n_samples: int) -> NDArray[Any]:
+def _check_proba(proba: ArrayLike, n_samples: int) -> NDArray[np.floating]:
     proba = np.asarray(proba)
     if proba.ndim != 2 or len(proba) != n_samples or proba.shape[1] == 0:
         raise ValueError(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_scan.core.device import isolated_rng
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.core.rows import check_finite_rows, without_halves
 from sklearn_scan.core.sampling import count_drawn, draw_rows
 from sklearn_scan.model_selection._head_scores import score_partitions

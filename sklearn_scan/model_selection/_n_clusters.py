@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_scan.core.rows import check_finite_rows, row_blocks, without_halves
+from sklearn_scan.core.warn import warn
 from sklearn_scan.model_selection._modularity import (
     count_neighbors,
     neighbor_modularity,
@@ -116,11 +116,10 @@ def estimate_n_clusters(
     features = _check_features(features)
     rng = check_random_state(random_state)
     if _are_alike(features):
-        warnings.warn(
+        warn(
             "All samples have the same features: there is 1 cluster, and nothing to "
             "tell it from.",
             ConvergenceWarning,
-            stacklevel=2,
         )
         return ClusterNumberCurve(1, np.array([1]), np.zeros(1))
     size, n_draws = _SAMPLE, _N_DRAWS
@@ -129,12 +128,11 @@ def estimate_n_clusters(
         size, n_draws = 2 * size, 1
         curve, most = _draw_curve(features, size, n_draws, rng, device)
     if curve.scores.max() < _LEAST_MODULARITY:
-        warnings.warn(
+        warn(
             f"No number of clusters stands out: n_clusters={curve.n_clusters} has a "
             f"modularity of {curve.scores.max():.2f}, which features without clusters "
             "reach too. Choose the number yourself, or a better encoder.",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return curve
 

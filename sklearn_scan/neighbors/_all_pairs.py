@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from sklearn_scan.core.rows import row_slices
 from sklearn_scan.neighbors._collect import Found, collect
 from sklearn_scan.neighbors._exact import MARGIN, TorchSearch, block_shape
 from sklearn_scan.neighbors._refine import order_closely
@@ -48,21 +49,18 @@ def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Foun
         total=n_samples, desc="neighbours", unit="sample", disable=verbose <= 0
     ) as progress:
         n_columns, n_rows = block_shape(n_samples, vectors.dim, vectors.device)
-        for first in range(0, n_samples, n_columns):
-            last = min(first + n_columns, n_samples)
-            later = vectors.unit(slice(first, last))
-            for start in range(0, first, n_rows):
-                rows = slice(start, min(start + n_rows, first))
+        for columns in row_slices(n_samples, n_columns):
+            later = vectors.unit(columns)
+            for rows in row_slices(columns.start, n_rows):
                 product = search.multiply(vectors.unit(rows), later)
-                nearest.update(product, rows, slice(first, last))
-            for start in range(first, last, n_rows):
-                rows = slice(start, min(start + n_rows, last))
-                asked = later[rows.start - first : rows.stop - first]
-                product = search.multiply(asked, later[rows.start - first :])
+                nearest.update(product, rows, columns)
+            for own in row_slices(len(later), n_rows):
+                product = search.multiply(later[own], later[own.start :])
                 product.diagonal().fill_(-torch.inf)  # nobody is their own neighbour
-                nearest.update(product, rows, slice(start, last))
-            nearest.settle()
-            progress.update(last - first)
+                rows = slice(columns.start + own.start, columns.start + own.stop)
+                nearest.update(product, rows, slice(rows.start, columns.stop))
+            nearest.keep_waiting()
+            progress.update(len(later))
 
     def finish(samples: NDArray[np.int64]) -> Found:
         return order_closely(vectors, samples, *nearest.of(samples), k)
@@ -110,12 +108,12 @@ class _Nearest:
         """
         n_columns = columns.stop - columns.start
         begin = max(columns.start, rows.stop)
-        for start in range(begin, columns.stop, _CHUNK):
-            stop = min(start + _CHUNK, columns.stop)
-            part = product[:, start - columns.start : stop - columns.start]
-            self._find_later(part, rows.start, slice(start, stop))
+        for chunk in row_slices(columns.stop - begin, _CHUNK):
+            later = slice(begin + chunk.start, begin + chunk.stop)
+            part = product[:, later.start - columns.start : later.stop - columns.start]
+            self._find_later(part, rows.start, later)
         if self._n_waiting > self._k * n_columns:
-            self.settle()
+            self.keep_waiting()
         near, places = largest(product, min(self._k, n_columns))
         self._merge(rows, near, columns.start + places)
 
@@ -133,8 +131,8 @@ class _Nearest:
         near, places = largest(part.T.contiguous(), min(self._k, len(part)))
         self._merge(columns, near, first_row + places)
 
-    def settle(self) -> None:
-        """Keep the nearest of what is waiting."""
+    def keep_waiting(self) -> None:
+        """Keep the nearest of the pairs that wait."""
         if not self._n_waiting:
             return
         samples, indices, similarities = map(
@@ -173,7 +171,7 @@ def _by_sample(
     indices : Tensor of int64, shape (s, c)
         -1 where there is none.
     """
-    rows, counts = samples.unique(return_counts=True)
+    rows, counts = torch.unique(samples, return_counts=True)
     order = samples.argsort(stable=True)
     width = int(counts.max())
     if width > most:  # the table would be wide for the sake of a few

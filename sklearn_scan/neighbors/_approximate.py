@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from sklearn_scan.core.warn import warn
 from sklearn_scan.neighbors._collect import Found, collect
 from sklearn_scan.neighbors._exact import TorchSearch, exact_neighbors
 from sklearn_scan.neighbors._inverted_files import InvertedFiles
@@ -151,10 +151,9 @@ def _choose_probes(
             break
         n_probes = min(n_probes + (n_probes + 1) // 2, search.files.n_lists)
     if recall < target:
-        warnings.warn(
+        warn(
             f"The recall is {recall:.3f}, below target_recall={target}, although all "
             "lists were looked at: choose method='exact'.",
             UserWarning,
-            stacklevel=4,
         )
     return n_probes, recall

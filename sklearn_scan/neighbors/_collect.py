@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from sklearn_scan.core.rows import row_slices
+
 __all__ = ["Found", "collect"]
 
 Found = tuple[Tensor, Tensor]  # similarities and indices, (m, k) each
@@ -44,8 +46,8 @@ def collect(
     """
     similarities = torch.empty(len(order), k, dtype=torch.float32)
     indices = torch.empty(len(order), k, dtype=torch.int64)
-    starts = range(0, len(order), _BATCH)
-    for start in tqdm(starts, desc="neighbours", disable=verbose <= 0):
-        rows = order[start : start + _BATCH]
+    batches = list(row_slices(len(order), _BATCH))
+    for batch in tqdm(batches, desc="neighbours", disable=verbose <= 0):
+        rows = order[batch]
         similarities[rows], indices[rows] = (each.cpu() for each in find(rows))
     return similarities, indices

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from sklearn_scan.core.rows import row_slices
 from sklearn_scan.neighbors._collect import Found, collect
 from sklearn_scan.neighbors._faiss import threads_of_torch
 from sklearn_scan.neighbors._methods import free_memory
@@ -183,10 +184,9 @@ def _compare(
         unit_scale=True,
         disable=verbose <= 0,
     )
-    for first in range(0, n_samples, n_columns):
-        others = vectors.unit(slice(first, min(first + n_columns, n_samples)))
-        for start in range(0, len(queries), n_rows):
-            rows = slice(start, start + n_rows)
+    for block in row_slices(n_samples, n_columns):
+        others, first = vectors.unit(block), block.start
+        for rows in row_slices(len(queries), n_rows):
             asked = queries[rows]
             near, columns = search(vectors.unit(asked), asked - first, others, k)
             known = similarities[rows], indices[rows]

@@ -52,7 +52,7 @@ def rank(
         some = candidates[block]
         pairs = read(some.clamp_min(0).flatten().cpu().numpy())  # (b * c, d)
         asked = read(queries[block]).unsqueeze(2)  # (b, d, 1)
-        products = pairs.unflatten(0, some.shape).bmm(asked).squeeze(2)  # (b, c)
+        products = torch.unflatten(pairs, 0, some.shape).bmm(asked).squeeze(2)  # (b, c)
         products.masked_fill_(some < 0, -torch.inf)
         similarities[block], ranked[block] = sort_by_index(products, some)
     return similarities, ranked

@@ -104,7 +104,7 @@ class UnitVectors:
 
 def _lengths(rows: Tensor) -> Tensor:
     """Return the lengths of rows of double precision, also where squares are lost."""
-    lengths = rows.norm(dim=1)
+    lengths: Tensor = rows.norm(dim=1)
     lost = ((lengths < _LEAST) | (lengths > 1 / _LEAST)).nonzero().flatten()
     if len(lost):
         largest = rows[lost].abs().amax(dim=1, keepdim=True)

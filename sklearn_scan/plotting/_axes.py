@@ -1,4 +1,4 @@
-"""Axes to draw on, and the names that stand along them."""
+"""Axes to draw on, and the names along them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.axis import XAxis, YAxis
     from matplotlib.transforms import Bbox
 
-_MOST_NAMES = 60  # along an axis: of more, every second or third
+_MOST_NAMES = 60  # along an axis; of more, every second or third is written
 _MOST_LETTERS = 24
 _MARGIN = 0.1  # inches
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the Axes given, or those of a new figure of so many inches."""
+    """Return the Axes given, or those of a new figure of this size in inches."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
@@ -29,7 +29,7 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
 def filled_axes(
     ax: Axes | None, width: float, height: float, *, top: float, left: float = _MARGIN
 ) -> Axes:
-    """Return the Axes given, or some of so many inches, with so wide margins."""
+    """Return the Axes given, or new ones of this size and margins, in inches."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
@@ -41,9 +41,9 @@ def filled_axes(
     )
 
 
-def settled_box(ax: Axes) -> Bbox:
-    """Return where the Axes are on the canvas, in pixels, once laid out."""
-    figure = ax.figure.canvas.figure  # the whole one, of a subfigure too
+def box_in_pixels(ax: Axes) -> Bbox:
+    """Lay the figure out, and return the box of the Axes on the canvas, in pixels."""
+    figure = ax.figure.canvas.figure  # of a subfigure, the whole figure
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
@@ -51,8 +51,8 @@ def settled_box(ax: Axes) -> Bbox:
 
 
 def side_in_points(ax: Axes, columns: float, rows: float) -> float:
-    """Return how large a square is where so many fill the Axes, in points."""
-    box = settled_box(ax)
+    """Return the side, in points, of squares that fill the Axes in rows and columns."""
+    box = box_in_pixels(ax)
     side = min(box.width / columns, box.height / rows)
     return float(side * 72 / ax.figure.dpi)
 
@@ -60,8 +60,8 @@ def side_in_points(ax: Axes, columns: float, rows: float) -> float:
 def write_names(
     axis: XAxis | YAxis, names: Sequence[str], *, upright: bool = False
 ) -> None:
-    """Put a name at each of 0, 1, 2, ..., as large as there is room for."""
-    box = settled_box(axis.axes)
+    """Write names at 0, 1, 2, ..., in letters as large as there is room for."""
+    box = box_in_pixels(axis.axes)
     length = box.width if axis.axis_name == "x" else box.height
     step = -(-len(names) // _MOST_NAMES)
     room = length * 72 / axis.axes.figure.dpi / max(len(names), 1) * step
@@ -70,10 +70,10 @@ def write_names(
         [shorten(name, _MOST_LETTERS) for name in names[::step]],
         fontsize=float(np.clip(0.85 * room, 3, 10)),
         rotation=90 if upright else 0,
-        parse_math=False,  # a dollar in a name is a dollar
+        parse_math=False,  # a dollar sign in a name begins no formula
     )
 
 
 def shorten(name: str, length: int) -> str:
-    """Return a name of at most so many characters, the last one "…" where it is cut."""
+    """Return the name, cut to at most `length` characters, of which the last is "…"."""
     return name if len(name) <= length else name[: length - 1] + "…"

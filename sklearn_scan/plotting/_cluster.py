@@ -8,8 +8,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.validation import check_count
+from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import members_of, source_of
 from sklearn_scan.plotting._tiles import plot_tiles
+from sklearn_scan.results.clustering import Clustering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 _COLUMNS = 10
 
 
+@plot_docs
 def plot_cluster(
-    clusterer: Any,
+    clusterer: Clustering,
     images: Any,
     cluster: int | str,
     *,
@@ -29,22 +32,19 @@ def plot_cluster(
 
     Parameters
     ----------
-    clusterer : fitted clusterer
-        Such as `SCANClusterer`.
-    images : images
-        Those it was fitted on, or whose features it was fitted on, in the same order.
+    {clusterer}
+    {images}
     cluster : int or str
         Its number, or its name in `cluster_names_`.
     n_images : int, default=40
-        The most images shown. Of a larger cluster they are so many at even steps, from
-        its most to its least confident one.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+        The most images to show. Of a larger cluster they are taken at even steps, from
+        the most to the least confident.
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        With the probability of the cluster below each image.
+        The images, with their probability of the cluster.
 
     Raises
     ------
@@ -53,12 +53,8 @@ def plot_cluster(
 
     Examples
     --------
-    >>> from sklearn_scan import SCANClusterer
-    >>> from sklearn_scan.datasets import load_digits_images
+    {fitted}
     >>> from sklearn_scan.plotting import plot_cluster
-    >>> images = load_digits_images().images[:300]
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> clusterer = clusterer.fit(images.reshape(300, -1))
     >>> len(plot_cluster(clusterer, images, 0, n_images=12).texts)
     12
     """
@@ -84,7 +80,7 @@ def plot_cluster(
     )
 
 
-def find_cluster(clusterer: Any, cluster: int | str) -> int:
+def find_cluster(clusterer: Clustering, cluster: int | str) -> int:
     """Return the number of the cluster of that number or name.
 
     Raises

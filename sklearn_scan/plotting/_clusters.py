@@ -1,4 +1,4 @@
-"""All clusters at a glance."""
+"""All clusters in one picture."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_scan.core.validation import check_count
 from sklearn_scan.plotting._axes import filled_axes, shorten
+from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import (
     members_of,
     prototypes_of,
@@ -16,6 +17,7 @@ from sklearn_scan.plotting._fitted import (
     source_of,
 )
 from sklearn_scan.plotting._tiles import mosaic
+from sklearn_scan.results.clustering import Clustering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,45 +27,38 @@ _INCHES = 0.5
 _MOST_LETTERS = 24
 
 
+@plot_docs
 def plot_clusters(
-    clusterer: Any, images: Any, *, n_images: int = 8, ax: Axes | None = None
+    clusterer: Clustering, images: Any, *, n_images: int = 8, ax: Axes | None = None
 ) -> Axes:
     """Show each cluster's prototype, its most and its least confident images.
 
     Parameters
     ----------
-    clusterer : fitted clusterer
-        Such as `SCANClusterer`.
-    images : images
-        Those it was fitted on, or whose features it was fitted on, in the same order.
+    {clusterer}
+    {images}
     n_images : int, default=8
-        How many of the most, and of the least, confident images are shown.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+        The number of most confident images, and of least confident ones.
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        With a row for each cluster: the prototype; the most confident; the least.
+        A row for each cluster: the prototype, the most confident images, the least.
 
     Raises
     ------
-    ValueError
-        If there is not one image for each sample of the fit.
+    {wrong_number}
 
     See Also
     --------
     plot_cluster : More images of one cluster.
-    plot_prototypes : One image of each.
+    plot_prototypes : One image of each cluster.
 
     Examples
     --------
-    >>> from sklearn_scan import SCANClusterer
-    >>> from sklearn_scan.datasets import load_digits_images
+    {fitted}
     >>> from sklearn_scan.plotting import plot_clusters
-    >>> images = load_digits_images().images[:300]
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> clusterer = clusterer.fit(images.reshape(300, -1))
     >>> len(plot_clusters(clusterer, images).get_yticks())
     10
     """
@@ -90,13 +85,15 @@ def plot_clusters(
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    if rows > 2:  # along fewer there is no room for it
+    if rows > 2:  # else there is no room
         ax.set_ylabel("cluster (size)")
     return ax
 
 
-def _choose(clusterer: Any, n_images: int) -> tuple[NDArray[np.int64], list[int]]:
-    """Return a row of image indices for each cluster, -1 for an empty place; sizes."""
+def _choose(
+    clusterer: Clustering, n_images: int
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Return rows of images, -1 for an empty place, and the sizes of the clusters."""
     members = members_of(clusterer)
     chosen = np.full((len(members), 2 * n_images + 3), -1, dtype=np.int64)
     chosen[:, 0] = prototypes_of(clusterer)

@@ -1,14 +1,16 @@
-"""How sure the clusterer is of its images."""
+"""The confidence of images: their largest probability."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.plotting._axes import axes_or_new
 from sklearn_scan.plotting._colors import MAIN, PALE
+from sklearn_scan.plotting._docs import plot_docs
+from sklearn_scan.results.clustering import Clustering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,33 +18,30 @@ if TYPE_CHECKING:
 _N_BINS = 40
 
 
-def plot_confidence(clusterer: Any, *, ax: Axes | None = None) -> Axes:
-    """Show how many images have which confidence, their largest probability.
+@plot_docs
+def plot_confidence(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
+    """Show a histogram of the images' confidence, their largest probability.
 
     Parameters
     ----------
-    clusterer : fitted clusterer
-        Such as `SCANClusterer`.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+    {clusterer}
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        A histogram; the confident images (`confident_`) are dark.
+        The histogram; confident images (`confident_`) are dark.
 
     Notes
     -----
-    Self-labelling makes the clusterer surer than it is right: confidence puts images
-    in an order, and is no probability of a right answer.
+    Self-labelling makes the clusterer overconfident: confidence ranks images, and is
+    no probability of a right answer.
 
     Examples
     --------
-    >>> from sklearn.datasets import load_digits
-    >>> from sklearn_scan import SCANClusterer
+    {fitted}
     >>> from sklearn_scan.plotting import plot_confidence
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> plot_confidence(clusterer.fit(load_digits().data[:300])).get_ylabel()
+    >>> plot_confidence(clusterer).get_ylabel()
     'images'
     """
     check_is_fitted(clusterer)

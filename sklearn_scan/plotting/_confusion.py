@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.metrics import ClusteringReport, clustering_report
 from sklearn_scan.plotting._axes import axes_or_new, side_in_points, write_names
+from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import classes_of, short_names
+from sklearn_scan.results.clustering import Clustering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 _SMALLEST_FONT, _LARGEST_FONT = 5.5, 10.0
 
 
+@plot_docs
 def plot_confusion(
-    clusterer: Any,
+    clusterer: Clustering | ArrayLike,
     y: ArrayLike,
     *,
     display_labels: Sequence[str] | None = None,
@@ -34,19 +37,17 @@ def plot_confusion(
     Parameters
     ----------
     clusterer : fitted clusterer, or array-like of int
-        Such as `SCANClusterer`; or the label of each image, -1 for none.
+        Such as `SCANClusterer`; or the cluster of each image, -1 for none.
     y : array-like of shape (n,)
         The class of each image.
     display_labels : sequence of str, default=None
         The names of the classes, in their sorted order; None takes the classes
         themselves.
     values_format : str, default="d"
-        How the numbers are written; they are left out where they would be too small to
-        read.
+        The format of the numbers. Numbers too small to read are left out.
     cmap : str, default="Blues"
-        The colours of 0 to 1, the share of the class.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+        The colours of the share of the class, from 0 to 1.
+    {ax}
 
     Returns
     -------
@@ -71,7 +72,7 @@ def plot_confusion(
     >>> ax.get_title()
     'accuracy 0.800'
     """
-    labels, names = clusterer, None
+    labels, names = cast(ArrayLike, clusterer), None
     if isinstance(clusterer, BaseEstimator):
         check_is_fitted(clusterer)
         classes_of(clusterer, y)
@@ -84,8 +85,9 @@ def plot_confusion(
     width, height = (min(max(4.2, 0.42 * n + 2), 12) for n in (n_columns, n_rows))
     ax = axes_or_new(ax, width + 0.4, height)
     shares = report.confusion / report.class_sizes[:, None]
-    squarish = 1 / 3 <= n_rows / n_columns <= 3  # of others, a strip would be left
-    aspect: Literal["equal", "auto"] = "equal" if squarish else "auto"
+    # square cells, but where they would make a narrow strip
+    aspect: Literal["equal", "auto"]
+    aspect = "equal" if 1 / 3 <= n_rows / n_columns <= 3 else "auto"
     picture = ax.imshow(shares, cmap=cmap, vmin=0, vmax=1, aspect=aspect)
     ax.set_xlabel("cluster")
     ax.set_ylabel("class")
@@ -118,7 +120,7 @@ def _class_names(
 def _write_counts(
     ax: Axes, report: ClusteringReport, shares: np.ndarray, values_format: str
 ) -> None:
-    """Write the numbers above zero into their cells, if they can be read there."""
+    """Write the numbers above zero into their cells, if there is room."""
     n_rows, n_columns = report.confusion.shape
     cell = side_in_points(ax, n_columns, n_rows)
     longest = len(format(int(report.confusion.max()), values_format))

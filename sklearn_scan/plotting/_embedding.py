@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_scan.images import ImageSource, SquareCrop
 from sklearn_scan.plotting._axes import axes_or_new, shorten
 from sklearn_scan.plotting._colors import style
+from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import (
     centered_embedding,
     classes_of,
@@ -20,7 +21,8 @@ from sklearn_scan.plotting._fitted import (
     source_of,
 )
 from sklearn_scan.plotting._map_labels import draw_images, draw_names
-from sklearn_scan.results.embedding_map import project
+from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.results.embedding_map import map_embedding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,37 +32,35 @@ _MOST_IN_COLUMN = 22  # of the legend
 _MOST_LETTERS, _MOST_BELOW = 16, 10
 
 
+@plot_docs
 def plot_embedding(
-    clusterer: Any,
+    clusterer: Clustering,
     images: Any = None,
     *,
     y: ArrayLike | None = None,
     points: ArrayLike | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Show the samples on a map, near to those that are like them.
+    """Show the samples on a map, where those that are alike lie close together.
 
     Parameters
     ----------
-    clusterer : fitted clusterer
-        Such as `SCANClusterer`.
+    {clusterer}
     images : images, default=None
-        Those it was fitted on, or whose features it was fitted on, in the same order:
-        each cluster's prototype is shown. None writes the clusters' names alone.
+        The images of the fit, in the same order; each cluster's prototype is shown.
+        None writes the clusters' names alone.
     y : array-like of shape (n,), default=None
-        A class for each sample, which then gives the colours; None colours by cluster.
+        The class of each sample, for the colours; None colours by cluster.
     points : array-like of shape (n, 2), default=None
-        Where the samples lie, as `projection.project` places them, which can be used
-        for several pictures. None calls it, for t-SNE: for 2,000 samples some ten
-        seconds.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+        The place of each sample, of `map_embedding`, for several pictures of one map.
+        None calls it for t-SNE, which takes ten seconds or so for 2,000 samples.
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        Distances within a group of points tell more than those between groups, and
-        axes have no meaning of their own.
+        The map. Distances within a group of points mean more than those between
+        groups; the axes have no meaning.
 
     Raises
     ------
@@ -72,10 +72,10 @@ def plot_embedding(
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_scan import SCANClusterer
     >>> from sklearn_scan.plotting import plot_embedding
-    >>> from sklearn_scan.results.embedding_map import project
+    >>> from sklearn_scan.results.embedding_map import map_embedding
     >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
     >>> clusterer = clusterer.fit(load_digits().data[:300])
-    >>> points = project(clusterer.embedding_, method="pca")
+    >>> points = map_embedding(clusterer.embedding_, method="pca")
     >>> len(plot_embedding(clusterer, points=points).collections)
     10
     """
@@ -102,11 +102,12 @@ def plot_embedding(
     return ax
 
 
-def _place(clusterer: Any, points: ArrayLike | None) -> NDArray[np.float64]:
-    """Return a place for each sample: the one given, or one found."""
+def _place(clusterer: Clustering, points: ArrayLike | None) -> NDArray[np.float64]:
+    """Return the places given, or those on a map of the embedding."""
     n_samples = len(clusterer.labels_)
     if points is None:
-        return project(centered_embedding(clusterer), random_state=0).astype(np.float64)
+        points = map_embedding(centered_embedding(clusterer), random_state=0)
+        return points.astype(np.float64)
     places = np.asarray(points, dtype=np.float64)
     if places.shape != (n_samples, 2):
         raise ValueError(
@@ -122,7 +123,7 @@ def _draw_groups(
     groups: NDArray[np.int64],
     names: Sequence[str],
 ) -> None:
-    """Draw the points of each group in its colour, and the frame around them."""
+    """Draw the points of each group in its colour, and the frame of the map."""
     size = float(np.clip(12_000 / max(1, len(points)), 3, 24))
     for group, name in enumerate(names):
         color, marker = style(group)
@@ -136,7 +137,7 @@ def _draw_groups(
             alpha=0.75,
             linewidths=0,
             label=f"{shorten(name, _MOST_LETTERS)}",
-            rasterized=len(points) > 5_000,  # or a PDF of it takes minutes to show
+            rasterized=len(points) > 5_000,  # else a PDF takes minutes to show
         )
     ax.set_xticks([])
     ax.set_yticks([])
@@ -160,16 +161,16 @@ def _draw_names(
     groups: NDArray[np.int64],
     names: Sequence[str],
 ) -> None:
-    """Write the name of each cluster into the midst of its points."""
+    """Write the name of each cluster amid its points."""
     found = np.unique(groups[groups >= 0])
     middles = np.array([np.median(points[groups == g], axis=0) for g in found])
     draw_names(ax, [shorten(names[g], _MOST_LETTERS) for g in found], middles)
 
 
 def _draw_prototypes(
-    ax: Axes, clusterer: Any, source: ImageSource, points: NDArray[np.float64]
+    ax: Axes, clusterer: Clustering, source: ImageSource, points: NDArray[np.float64]
 ) -> None:
-    """Put each cluster's prototype, with its name, where it lies."""
+    """Draw each cluster's prototype, with its name, at its place."""
     prototypes = prototypes_of(clusterer)
     found = np.flatnonzero(prototypes >= 0)
     names = short_names(clusterer)

@@ -1,4 +1,4 @@
-"""What the pictures read off a fitted clusterer."""
+"""The parts of a fitted clusterer that pictures show."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_scan.images import ImageSource, as_image_source
-from sklearn_scan.results.clustering import features_of
+from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import name_cluster
 from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
 
 
-def source_of(clusterer: Any, images: Any) -> ImageSource:
-    """Return the images of the fit, to be read one by one.
+def source_of(clusterer: Clustering, images: Any) -> ImageSource:
+    """Return the source of the fit's images.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def source_of(clusterer: Any, images: Any) -> ImageSource:
     return source
 
 
-def classes_of(clusterer: Any, y: ArrayLike) -> NDArray[Any]:
+def classes_of(clusterer: Clustering, y: ArrayLike) -> NDArray[Any]:
     """Return the class of each sample of the fit.
 
     Raises
@@ -51,26 +51,26 @@ def classes_of(clusterer: Any, y: ArrayLike) -> NDArray[Any]:
     return classes
 
 
-def short_names(clusterer: Any) -> list[str]:
-    """Return what to call clusters where it is plain that they are: 0, or its name."""
+def short_names(clusterer: Clustering) -> list[str]:
+    """Return the names of clusters, and the number alone of one without a name."""
     return [
         f"{cluster}" if name == name_cluster(cluster) else name
         for cluster, name in enumerate(clusterer.cluster_names_)
     ]
 
 
-def members_of(clusterer: Any) -> list[NDArray[np.int64]]:
+def members_of(clusterer: Clustering) -> list[NDArray[np.int64]]:
     """Return the rows of each cluster's members, the most confident first."""
     return cluster_members(clusterer.labels_, clusterer.probabilities_)
 
 
-def prototypes_of(clusterer: Any) -> NDArray[np.int64]:
-    """Return the row of each cluster's prototype; -1 where it has no member."""
+def prototypes_of(clusterer: Clustering) -> NDArray[np.int64]:
+    """Return the row of each cluster's prototype; -1 for an empty cluster."""
     return cluster_prototypes(
         centered_embedding(clusterer), clusterer.probabilities_, clusterer.labels_
     )
 
 
-def centered_embedding(clusterer: Any) -> NDArray[np.float32]:
-    """Return the embedding about its mean, of several spaces with equal weight."""
+def centered_embedding(clusterer: Clustering) -> NDArray[np.float32]:
+    """Return the embedding about its mean, with equal weight for each encoder."""
     return features_of(clusterer).centered()

@@ -1,4 +1,4 @@
-"""Names and images set on a map, moved apart until none lies on another."""
+"""Names and images on a map, moved apart so that none lies on another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_scan.plotting._axes import settled_box
+from sklearn_scan.plotting._axes import box_in_pixels
 from sklearn_scan.plotting._colors import DIM
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def draw_images(
     colors: Sequence[str],
     places: NDArray[np.float64],
 ) -> None:
-    """Put images, framed and with their names below, at places of shape (n, 2)."""
+    """Draw images, in frames and with names below, at places of shape (n, 2)."""
     from matplotlib.offsetbox import OffsetImage, TextArea, VPacker
 
     side = float(np.clip(140 / len(images) ** 0.5, 14, 36))  # points
@@ -66,7 +66,7 @@ def _draw_apart(
     places: NDArray[np.float64],
     frames: Sequence[dict[str, object]],
 ) -> None:
-    """Put boxes near their places; a line leads from each that was moved off it."""
+    """Draw boxes near their places, with a line to the place where one was moved."""
     from matplotlib.offsetbox import AnnotationBbox
 
     labels = []
@@ -81,7 +81,7 @@ def _draw_apart(
     if not labels:
         return
     per_point = ax.figure.dpi / 72
-    frame_box = settled_box(ax)
+    frame_box = box_in_pixels(ax)
     extents = [_extent(label) for label in labels]
     sizes = np.array([extent.size for extent in extents]) / per_point
     spots = ax.transData.transform(places) - [frame_box.x0, frame_box.y0]
@@ -95,30 +95,30 @@ def _draw_apart(
 
 
 def _extent(label: AnnotationBbox) -> Bbox:
-    label.get_window_extent()  # settles where its parts are
+    label.get_window_extent()  # lays out its parts
     return label.patch.get_window_extent()
 
 
 def spread_boxes(
     centers: NDArray[np.float64], sizes: NDArray[np.float64], room: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Move boxes, by little, until none lies on another.
+    """Move boxes a little, until none lies on another.
 
     Parameters
     ----------
     centers : ndarray of shape (n, 2)
-        Where the boxes would best be.
+        The wanted centres of the boxes.
     sizes : ndarray of shape (n, 2)
-        How wide and how high they are.
+        Their widths and heights.
     room : ndarray of shape (2,)
-        The width and the height that they are to stay in, from 0.
+        The width and the height of the space that they stay in, from 0.
 
     Returns
     -------
     ndarray of shape (n, 2)
-        The centres of boxes that are apart, if there is room for that.
+        The centres of the moved boxes, which are apart if there is room.
     """
-    # the second term parts those of one place
+    # the second term tells boxes of one place apart
     spots = centers + np.arange(len(centers))[:, None] * [1e-3, 1.7e-3]
     lowest = sizes / 2
     highest = np.maximum(room - lowest, lowest)
@@ -131,7 +131,7 @@ def spread_boxes(
         meets = (overlap > 0).all(axis=2) & others
         if not meets.any():
             break
-        # along the axis on which less is to go
+        # along the axis with the smaller overlap
         along = np.eye(2)[overlap.argmin(axis=2)] * meets[..., None]
         spots = spots + (0.35 * np.sign(apart) * (overlap + 0.2) * along).sum(axis=1)
     return spots

@@ -1,4 +1,4 @@
-"""The curve that the number of clusters was read off."""
+"""The scores of numbers of clusters."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING
 from sklearn_scan.model_selection import ClusterNumberCurve
 from sklearn_scan.plotting._axes import axes_or_new
 from sklearn_scan.plotting._colors import DIM, MAIN
+from sklearn_scan.plotting._docs import plot_docs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@plot_docs
 def plot_n_clusters(curve: ClusterNumberCurve, *, ax: Axes | None = None) -> Axes:
     """Show how well each number of clusters fits the graph of neighbours.
 
     Parameters
     ----------
     curve : ClusterNumberCurve
-        Of `estimate_n_clusters`, or a clusterer's `n_clusters_curve_`.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+        As `estimate_n_clusters` returns it, or a clusterer's `n_clusters_curve_`.
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        The modularity by the number of clusters; the number chosen is marked.
+        The modularity of each number of clusters; a line marks the number chosen.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An image among its nearest neighbours."""
+"""An image and its nearest neighbours."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sklearn_scan.core.validation import check_count
 from sklearn_scan.plotting._axes import shorten
 from sklearn_scan.plotting._colors import SECOND
+from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import source_of
 from sklearn_scan.plotting._tiles import plot_tiles
+from sklearn_scan.results.clustering import Clustering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,50 +20,43 @@ _COLUMNS = 11
 _MOST_LETTERS = 14
 
 
+@plot_docs
 def plot_neighbors(
-    clusterer: Any,
+    clusterer: Clustering,
     images: Any,
     index: int,
     *,
     n_neighbors: int = 10,
     ax: Axes | None = None,
 ) -> Axes:
-    """Show an image and its nearest neighbours, which its cluster was learnt from.
+    """Show an image and its nearest neighbours, from which clusters were learnt.
 
     Parameters
     ----------
-    clusterer : fitted clusterer
-        Such as `SCANClusterer`.
-    images : images
-        Those it was fitted on, or whose features it was fitted on, in the same order.
+    {clusterer}
+    {images}
     index : int
-        Which of them.
+        The number of the image.
     n_neighbors : int, default=10
-        The most neighbours shown; there are no more than were mined.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+        The number of neighbours, at most those that were mined.
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        The image and then its neighbours, the most similar first. Below each are its
-        similarity and its cluster, in red where that is another.
+        The image, then its neighbours, the most similar first. Below each are its
+        cluster, in red where it is not that of the image, and its similarity.
 
     Raises
     ------
     ValueError
-        If there is no such image, it could not be read, it has no neighbours since
-        none were mined (`n_neighbors=0`), or if there is not one image for each sample
-        of the fit.
+        If there is no such image, if it could not be read, if no neighbours were mined
+        (`n_neighbors=0`), or if there is not one image for each sample of the fit.
 
     Examples
     --------
-    >>> from sklearn_scan import SCANClusterer
-    >>> from sklearn_scan.datasets import load_digits_images
+    {fitted}
     >>> from sklearn_scan.plotting import plot_neighbors
-    >>> images = load_digits_images().images[:300]
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> clusterer = clusterer.fit(images.reshape(300, -1))
     >>> len(plot_neighbors(clusterer, images, 17, n_neighbors=5).texts)
     6
     """
@@ -84,7 +79,7 @@ def plot_neighbors(
     )
 
 
-def _check_index(clusterer: Any, index: int) -> None:
+def _check_index(clusterer: Clustering, index: int) -> None:
     n_images = len(clusterer.labels_)
     if check_count("index", index, minimum=0) >= n_images:
         raise ValueError(

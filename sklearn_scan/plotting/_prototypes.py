@@ -1,4 +1,4 @@
-"""One image of each cluster."""
+"""One image for each cluster."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn_scan.core.labels import cluster_sizes
 from sklearn_scan.plotting._axes import shorten
+from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import prototypes_of, source_of
 from sklearn_scan.plotting._tiles import plot_tiles
+from sklearn_scan.results.clustering import Clustering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,27 +18,26 @@ if TYPE_CHECKING:
 _MOST_LETTERS = 16
 
 
-def plot_prototypes(clusterer: Any, images: Any, *, ax: Axes | None = None) -> Axes:
-    """Show the image that stands for each cluster, with its name and its size.
+@plot_docs
+def plot_prototypes(
+    clusterer: Clustering, images: Any, *, ax: Axes | None = None
+) -> Axes:
+    """Show the prototype of each cluster, with its name and size.
 
     Parameters
     ----------
-    clusterer : fitted clusterer
-        Such as `SCANClusterer`.
-    images : images
-        Those it was fitted on, or whose features it was fitted on, in the same order.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+    {clusterer}
+    {images}
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        An empty cluster is an empty frame.
+        The prototypes; an empty cluster has an empty frame.
 
     Raises
     ------
-    ValueError
-        If there is not one image for each sample of the fit.
+    {wrong_number}
 
     See Also
     --------
@@ -44,12 +45,8 @@ def plot_prototypes(clusterer: Any, images: Any, *, ax: Axes | None = None) -> A
 
     Examples
     --------
-    >>> from sklearn_scan import SCANClusterer
-    >>> from sklearn_scan.datasets import load_digits_images
+    {fitted}
     >>> from sklearn_scan.plotting import plot_prototypes
-    >>> images = load_digits_images().images[:300]
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> clusterer = clusterer.fit(images.reshape(300, -1))
     >>> len(plot_prototypes(clusterer, images).texts)
     10
     """

@@ -1,8 +1,8 @@
-"""How large clusters are, and how much of them is sure."""
+"""The sizes of clusters, and their shares of confident images."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -10,37 +10,36 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_scan.core.labels import cluster_sizes
 from sklearn_scan.plotting._axes import axes_or_new, write_names
 from sklearn_scan.plotting._colors import MAIN, PALE
+from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import short_names
+from sklearn_scan.results.clustering import Clustering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_COUNTS = 40  # that are written beside their bars
+_MOST_COUNTS = 40  # bars with their numbers beside them
 
 
-def plot_sizes(clusterer: Any, *, ax: Axes | None = None) -> Axes:
-    """Show the sizes of the clusters, and how many of each are confident.
+@plot_docs
+def plot_sizes(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
+    """Show the size of each cluster, and its number of confident images.
 
     Parameters
     ----------
-    clusterer : fitted clusterer
-        Such as `SCANClusterer`.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+    {clusterer}
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        A bar for each cluster, the confident (`confident_`) dark; beside it the size,
-        and the share that is confident.
+        A bar for each cluster, of which confident images (`confident_`) are the dark
+        part; beside it the size, and the share of confident images.
 
     Examples
     --------
-    >>> from sklearn.datasets import load_digits
-    >>> from sklearn_scan import SCANClusterer
+    {fitted}
     >>> from sklearn_scan.plotting import plot_sizes
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> plot_sizes(clusterer.fit(load_digits().data[:300])).get_xlabel()
+    >>> plot_sizes(clusterer).get_xlabel()
     'images'
     """
     check_is_fitted(clusterer)

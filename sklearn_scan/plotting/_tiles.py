@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _GAP = 0.08  # between tiles, as a share of their side
-_LINE = 0.17  # the height of a line of text
+_LINE = 0.17  # height of a line of text, as a share of the side
 _LARGEST_FONT = 9.0  # points
 
 
 def mosaic(
     source: ImageSource, chosen: NDArray[np.int64], side: int, right: int, below: int
 ) -> NDArray[np.uint8]:
-    """Lay images out on white.
+    """Lay images out on a white picture.
 
     Parameters
     ----------
     source : ImageSource
         The images.
     chosen : ndarray of shape (rows, columns)
-        Which image is where; -1 leaves a place white.
+        The number of the image at each place; -1 leaves it white.
     side : int
-        Of an image, in pixels.
+        The side of an image, in pixels.
     right, below : int
         White pixels between an image and the next.
 
@@ -69,9 +69,9 @@ def plot_tiles(
     source : ImageSource
         The images.
     chosen : sequence of int
-        Which are shown; for -1 there is an empty frame.
+        The numbers of the images; -1 is an empty frame.
     captions : sequence of str
-        The text below each, of one or more lines, as many for all.
+        The text below each, all of the same number of lines.
     ax : matplotlib Axes or None
         Where to draw; None makes a new figure.
     columns : int
@@ -79,9 +79,9 @@ def plot_tiles(
     inches : float
         The side of an image, in a new figure.
     title : str
-        The text above all.
+        The title of the picture.
     colors : sequence of str, optional
-        Of the captions.
+        The colour of each caption; black by default.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def plot_tiles(
     n_lines = max((caption.count("\n") + 1 for caption in captions), default=1)
     tall = 1 + 2 * _GAP + n_lines * _LINE
     width, height = columns * (1 + _GAP), len(places) * tall
-    side = round(110 * inches)  # pixels: as sharp as pages show them
+    side = round(110 * inches)  # pixels: about as many as a screen shows
     right, below = round(_GAP * side), round((tall - 1) * side)
     pixels = mosaic(source, places, side, right, below)
     top = 0.4 if title else 0.1
@@ -116,7 +116,7 @@ def _write_captions(
     width: float,
     height: float,
 ) -> None:
-    """Write below the images, in letters that fit whatever the size of the Axes."""
+    """Write captions below the images, in letters that fit the size of the Axes."""
     columns = round(width / (1 + _GAP))
     tall = height / max(1, -(-len(captions) // columns))
     tile = side_in_points(ax, width, height)

@@ -1,15 +1,18 @@
-"""How a fit went, epoch by epoch."""
+"""The loss of a fit, epoch by epoch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sklearn.base import is_clusterer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.plotting._axes import axes_or_new
 from sklearn_scan.plotting._colors import COLORS, DIM
+from sklearn_scan.plotting._docs import plot_docs
+from sklearn_scan.pretext import Pretext
+from sklearn_scan.results.clustering import Clustering, Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,29 +21,27 @@ _NO_TERMS = {"stage", "epoch", "loss", "n_confident"}
 _SECOND_STAGE = "self-labelling"
 
 
-def plot_training(estimator: Any, *, ax: Axes | None = None) -> Axes:
+@plot_docs
+def plot_training(estimator: Clustering | Pretext, *, ax: Axes | None = None) -> Axes:
     """Show the loss and its terms, for each epoch of every stage.
 
     Parameters
     ----------
     estimator : fitted clusterer or pretext
-        Such as `SCANClusterer` or `SimCLR`; its `history_` is drawn.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+        Such as `SCANClusterer` or `SimCLR`. Its `history_` is drawn.
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        The stages stand side by side, in the order they were run. A second scale, to
-        the right, has the number of confident images during self-labelling.
+        The stages stand side by side, in their order in time. A second scale, on the
+        right, is of the number of confident images in self-labelling.
 
     Examples
     --------
-    >>> from sklearn.datasets import load_digits
-    >>> from sklearn_scan import SCANClusterer
+    {fitted}
     >>> from sklearn_scan.plotting import plot_training
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> plot_training(clusterer.fit(load_digits().data[:300])).get_xlabel()
+    >>> plot_training(clusterer).get_xlabel()
     'epoch'
     """
     check_is_fitted(estimator, "history_")
@@ -51,8 +52,8 @@ def plot_training(estimator: Any, *, ax: Axes | None = None) -> Axes:
     seen: set[str] = set()
     for stage, group in groupby(history, key=lambda record: record["stage"]):
         records = list(group)
-        undone = is_clusterer(estimator) and not estimator.self_labeled_
-        note = "\n(undone)" if undone and stage == _SECOND_STAGE else ""
+        is_undone = not isinstance(estimator, Pretext) and not estimator.self_labeled_
+        note = "\n(undone)" if is_undone and stage == _SECOND_STAGE else ""
         _draw_stage(ax, records, start, colors, seen)
         _name_stage(ax, f"{stage}{note}", start, len(records))
         start += len(records)
@@ -72,14 +73,14 @@ def plot_training(estimator: Any, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _term_colors(history: list[dict[str, Any]]) -> dict[str, str]:
+def _term_colors(history: Sequence[Epoch]) -> dict[str, str]:
     terms = dict.fromkeys(name for record in history for name in record)
     return dict(zip([t for t in terms if t not in _NO_TERMS], COLORS, strict=False))
 
 
 def _draw_stage(
     ax: Axes,
-    records: list[dict[str, Any]],
+    records: Sequence[Epoch],
     start: int,
     colors: dict[str, str],
     seen: set[str],
@@ -87,7 +88,7 @@ def _draw_stage(
     """Draw the curves of a stage whose first epoch is `start` + 1."""
     epochs = [start + 1 + i for i in range(len(records))]
     terms = [name for name in records[0] if name not in _NO_TERMS]
-    if len(terms) > 1:  # of a single one, the loss is the same
+    if len(terms) > 1:  # a single term is the loss itself
         terms = ["loss", *terms]
     for name in terms:
         ax.plot(
@@ -115,13 +116,13 @@ def _name_stage(ax: Axes, name: str, start: int, n_epochs: int) -> None:
     )
 
 
-def _draw_confident(ax: Axes, history: list[dict[str, Any]]) -> Axes | None:
-    """Draw the number of confident images on a scale of its own, if there is one."""
+def _draw_confident(ax: Axes, history: Sequence[Epoch]) -> Axes | None:
+    """Draw the number of confident images, if it is known, on a second scale."""
     epochs = [i for i, record in enumerate(history) if "n_confident" in record]
     if not epochs:
         return None
     second = ax.twinx()
-    counts = [history[i]["n_confident"] for i in epochs]
+    counts = [int(history[i]["n_confident"]) for i in epochs]
     second.plot(
         [i + 1 for i in epochs], counts, ":", color=DIM, label="confident images"
     )

@@ -1,4 +1,4 @@
-"""The images that the clusterer is least sure of."""
+"""The least confident images."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from sklearn_scan.core.validation import check_count
 from sklearn_scan.plotting._axes import shorten
+from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import short_names, source_of
 from sklearn_scan.plotting._tiles import plot_tiles
+from sklearn_scan.results.clustering import Clustering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,41 +21,34 @@ _COLUMNS = 8
 _MOST_LETTERS = 11
 
 
+@plot_docs
 def plot_uncertain(
-    clusterer: Any, images: Any, *, n_images: int = 24, ax: Axes | None = None
+    clusterer: Clustering, images: Any, *, n_images: int = 24, ax: Axes | None = None
 ) -> Axes:
-    """Show the least confident images of all, with their two most probable clusters.
+    """Show the least confident images, with their two most probable clusters.
 
     Parameters
     ----------
-    clusterer : fitted clusterer
-        Such as `SCANClusterer`.
-    images : images
-        Those it was fitted on, or whose features it was fitted on, in the same order.
+    {clusterer}
+    {images}
     n_images : int, default=24
-        How many are shown.
-    ax : matplotlib Axes, default=None
-        Where to draw; None makes a new figure.
+        The number of images.
+    {ax}
 
     Returns
     -------
     matplotlib Axes
-        The least confident first; below each image its most probable clusters, with
+        The least confident image first; below each its most probable clusters, with
         their probabilities.
 
     Raises
     ------
-    ValueError
-        If there is not one image for each sample of the fit.
+    {wrong_number}
 
     Examples
     --------
-    >>> from sklearn_scan import SCANClusterer
-    >>> from sklearn_scan.datasets import load_digits_images
+    {fitted}
     >>> from sklearn_scan.plotting import plot_uncertain
-    >>> images = load_digits_images().images[:300]
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> clusterer = clusterer.fit(images.reshape(300, -1))
     >>> len(plot_uncertain(clusterer, images, n_images=6).texts)
     6
     """
@@ -69,7 +64,7 @@ def plot_uncertain(
 
 
 def _describe(probabilities: NDArray[np.float64], names: list[str]) -> str:
-    """Return the two most probable clusters, a line each."""
+    """Return a line for each of the two most probable clusters."""
     top = np.argsort(-probabilities, kind="stable")[:2]
     return "\n".join(
         f"{names[cluster]}: {probabilities[cluster]:.2f}" for cluster in top

@@ -20,14 +20,13 @@ from torch import Tensor, nn
 from sklearn_scan.core.device import (
     autocast,
     is_out_of_memory,
-    isolated_rng,
     kept_heap,
-    make_generator,
     place,
     resolve_device,
     resolve_precision,
     to_compute,
 )
+from sklearn_scan.core.random import isolated_rng, make_generator
 from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
 from sklearn_scan.encoders import (
     Embedded,

@@ -1,4 +1,4 @@
-"""What the page is told of each image and cluster, as plain values for JSON."""
+"""The data of the page: images and clusters as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -6,43 +6,108 @@ import base64
 import os
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_scan.exceptions import UnreadableImage
+from sklearn_scan.report._overview import Curve
 from sklearn_scan.report._thumbnails import COLUMNS, Sprites
-from sklearn_scan.results.clustering import features_of
+from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import LabelTable
 from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
 
-__all__ = ["ClusterView", "list_classes", "page_data", "split_paths"]
+__all__ = ["ClusterView", "PageData", "page_data"]
 
-_FRONT = 8  # of a cluster's most, and least, confident images: those on its card
-_LIKELY = 3  # clusters told of an image, with their probabilities
+_FRONT = 8  # most confident images on a cluster's card, and least confident ones
+_LIKELY = 3  # clusters shown with an image, with their probabilities
 _NEAREST_IMAGES, _NEAREST_CLUSTERS = 8, 6
-_NOWHERE = 65_535  # the place on the map of an image that has none
+_NOWHERE = 65_535  # the place on the map of an unreadable image
+
+
+class Paths(TypedDict):
+    """Paths as the folder that all are in, and the rest of each."""
+
+    folder: str
+    rest: list[str]
+
+
+class Classes(TypedDict):
+    """The names of known classes, and the class of each image."""
+
+    names: list[str]
+    of: str
+
+
+class Likely(TypedDict):
+    """The most probable clusters of each image, `each` of them."""
+
+    each: int
+    clusters: str
+    probabilities: str
+
+
+class Neighbors(TypedDict):
+    """The nearest images of each image, `each` of them."""
+
+    each: int
+    rows: str
+
+
+class Clusters(TypedDict):
+    """The name, the prototype and the nearest clusters of each cluster."""
+
+    names: list[str]
+    prototypes: list[int]
+    nearest: list[list[int]]
+
+
+class Tiles(TypedDict):
+    """The places of thumbnails in their sheets."""
+
+    places: str
+    side: int
+    columns: int
+
+
+class PageData(TypedDict):
+    """What the page's script reads; long arrays are base64 of little-endian numbers."""
+
+    run: str
+    paths: Paths
+    names: Paths
+    classes: Classes | None
+    labels: str
+    confidence: str
+    rank: str
+    likely: Likely
+    neighbors: Neighbors
+    clusters: Clusters
+    points: str
+    tiles: Tiles
+    unreadable: list[tuple[int, str]]
+    curves: list[Curve]
 
 
 class ClusterView:
-    """Who belongs where, most confident first, and what stands for each cluster.
+    """The members of each cluster, most confident first, and its prototype.
 
-    Membership is by `labels_`, which people may have corrected: an image need not be
-    in its most probable cluster.
+    Members are those of `labels_`, which people may have corrected: an image need not
+    be in its most probable cluster.
 
     Parameters
     ----------
     estimator : fitted clusterer
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Clustering) -> None:
         self.table = LabelTable.of(estimator)
         self.labels: NDArray[np.int64] = estimator.labels_
         self.probabilities: NDArray[np.float64] = estimator.probabilities_
         self.n_clusters = self.probabilities.shape[1]
         self.neighbors: NDArray[np.int64] = estimator.neighbors_.indices
-        # several encoders weigh the same, as where neighbours were looked for
+        # several encoders have equal weight, as in the search for neighbours
         self.embedding = features_of(estimator).centered()
         self.members = cluster_members(self.labels, self.probabilities)
         self.prototypes = cluster_prototypes(
@@ -50,7 +115,7 @@ class ClusterView:
         )
 
     def seen_together(self) -> list[int]:
-        """Return all images: first those on cards, then each cluster's."""
+        """Return all images, those on cards first, then cluster by cluster."""
         fronts = [
             [int(prototype), *members[:_FRONT].tolist(), *members[-_FRONT:].tolist()]
             for prototype, members in zip(self.prototypes, self.members, strict=True)
@@ -60,7 +125,7 @@ class ClusterView:
         return list(dict.fromkeys(chain(*fronts, *rest)))
 
     def nearest_clusters(self) -> list[list[int]]:
-        """Return for each cluster those whose mean images lie in the same direction."""
+        """Return for each cluster those with the most similar mean embeddings."""
         centers = np.zeros((self.n_clusters, self.embedding.shape[1]))
         for center, members in zip(centers, self.members, strict=True):
             if len(members):
@@ -69,7 +134,7 @@ class ClusterView:
         units = centers / np.maximum(lengths, np.finfo(np.float64).tiny)
         cosines = units @ units.T
         sizes = np.array([len(members) for members in self.members])
-        cosines[:, sizes == 0] = -np.inf  # an empty cluster is nowhere
+        cosines[:, sizes == 0] = -np.inf  # an empty cluster is near to none
         np.fill_diagonal(cosines, -np.inf)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :_NEAREST_CLUSTERS]
         return [
@@ -78,7 +143,7 @@ class ClusterView:
         ]
 
     def rank(self) -> NDArray[np.int32]:
-        """Return each image's place, from 0, among all by confidence in its cluster."""
+        """Return each image's rank, from 0, by its confidence in its cluster."""
         rows = np.flatnonzero(self.labels >= 0)
         own = np.full(len(self.labels), -1.0)
         own[rows] = self.probabilities[rows, self.labels[rows]]
@@ -92,27 +157,35 @@ def page_data(
     points: NDArray[np.floating],
     sprites: Sprites,
     failures: Sequence[UnreadableImage],
-) -> dict[str, Any]:
+    *,
+    names: Sequence[str],
+    y: ArrayLike | None,
+    curves: list[Curve],
+) -> PageData:
     """Gather what the page shows and lets people correct.
 
     Parameters
     ----------
     view : ClusterView
     points : ndarray of shape (n, 2)
-        Where each image is on the map; NaN for nowhere.
+        The place of each image on the map; NaN for unreadable images.
     sprites : Sprites
+        The thumbnails.
     failures : sequence of UnreadableImage
-        The images that cannot be read, in the fit or now.
-
-    Returns
-    -------
-    dict
-        Of what JSON holds; long arrays are base64 of little-endian numbers.
+        The images that could not be read in the fit, or cannot be read for the page.
+    names : sequence of str
+        The names of the images.
+    y : array-like of shape (n,) or None
+        The true classes.
+    curves : list of Curve
+        The losses by epoch.
     """
     table = view.table
     return {
         "run": table.run,
-        "paths": split_paths(table.paths),
+        "paths": _split_paths(table.paths),
+        "names": _split_paths(names),
+        "classes": None if y is None else _list_classes(y),
         "labels": _pack(view.labels, "<i4"),
         "confidence": _pack(_ten_thousandths(table.confidence_texts), "<i2"),
         "rank": _pack(view.rank(), "<i4"),
@@ -129,7 +202,8 @@ def page_data(
             "side": sprites.side,
             "columns": COLUMNS,
         },
-        "unreadable": [[bad.row, bad.reason] for bad in failures],
+        "unreadable": [(bad.row, bad.reason) for bad in failures],
+        "curves": curves,
     }
 
 
@@ -137,21 +211,21 @@ def _pack(array: NDArray[Any], dtype: str) -> str:
     return base64.b64encode(array.astype(dtype).tobytes()).decode()
 
 
-def split_paths(paths: Sequence[str]) -> dict[str, Any]:
-    """Return paths as the folder that all are in, and where in it each is."""
-    # by characters, with no regard to a system: a path stays what it was put in as
+def _split_paths(paths: Sequence[str]) -> Paths:
+    """Return the folder that all paths are in, and the rest of each."""
+    # by characters, whatever the system: joined again, a path is as it was given
     start = os.path.commonprefix(list(paths))  # noqa: RUF071
     cut = max(start.rfind("/"), start.rfind("\\")) + 1
     return {"folder": start[:cut], "rest": [path[cut:] for path in paths]}
 
 
 def _ten_thousandths(texts: Sequence[str]) -> NDArray[np.int64]:
-    """Return confidences, as they are written, as whole numbers; -1 for none."""
+    """Return confidences, from their texts, in ten thousandths; -1 for none."""
     return np.array([round(float(text) * 10_000) if text else -1 for text in texts])
 
 
-def _likely(probabilities: NDArray[np.float64]) -> dict[str, Any]:
-    """Return each image's most probable clusters; -1 where it has none."""
+def _likely(probabilities: NDArray[np.float64]) -> Likely:
+    """Return each image's most probable clusters; -1 for unreadable images."""
     n_likely = min(_LIKELY, probabilities.shape[1])
     clusters = np.argsort(-probabilities, axis=1, kind="stable")[:, :n_likely]
     values = np.take_along_axis(probabilities, clusters, axis=1)
@@ -163,13 +237,13 @@ def _likely(probabilities: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def _nearest_images(neighbors: NDArray[np.int64]) -> dict[str, Any]:
+def _nearest_images(neighbors: NDArray[np.int64]) -> Neighbors:
     nearest = neighbors[:, :_NEAREST_IMAGES]
     return {"each": nearest.shape[1], "rows": _pack(nearest, "<i4")}
 
 
 def _on_the_map(points: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Return places as whole numbers from 0, as far apart in both directions."""
+    """Return places as whole numbers from 0, on one scale in both directions."""
     placed = np.isfinite(points).all(axis=1)
     places = np.full(points.shape, _NOWHERE, dtype=np.int64)
     if placed.any():
@@ -181,7 +255,7 @@ def _on_the_map(points: NDArray[np.floating]) -> NDArray[np.int64]:
     return places
 
 
-def list_classes(y: ArrayLike) -> dict[str, Any]:
-    """Return the names of the classes, and the number of each image's among them."""
+def _list_classes(y: ArrayLike) -> Classes:
+    """Return the names of the classes, and each image's class by number."""
     names, numbers = np.unique(np.asarray(y), return_inverse=True)
     return {"names": [str(name) for name in names], "of": _pack(numbers, "<i4")}

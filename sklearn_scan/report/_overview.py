@@ -1,17 +1,26 @@
-"""What a report says of a fit as a whole: how it was made, and how well it went."""
+"""The overview of a report: how the fit was made, and how well it went."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
 from sklearn_scan.encoders import name_encoder
 from sklearn_scan.metrics import ClusteringReport
-from sklearn_scan.report._settings import describe_settings, describe_value
+from sklearn_scan.report._settings import Setting, describe_settings, describe_value
+from sklearn_scan.results.clustering import Clustering, Epoch
 
-__all__ = ["describe_agreement", "describe_fit", "training_curves"]
+__all__ = [
+    "Agreement",
+    "Curve",
+    "FitFacts",
+    "describe_agreement",
+    "describe_fit",
+    "training_curves",
+]
 
 _STAGES = {
     "encode": "Embedding the images",
@@ -21,47 +30,88 @@ _STAGES = {
     "self_label": "Self-labelling",
 }
 _SECOND_STAGE = "self-labelling"  # in a clusterer's history
-_MOST_CLASSES = 40  # rows, and columns, of a confusion matrix that is still read
+_MOST_CLASSES = 40  # rows and columns of the largest confusion matrix shown
 
 
-def describe_fit(estimator: Any) -> dict[str, Any]:
-    """Return how a fitted clusterer came about, for the page's template.
+@dataclass(frozen=True)
+class FitFacts:
+    """How a fitted clusterer was made, in the words of the page."""
 
-    Parameters
+    method: str
+    encoder: str
+    settings: list[Setting]
+    times: list[tuple[str, str]]  # stages and their durations
+    total_time: str
+    threshold: float
+    share_confident: float
+    self_labeling: str
+    embed_dim: int
+
+
+class Curve(TypedDict):
+    """A term of the loss in each epoch of a stage; None where it is not finite."""
+
+    stage: str
+    term: str
+    values: list[float | None]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well a clustering agrees with known classes, for the page.
+
+    Attributes
     ----------
-    estimator : fitted clusterer
-
-    Returns
-    -------
-    dict
-        Its method, encoder, settings, and the seconds of each stage.
+    accuracy, nmi, ari, top_5 : float
+        The scores; `top_5` may be None.
+    clusters : list of int
+        The columns of the confusion matrix, in matched order.
+    rows : list of (class, size, cells)
+        Its rows; a cell is a count, and its share of the class.
+    n_classes : int
+        The number of classes.
+    is_cut : bool
+        Whether rows or columns are left out, since there are too many.
     """
+
+    accuracy: float
+    nmi: float
+    ari: float
+    top_5: float | None
+    clusters: list[int]
+    rows: list[tuple[str, int, list[tuple[int, float]]]]
+    n_classes: int
+    is_cut: bool
+
+
+def describe_fit(estimator: Clustering) -> FitFacts:
+    """Return how a fitted clusterer was made."""
     times = estimator.stage_times_
-    return {
-        "method": type(estimator).__name__.removesuffix("Clusterer"),
-        "encoder": _name_encoder(estimator),
-        "settings": describe_settings(estimator),
-        "times": [
+    return FitFacts(
+        method=type(estimator).__name__.removesuffix("Clusterer"),
+        encoder=_name_encoder(estimator),
+        settings=describe_settings(estimator),
+        times=[
             (_STAGES.get(stage, stage), _duration(seconds))
             for stage, seconds in times.items()
         ],
-        "total_time": _duration(sum(times.values())),
-        "threshold": estimator.confidence_threshold,
-        "share_confident": float(estimator.confident_[estimator.labels_ >= 0].mean()),
-        "self_labeling": _second_stage(estimator),
-        "embed_dim": int(estimator.embedding_.shape[1]),
-    }
+        total_time=_duration(sum(times.values())),
+        threshold=estimator.confidence_threshold,
+        share_confident=float(estimator.confident_[estimator.labels_ >= 0].mean()),
+        self_labeling=_second_stage(estimator),
+        embed_dim=int(estimator.embedding_.shape[1]),
+    )
 
 
-def _second_stage(estimator: Any) -> str:
+def _second_stage(estimator: Clustering) -> str:
     if estimator.self_labeled_:
         return "was kept"
-    # what it noted stays where the heads of before were taken back
+    # its epochs stay in the history where it was undone
     was_run = any(record["stage"] == _SECOND_STAGE for record in estimator.history_)
     return "was undone, since neighbours agreed less" if was_run else "was left out"
 
 
-def _name_encoder(estimator: Any) -> str:
+def _name_encoder(estimator: Clustering) -> str:
     encoder = estimator.encoder_
     if encoder is None:
         dims = " + ".join(map(str, estimator.embedding_dims_))
@@ -79,19 +129,10 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def training_curves(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sort what was noted epoch by epoch into curves.
+def training_curves(history: Sequence[Epoch]) -> list[Curve]:
+    """Return the curves of a clusterer's `history_`, the loss of each stage first.
 
-    Parameters
-    ----------
-    history : iterable of dict
-        A clusterer's `history_`.
-
-    Returns
-    -------
-    list of dict
-        A curve each, with the `stage`, the `term` and its `values`; None for a value
-        that is not finite. Terms that only repeat the loss are left out.
+    Terms that only repeat the loss are left out.
 
     Examples
     --------
@@ -116,34 +157,26 @@ def training_curves(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def describe_agreement(agreement: ClusteringReport) -> dict[str, Any]:
-    """Return how a clustering agrees with known classes, for the page's template.
+def describe_agreement(agreement: ClusteringReport) -> Agreement:
+    """Return how well a clustering agrees with known classes.
 
-    Parameters
-    ----------
-    agreement : ClusteringReport
-
-    Returns
-    -------
-    dict
-        The scores, and the confusion matrix as rows of (class, size, cells); a cell is
-        its count and the share of the class, in percent. Unreadable images are in no
-        column. Of very many classes or clusters, the first in matched order.
+    Unreadable images are in no column. Of very many classes or clusters, those that
+    come first in matched order are shown.
     """
     counts = agreement.confusion[:_MOST_CLASSES, :_MOST_CLASSES]
     columns = [int(c) for c in agreement.clusters if c >= 0][:_MOST_CLASSES]
     shares = counts / np.maximum(agreement.class_sizes[:_MOST_CLASSES, None], 1)
     rows = zip(agreement.classes, agreement.class_sizes, counts, shares, strict=False)
-    return {
-        "accuracy": agreement.accuracy,
-        "nmi": agreement.nmi,
-        "ari": agreement.ari,
-        "top_5": agreement.top_5,
-        "clusters": columns,
-        "rows": [
+    return Agreement(
+        accuracy=agreement.accuracy,
+        nmi=agreement.nmi,
+        ari=agreement.ari,
+        top_5=agreement.top_5,
+        clusters=columns,
+        rows=[
             (str(name), int(size), list(zip(row.tolist(), share.tolist(), strict=True)))
             for name, size, row, share in rows
         ],
-        "n_classes": len(agreement.classes),
-        "is_cut": max(agreement.confusion.shape) > _MOST_CLASSES,
-    }
+        n_classes=len(agreement.classes),
+        is_cut=max(agreement.confusion.shape) > _MOST_CLASSES,
+    )

@@ -1,12 +1,15 @@
-"""The page put together: one file, which loads nothing and trusts no name in it."""
+"""The page as one file, which loads nothing and trusts no name in it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sklearn_scan.report._data import PageData
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -22,7 +25,7 @@ _SCRIPTS = (
 class Page:
     """The template with its style and script.
 
-    Made before the long work, so that what is missing is known by then.
+    Make it before the long work, so that a missing package is noticed early.
 
     Raises
     ------
@@ -35,24 +38,24 @@ class Page:
         self._style = _read("static/report.css")
         self._dark_style = _read("static/dark.css")
         body = "\n".join(_read(f"static/{name}.js") for name in _SCRIPTS)
-        # At the first frame, before it is painted. To a page that asks sooner, Chromium
-        # at times gives a localStorage that is empty and forgets what it is told: edits
-        # of before would be gone, and new ones lost.
+        # At the first frame, before it is painted. If a page asks sooner, Chromium
+        # sometimes gives it an empty localStorage that keeps nothing: earlier edits
+        # would be gone, and later ones lost.
         self._script = f'"use strict";\nrequestAnimationFrame(() => {{\n{body}\n}});\n'
 
     def render(
-        self, *, data: dict[str, Any], sheets: list[bytes], **shown: Any
+        self, *, data: PageData, sheets: Sequence[bytes], **shown: object
     ) -> bytes:
         """Return the page.
 
         Parameters
         ----------
-        data : dict
-            Of `page_data`.
-        sheets : list of bytes
+        data : PageData
+            What the script reads.
+        sheets : sequence of bytes
             The pictures of thumbnails.
         **shown
-            What the template shows as text.
+            The values that the template shows as text.
         """
         html = self._template.render(
             policy=self._policy(),
@@ -64,11 +67,11 @@ class Page:
             sheets=[base64.b64encode(sheet).decode() for sheet in sheets],
             **shown,
         )
-        # a file name of no known script stands in texts as "?"; data has it in escapes
+        # characters of a file name that no encoding has are "?" here; data escapes them
         return html.encode(errors="replace")
 
     def _policy(self) -> str:
-        """Return what the browser may run and load: this script, style and pictures."""
+        """Return the policy of the page: it runs this script and loads nothing else."""
         return "; ".join(
             [
                 "default-src 'none'",
@@ -109,7 +112,7 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _embed_json(data: dict[str, Any]) -> str:
-    """Return JSON that may stand in a script element: nothing in it ends one."""
+def _embed_json(data: PageData) -> str:
+    """Return JSON for a script element, which nothing in it can end."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,4 +1,4 @@
-"""Parameters as a reader may see them: short, and without secrets or home folders."""
+"""Parameters as readers see them: short, without secrets and home folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ _SECRET_NAMES = re.compile(r"token|secret|passw|credential|auth|api_?key", re.I)
 _TOKENS = re.compile(r"\b(?:hf|sk|ghp|gho|github_pat|glpat)[_-][\w-]{16,}")
 _LOGINS = re.compile(r"(?<=://)[^/\s@]+@")  # user:password@ of an address
 _QUERIES = re.compile(r"(?<=[\w/])\?[^\s=]*=\S*")  # of an address, which may be signed
-# All but the last part of a path from a root, a drive or a home: it says where on a
-# machine a file lies, which is nobody's business. Other addresses are left as they are.
+# All but the last part of a path from a root, a drive or a home: where a file lies on a
+# machine is private. Other addresses are left as they are.
 _FOLDERS = re.compile(
     r"(?:file:|(?<![\w/\\.])(?!(?<=:)//))"
     r"(?:[A-Za-z]:|~\w*)?(?:[\\/]+[^\\/:]+)*[\\/](?=[^\\/])"
@@ -46,7 +46,7 @@ class Setting(NamedTuple):
 
 
 def describe_settings(estimator: BaseEstimator) -> list[Setting]:
-    """Describe each parameter of an estimator, those first that were changed.
+    """Describe each parameter of an estimator, the changed ones first.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def describe_settings(estimator: BaseEstimator) -> list[Setting]:
     return sorted(settings, key=lambda setting: not setting.is_changed)
 
 
-def describe_value(value: Any) -> str:
+def describe_value(value: object) -> str:
     """Describe a parameter's value in a line.
 
     Examples
@@ -82,28 +82,29 @@ def describe_value(value: Any) -> str:
     return text
 
 
-def _changed(estimator: BaseEstimator, values: Mapping[str, Any]) -> dict[str, bool]:
-    """Tell of each parameter whether it is not its default, in the order of writing."""
+def _changed(estimator: BaseEstimator, values: Mapping[str, object]) -> dict[str, bool]:
+    """Tell which parameters differ from their defaults, in the signature's order."""
     parameters = inspect.signature(type(estimator)).parameters
     return {
-        name: name not in parameters or not _is(parameters[name].default, values[name])
+        name: name not in parameters
+        or not _is_same(parameters[name].default, values[name])
         for name in [*parameters, *(set(values) - set(parameters))]
         if name in values
     }
 
 
-def _is(default: Any, value: Any) -> bool:
-    # by their type too: arrays compare item by item, and True is 1
+def _is_same(default: object, value: object) -> bool:
+    # not by ==: arrays compare item by item, and True equals 1
     return type(default) is type(value) and repr(default) == repr(value)
 
 
-def _describe_named(name: str, value: Any) -> str:
+def _describe_named(name: str, value: object) -> str:
     if value is not None and _SECRET_NAMES.search(name):
         return _HIDDEN
     return describe_value(value)
 
 
-def _describe(value: Any) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, str | os.PathLike):
         return _without_secrets(os.fsdecode(value))
     if isinstance(value, BaseEstimator):
@@ -121,7 +122,7 @@ def _describe(value: Any) -> str:
         value, bool | int | float | np.number | torch.device
     ):
         return str(value)
-    # whatever else: its repr may hold anything, of any length
+    # anything else by its type: its repr may be of any length, and hold secrets
     return str(getattr(value, "__qualname__", type(value).__name__))
 
 

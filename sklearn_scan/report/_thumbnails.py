@@ -1,4 +1,4 @@
-"""Thumbnails, a hundred to a picture: one page then holds ten thousand of them."""
+"""Thumbnails, a hundred in one picture, so that a page holds ten thousand."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from sklearn_scan.images import (
 __all__ = ["COLUMNS", "Sprites", "make_sprites"]
 
 COLUMNS = 10  # of tiles in a sheet, and as many rows
-# The side of a tile for up to so many images. Multiples of 16, the blocks that WebP
-# works in: a tile then does not run into the next.
+# Most images, and the side of their tiles in pixels. Sides are multiples of 16, as
+# WebP's blocks are: a tile then does not blur into the next.
 _SIDES = ((1_000, 256), (4_000, 160), (12_000, 96), (40_000, 64))
 _LEAST_SIDE, _TINY = 48, 64
-_QUALITY, _TINY_QUALITY = 74, 90  # of tiny tiles each pixel is seen
+_QUALITY, _TINY_QUALITY = 74, 90  # in tiny tiles each pixel is seen
 _METHOD = 2  # of WebP's 0 to 6: a third of the default's time, for 4 % more bytes
-_PROBED = 9  # images looked at for their size
+_PROBED = 9  # images read to know their size
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -42,7 +42,7 @@ class Sprites:
     sheets : list of bytes
         WebP pictures of 10 rows of 10 tiles; the last may have fewer rows.
     places : ndarray of int32, shape (n,)
-        The tile of each image, counted through all sheets; -1 where there is none.
+        The tile of each image, numbered through all sheets; -1 for none.
     side : int
         The side of a tile, in pixels.
     """
@@ -62,10 +62,10 @@ def make_sprites(
     source : ImageSource
         All images.
     rows : sequence of int
-        Those to show, in the order of the tiles: images that are seen together are
-        best in one sheet.
+        The images to show, in the order of the tiles. Images that are seen together
+        are best in one sheet.
     n_jobs : int, optional
-        Threads to read with, and to compress with; None takes one per core.
+        The number of threads that read, and that compress; None takes one per core.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def make_sprites(
 
 
 def choose_side(source: ImageSource, rows: Sequence[int]) -> int:
-    """Return the side of a tile: less for many images, and no more than they have."""
+    """Return the side of a tile, smaller for many images, at most that of images."""
     sides = [side for most, side in _SIDES if len(rows) <= most]
     side = sides[0] if sides else _LEAST_SIDE
     probed = rows[:: max(1, len(rows) // _PROBED)]

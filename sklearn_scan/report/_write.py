@@ -1,4 +1,4 @@
-"""From a fitted clusterer and its images to the page."""
+"""The page of a fitted clusterer and its images."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import datetime
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import PurePath
 from threading import Thread
 from typing import Any, TypeVar
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.files import durable_file
+from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import check_option
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.metrics import clustering_report
-from sklearn_scan.report._data import ClusterView, list_classes, page_data, split_paths
+from sklearn_scan.report._data import ClusterView, PageData, page_data
 from sklearn_scan.report._overview import (
     describe_agreement,
     describe_fit,
@@ -25,49 +28,50 @@ from sklearn_scan.report._overview import (
 )
 from sklearn_scan.report._page import Page
 from sklearn_scan.report._thumbnails import make_sprites
-from sklearn_scan.results.embedding_map import PROJECTIONS, project
+from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
 
 __all__ = ["write_report"]
 
 _Result = TypeVar("_Result")
 
-_UNNAMED = "X[{}]"  # what an image that is in no file is called
+_UNNAMED = "X[{}]"  # the name of an image without a file
 
 
 def write_report(
     path: str | os.PathLike[str],
-    estimator: Any,
+    estimator: Clustering,
     images: Any,
     *,
     y: ArrayLike | None = None,
     title: str | None = None,
     projection: str = "tsne",
-    random_state: Any = 0,
+    random_state: RandomState = 0,
 ) -> None:
     """Write an HTML page that shows a clustering, and on which people correct it.
 
-    One file, which needs neither a network nor the images: an overview; a card for each
-    cluster, and all of its images; a map of the embedding; a search by file name.
-    People name clusters, merge them and move images, and download the result as
-    labels.csv and edits.json.
+    The page is one file, which needs neither a network nor the images. It has an
+    overview, a card for each cluster with all of its images, a map of the embedding and
+    a search by file name. People name clusters, merge them and move images, and
+    download the result as labels.csv and edits.json.
 
     Parameters
     ----------
     path : path
-        The file to write; one that is there is replaced.
+        The file to write; an existing file is replaced.
     estimator : fitted clusterer
         A `SCANClusterer` or `TEMIClusterer`.
     images : images
-        Those of the fit, in the same order: anything that `as_image_source` reads.
-        Where it was fitted on features, the images that they are of.
+        The images of the fit, in the same order, as anything that `as_image_source`
+        reads; where it was fitted on features, the images that these are of.
     y : array-like of shape (n,), default=None
-        The true classes: adds how well the clusters agree with them.
+        The true classes. The page then shows how well the clusters agree with them.
     title : str, default=None
         The heading; None takes the name of the folder that the images are in.
     projection : {"tsne", "pca", "umap"}, default="tsne"
-        How the embedding is drawn flat, see `results.embedding_map.project`.
+        The method of the map, see `results.embedding_map.map_embedding`.
     random_state : int, RandomState or None, default=0
-        Seeds the projection.
+        Seeds the map.
 
     Raises
     ------
@@ -105,24 +109,25 @@ def write_report(
     True
     """
     check_is_fitted(estimator)
-    check_option("projection", projection, PROJECTIONS)
+    check_option("projection", projection, MAP_METHODS)
     source = _read(images, estimator)
     names = _check_images(source, estimator)
     agreement = None
     if y is not None:
-        agreement = clustering_report(y, estimator.labels_, estimator.probabilities_)
+        agreement = describe_agreement(
+            clustering_report(y, estimator.labels_, estimator.probabilities_)
+        )
     page = Page()
     with durable_file(path) as file:
-        data, sheets = _gather(estimator, source, projection, random_state)
-        data["names"] = split_paths(names)
-        data["classes"] = None if y is None else list_classes(y)
+        draw = partial(map_embedding, method=projection, random_state=random_state)
+        data, sheets = _gather(estimator, source, names, y, draw)
         content = page.render(
             data=data,
             sheets=sheets,
             title=title or _title(names),
             date=datetime.date.today().isoformat(),
             fit=describe_fit(estimator),
-            agreement=None if agreement is None else describe_agreement(agreement),
+            agreement=agreement,
             projection=projection,
             n_images=len(source),
             n_clusters=len(estimator.cluster_names_),
@@ -132,27 +137,35 @@ def write_report(
 
 
 def _gather(
-    estimator: Any, source: ImageSource, projection: str, random_state: Any
-) -> tuple[dict[str, Any], list[bytes]]:
-    """Return what the page is told of the images, and their thumbnails in sheets."""
+    estimator: Clustering,
+    source: ImageSource,
+    names: Sequence[str],
+    y: ArrayLike | None,
+    draw: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+) -> tuple[PageData, list[bytes]]:
+    """Return the data of the page, and the thumbnails in sheets."""
     view = ClusterView(estimator)
     # the map is drawn while images are read
-    points = _begin(
-        lambda: project(view.embedding, method=projection, random_state=random_state)
-    )
+    points = _begin(lambda: draw(view.embedding))
     sprites, failures = make_sprites(
         source, view.seen_together(), n_jobs=estimator.n_jobs
     )
-    unreadable = sorted([*estimator.bad_images_, *failures])
-    data = page_data(view, points.result(), sprites, unreadable)
-    data["curves"] = training_curves(estimator.history_)
+    data = page_data(
+        view,
+        points.result(),
+        sprites,
+        sorted([*estimator.bad_images_, *failures]),
+        names=names,
+        y=y,
+        curves=training_curves(estimator.history_),
+    )
     return data, sprites.sheets
 
 
 def _begin(compute: Callable[[], _Result]) -> Future[_Result]:
-    """Compute in a thread that nothing waits for, if what is written is interrupted.
+    """Compute in a daemon thread, which an interrupted Python does not wait for.
 
-    (An executor is waited for, at the latest when Python ends.)
+    (It would wait for an executor.)
     """
     future: Future[_Result] = Future()
 
@@ -166,7 +179,7 @@ def _begin(compute: Callable[[], _Result]) -> Future[_Result]:
     return future
 
 
-def _read(images: Any, estimator: Any) -> ImageSource:
+def _read(images: Any, estimator: Clustering) -> ImageSource:
     try:
         return as_image_source(images)
     except (TypeError, ValueError) as error:
@@ -177,8 +190,8 @@ def _read(images: Any, estimator: Any) -> ImageSource:
         raise
 
 
-def _check_images(source: ImageSource, estimator: Any) -> list[str]:
-    """Return what the images are called; raise if they cannot be those of the fit."""
+def _check_images(source: ImageSource, estimator: Clustering) -> list[str]:
+    """Return the names of the images; raise if they cannot be those of the fit."""
     n_images = len(estimator.labels_)
     if len(source) != n_images:
         raise ValueError(
@@ -190,7 +203,7 @@ def _check_images(source: ImageSource, estimator: Any) -> list[str]:
 
 
 def _name(source: ImageSource, i: int, fitted: str) -> str:
-    """Return the name of an image in the fit; where it had none, the one it has now.
+    """Return the name of an image in the fit; if it had none, its name in the source.
 
     Raises
     ------
@@ -209,9 +222,9 @@ def _name(source: ImageSource, i: int, fitted: str) -> str:
 
 
 def _title(names: Sequence[str]) -> str:
-    """Return the name of the folder that all images are in, if there is one."""
+    """Return the name of the folder that all images are in, or a general title."""
     try:
         folder = os.path.commonpath([os.path.dirname(name) for name in names])
-    except ValueError:  # on several drives, or some from a root and some not
+    except ValueError:  # on several drives, or absolute and relative paths
         folder = ""
     return PurePath(folder).name or "Image clusters"

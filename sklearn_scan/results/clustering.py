@@ -1,4 +1,4 @@
-"""What a fitted clusterer shows to the report, the pictures, the files and the command.
+"""A fitted clusterer, as the report, the pictures, the files and the command see it.
 
 A clusterer of any class that has these attributes can be shown, saved and used.
 """
@@ -18,11 +18,14 @@ from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.model_selection import ClusterNumberCurve
 from sklearn_scan.neighbors import NeighborGraph
 
-__all__ = ["Clustering", "features_of"]
+__all__ = ["Clustering", "Epoch", "features_of"]
+
+# What is noted of an epoch: its stage and its number, the loss and the loss's terms.
+Epoch = dict[str, float | str]
 
 
 class Clustering(Protocol):
-    """A fitted clusterer, as others see it; `SCANClusterer` has the docs."""
+    """A fitted clusterer; the docs of `SCANClusterer` say what the attributes are."""
 
     labels_: NDArray[np.int64]
     probabilities_: NDArray[np.float64]
@@ -37,11 +40,15 @@ class Clustering(Protocol):
     neighbors_: NeighborGraph
     confident_: NDArray[np.bool_]
     confidence_threshold: float
-    history_: list[dict[str, object]]
+    self_labeled_: bool
+    history_: list[Epoch]
     stage_times_: dict[str, float]
     bad_images_: list[UnreadableImage]
-    module_: nn.Module
+    module_: nn.Sequential
     n_jobs: int | None
+
+    def transform(self, X: Sequence[str]) -> NDArray[np.float32]:
+        """Return the embedding of images, (n, embed_dim)."""
 
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float64]:
         """Return the probability of each cluster, (n, n_clusters)."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.labels import most_probable
+
+if TYPE_CHECKING:
+    from sklearn_scan.results.clustering import Clustering
 
 __all__ = ["COLUMNS", "LabelTable", "Row", "name_cluster", "read_labels", "read_table"]
 
@@ -62,7 +65,7 @@ class LabelTable:
     confidence: NDArray[np.float64]
 
     @classmethod
-    def of(cls, clusterer: Any) -> LabelTable:
+    def of(cls, clusterer: Clustering) -> LabelTable:
         """Return the table of a fitted clusterer's own images."""
         check_is_fitted(clusterer)
         n_images = len(clusterer.labels_)
@@ -74,7 +77,7 @@ class LabelTable:
         )
 
     @classmethod
-    def predicted(cls, clusterer: Any, paths: Sequence[str]) -> LabelTable:
+    def predicted(cls, clusterer: Clustering, paths: Sequence[str]) -> LabelTable:
         """Return the table of other images, by a fitted clusterer."""
         probabilities = clusterer.predict_proba(paths)
         return cls(
@@ -111,7 +114,7 @@ class LabelTable:
         columns = (self.paths, labels, self.names, self.confidence_texts)
         yield from map(Row._make, zip(*columns, strict=True))
 
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, str | int | float | None]]:
         """Return the rows as JSON has them: numbers are numbers, and None is none."""
         confidences = [float(v) if np.isfinite(v) else None for v in self.confidence]
         return [

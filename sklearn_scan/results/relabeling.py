@@ -8,13 +8,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_scan.results.clustering import features_of
+from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import LabelTable, name_cluster, read_labels
 from sklearn_scan.results.model import ClusterModel
 
@@ -24,7 +24,7 @@ FORMAT, VERSION = "sklearn-scan-edits", 1
 
 _LAST_DIGIT = 1e-4  # of confidences as they are written
 
-Clusterer = TypeVar("Clusterer")
+Clusterer = TypeVar("Clusterer", bound=Clustering)
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,16 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
     (9, 'zeros', (300, 9))
     """
     check_is_fitted(clusterer)
-    old: Any = clusterer
     if not isinstance(edits, Edits):
-        edits = read_edits(edits, LabelTable.of(old))
-    names = list(old.cluster_names_)
+        edits = read_edits(edits, LabelTable.of(clusterer))
+    names = list(clusterer.cluster_names_)
     groups = _number_groups(edits.merged, len(names))
     for cluster, name in edits.names.items():
         _check_cluster(cluster, len(names))
         names[cluster] = _check_name(name)
     survivors = [c for c in range(len(names)) if c not in edits.merged]
-    new = copy.copy(old)
-    model = ClusterModel(old.module_).merge(groups)
+    new = copy.copy(clusterer)
+    model = ClusterModel(clusterer.module_).merge(groups)
     new.module_ = model.module
     new.n_clusters_ = len(survivors)
     new.classes_ = np.arange(len(survivors))
@@ -103,9 +102,9 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
         else names[cluster]
         for number, cluster in enumerate(survivors)
     ]
-    new.probabilities_ = model.probabilities(features_of(old))
+    new.probabilities_ = model.probabilities(features_of(clusterer))
     new.confident_ = new.probabilities_.max(axis=1) > new.confidence_threshold
-    new.labels_ = _move(old.labels_, edits.moved, groups)
+    new.labels_ = _move(clusterer.labels_, edits.moved, groups)
     return new
 
 
@@ -147,7 +146,7 @@ def _check_cluster(cluster: int, n_clusters: int) -> None:
         )
 
 
-def _check_name(name: Any) -> str:
+def _check_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"The name of a cluster must be a text; got {name!r}.")
     return name.strip()

@@ -125,7 +125,7 @@ class StandaloneModel(nn.Module):
 
 def _is_traced() -> bool:
     """Tell the run of a compiler or an exporter, which sees no values."""
-    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined]
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
     return tracing or torch.compiler.is_compiling()
 
 

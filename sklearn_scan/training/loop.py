@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice, repeat
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.core.warn import warn
 from sklearn_scan.exceptions import DivergenceError
 from sklearn_scan.training.objectives import Objective
 
@@ -272,10 +272,9 @@ def _settle_divergence(
         raise DivergenceError(f"{event}: lower learning_rate.")
     module.load_state_dict(good_weights)
     kept = f"weights of epoch {epoch - 1}" if epoch > 1 else "weights it began with"
-    warnings.warn(
+    warn(
         f"{event}, which stopped there with the {kept}: lower learning_rate.",
         ConvergenceWarning,
-        stacklevel=3,
     )
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from sklearn_scan import load
 from sklearn_scan.cli._run_folder import RunFolder
-from sklearn_scan.core.device import isolated_rng
+from sklearn_scan.core.random import isolated_rng
 
 fit_module = import_module("sklearn_scan.cli._fit")
 

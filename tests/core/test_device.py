@@ -1,17 +1,13 @@
-"""Devices and number formats by name; random states left as they were."""
+"""Devices and number formats by name."""
 
-import random
 import re
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from sklearn_scan.core.device import (
     autocast,
-    isolated_rng,
-    make_generator,
     place,
     resolve_device,
     resolve_precision,
@@ -131,41 +127,3 @@ def test_data_are_moved_to_a_gpu_that_keeps_most_of_its_memory(
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device: "moved")
     placed = place(data, torch.device("cuda"))
     assert placed is ("moved" if moved else data)
-
-
-def test_make_generator_starts_at_its_seed():
-    first, again, other = (
-        torch.rand(5, generator=make_generator(seed)) for seed in (1, 1, 2)
-    )
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-
-
-def test_isolated_rng_is_reproducible():
-    draws = []
-    for seed in (1, 1, 2):
-        torch.rand(3)
-        with isolated_rng(seed):
-            draws.append(torch.rand(5))
-    assert torch.equal(draws[0], draws[1])
-    assert not torch.equal(draws[0], draws[2])
-
-
-def global_states():
-    return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1:]  # noqa: NPY002
-
-
-def test_isolated_rng_leaves_the_global_states_alone():
-    before = global_states()
-    with isolated_rng(0):
-        torch.rand(5)
-    after = global_states()
-    assert after[:2] == before[:2]
-    assert all(map(np.array_equal, after[2], before[2]))
-
-
-def test_isolated_rng_puts_the_state_back_after_an_error():
-    before = torch.get_rng_state()
-    with pytest.raises(RuntimeError, match="shape"), isolated_rng(0):
-        torch.rand(5).view(2)
-    assert torch.equal(torch.get_rng_state(), before)

@@ -11,7 +11,7 @@ import timm
 from PIL import Image
 from safetensors.torch import save_file
 
-from sklearn_scan.core.device import isolated_rng
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.encoders import DEFAULT_MODEL
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_scan import SCANClusterer
 from sklearn_scan.plotting import plot_embedding
-from sklearn_scan.results.embedding_map import project
+from sklearn_scan.results.embedding_map import map_embedding
 
 POINTS = np.column_stack([np.arange(10.0), np.arange(10.0) ** 2])
 
@@ -65,7 +65,7 @@ def test_points_are_those_of_project_by_default():
     rng = np.random.default_rng(0)
     clusterer = Fitted(rng.dirichlet(np.ones(2), 30), rng.random((30, 4))).fit()
     centered = clusterer.embedding_ - clusterer.embedding_.mean(axis=0)
-    expected = project(centered, random_state=0)
+    expected = map_embedding(centered, random_state=0)
     np.testing.assert_allclose(
         offsets(plot_embedding(clusterer))[0], expected[clusterer.labels_ == 0]
     )

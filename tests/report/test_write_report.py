@@ -209,13 +209,13 @@ def test_ctrl_c_waits_for_no_map(clusterer, path, monkeypatch):
     """While the map is drawn, in a thread that does not keep Python from ending."""
     threads, is_over = [], threading.Event()
 
-    def project(embedding, **_):
+    def map_embedding(embedding, **_):
         threads.append(threading.current_thread())
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         is_over.wait(30)
         return np.zeros((len(embedding), 2))
 
-    monkeypatch.setattr("sklearn_scan.report._write.project", project)
+    monkeypatch.setattr("sklearn_scan.report._write.map_embedding", map_embedding)
     with pytest.raises(KeyboardInterrupt):
         write_report(path, clusterer, make_images())
     assert threads[0].daemon

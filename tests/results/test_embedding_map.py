@@ -1,4 +1,4 @@
-"""The embedding drawn flat."""
+"""Maps of the embedding."""
 
 import sys
 
@@ -7,8 +7,8 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.neighbors import KNeighborsClassifier
 
-from sklearn_scan.results import embedding_map as projection
-from sklearn_scan.results.embedding_map import PROJECTIONS, project
+from sklearn_scan.results import embedding_map
+from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
 
 X, y = make_blobs(120, n_features=20, centers=4, random_state=0)
 X = X.astype(np.float32)
@@ -16,34 +16,36 @@ X = X.astype(np.float32)
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 def test_what_is_alike_is_near(method):
-    points = project(X, method=method, random_state=0)
+    points = map_embedding(X, method=method, random_state=0)
     assert points.shape == (120, 2)
     assert points.dtype == np.float32
     assert KNeighborsClassifier(5).fit(points, y).score(points, y) > 0.95
 
 
 def test_others_are_placed_among_landmarks(monkeypatch):
-    monkeypatch.setattr(projection, "_LANDMARKS", 60)
-    points = project(X, random_state=0)
+    monkeypatch.setattr(embedding_map, "_LANDMARKS", 60)
+    points = map_embedding(X, random_state=0)
     assert np.isfinite(points).all()
     assert KNeighborsClassifier(5).fit(points, y).score(points, y) > 0.95
     assert len(np.unique(points, axis=0)) > 60  # others are not piled on landmarks
 
 
 def test_one_seed_gives_one_map():
-    first, second = (project(X, random_state=3) for _ in range(2))
+    first, second = (map_embedding(X, random_state=3) for _ in range(2))
     assert np.array_equal(first, second)
 
 
 def test_unreadable_images_have_no_place():
     gaps = X.copy()
     gaps[[3, 50]] = np.nan
-    points = project(gaps, method="pca")
+    points = map_embedding(gaps, method="pca")
     assert np.isnan(points[[3, 50]]).all()
     assert np.isfinite(np.delete(points, [3, 50], axis=0)).all()
     readable = np.delete(X, [3, 50], axis=0)
     assert np.allclose(
-        np.delete(points, [3, 50], axis=0), project(readable, method="pca"), atol=1e-3
+        np.delete(points, [3, 50], axis=0),
+        map_embedding(readable, method="pca"),
+        atol=1e-3,
     )
 
 
@@ -51,31 +53,31 @@ def test_unreadable_images_have_no_place():
 @pytest.mark.parametrize("shape", [(1, 5), (2, 5), (3, 1), (5, 2), (6, 1)])
 def test_few_samples_and_features(method, shape):
     embedding = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    points = project(embedding, method=method, random_state=0)
+    points = map_embedding(embedding, method=method, random_state=0)
     assert points.shape == (shape[0], 2)
     assert np.isfinite(points).all()
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 def test_samples_that_are_all_alike(method):
-    points = project(np.ones((10, 4), np.float32), method=method, random_state=0)
+    points = map_embedding(np.ones((10, 4), np.float32), method=method, random_state=0)
     assert np.isfinite(points).all()
 
 
 def test_an_unknown_method():
     with pytest.raises(ValueError, match="Did you mean 'tsne'"):
-        project(X, method="t-sne")
-    assert PROJECTIONS == ("tsne", "pca", "umap")
+        map_embedding(X, method="t-sne")
+    assert MAP_METHODS == ("tsne", "pca", "umap")
 
 
 @pytest.mark.slow
 def test_umap():
     pytest.importorskip("umap")
-    points = project(X, method="umap", random_state=0)
+    points = map_embedding(X, method="umap", random_state=0)
     assert KNeighborsClassifier(5).fit(points, y).score(points, y) > 0.95
 
 
 def test_umap_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ImportError, match="pip install umap-learn"):
-        project(X, method="umap")
+        map_embedding(X, method="umap")

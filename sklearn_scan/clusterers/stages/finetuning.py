@@ -11,7 +11,7 @@ from sklearn_scan.clusterers.defaults import Schedule
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.base import Found, Material, Stage
 from sklearn_scan.clusterers.stages.neighbor_training import make_heads, train_heads
-from sklearn_scan.core.device import make_generator
+from sklearn_scan.core.random import make_generator
 from sklearn_scan.training.heads import count_shares, label_all
 from sklearn_scan.training.objectives import ScanLoss
 

@@ -27,9 +27,9 @@ from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.base import Found, Material, Stage
 from sklearn_scan.clusterers.stages.neighbor_training import train_heads
 from sklearn_scan.clusterers.trunks import FeatureTrunk
-from sklearn_scan.core.device import make_generator
 from sklearn_scan.core.features import center_blocks
 from sklearn_scan.core.mapped_rows import through
+from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.sampling import draw_sample
 from sklearn_scan.model_selection import score_heads
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
@@ -198,4 +198,4 @@ def _start_heads(partitions: Tensor, trunk: FeatureTrunk, n_clusters: int) -> He
 def _blocks(trunk: FeatureTrunk) -> tuple[Tensor, ...]:
     """Return the features of each encoder."""
     assert isinstance(trunk.samples, Tensor)  # for mypy: those that are drawn
-    return trunk.samples.split(list(trunk.dims), dim=1)
+    return torch.split(trunk.samples, list(trunk.dims), dim=1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.base import Decisions, Found, Material, Stage
+from sklearn_scan.core.warn import warn
 from sklearn_scan.model_selection import information_lost
 from sklearn_scan.neighbors import NeighborGraph
 
@@ -55,7 +55,7 @@ class Guarded(Stage):
             return after
         body.load_state_dict(weights)
         if self.warning is not None:
-            warnings.warn(self.warning, ConvergenceWarning, stacklevel=4)
+            warn(self.warning, ConvergenceWarning)
         return found
 
 

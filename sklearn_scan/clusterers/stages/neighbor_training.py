@@ -17,14 +17,16 @@ from sklearn_scan.clusterers.defaults import (
     COMPARISON_BATCH,
     COMPARISON_DRAWS,
     COMPARISON_LOGITS,
+    LEAST_COMPARISON_BATCH,
     WEIGHT_DECAY,
     Schedule,
 )
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.trunks import Trunk
+from sklearn_scan.core.rows import rows_at_once
 from sklearn_scan.core.sampling import count_drawn
 from sklearn_scan.neighbors import NeighborGraph
-from sklearn_scan.training.heads import ClusterHeads, Heads, count_rows, join_heads
+from sklearn_scan.training.heads import ClusterHeads, Heads, join_heads
 from sklearn_scan.training.loop import (
     Record,
     ViewPairs,
@@ -137,7 +139,12 @@ class _Comparison:
         self._generator = generator
         self._draw_partners = draw_partners
         of_sample = heads.n_heads * heads.n_clusters
-        self._batch_size = count_rows(of_sample, COMPARISON_BATCH, COMPARISON_LOGITS)
+        self._batch_size = rows_at_once(
+            of_sample,
+            COMPARISON_LOGITS,
+            least=LEAST_COMPARISON_BATCH,
+            most=COMPARISON_BATCH,
+        )
         self._best: tuple[Tensor, Mapping[str, Tensor]] | None = None
 
     def __call__(self, record: Record) -> bool:

@@ -8,7 +8,6 @@ teaching a head its own errors. On frozen features it can do so: run it `Guarded
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -28,7 +27,8 @@ from sklearn_scan.clusterers.stages.base import (
 )
 from sklearn_scan.clusterers.stages.neighbor_training import make_adam
 from sklearn_scan.clusterers.trunks import Trunk
-from sklearn_scan.core.device import make_generator
+from sklearn_scan.core.random import make_generator
+from sklearn_scan.core.warn import warn
 from sklearn_scan.training.averaging import average_weights
 from sklearn_scan.training.heads import Heads
 from sklearn_scan.training.loop import Record, ViewPairs, fit_loop
@@ -122,13 +122,12 @@ class SelfLabeling(Stage):
 
     def _warn_of_skipping(self, decisions: Decisions) -> None:
         highest = float(decisions.confidence.max())
-        warnings.warn(
+        warn(
             f"Self-labelling was skipped: no sample's largest probability exceeds "
             f"confidence_threshold={self.confidence_threshold} (the highest is "
             f"{highest:.3f}). The first stage's clusters stand. Lower "
             "confidence_threshold or raise max_epochs.",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
     def _lost_clusters(
@@ -217,7 +216,7 @@ class _Teachers:
         confidence, labels = decisions
         thresholds = confidence.new_full((self._head.n_clusters,), self._threshold)
         if self._least_share > 0:
-            for cluster in labels.unique():
+            for cluster in torch.unique(labels):
                 reached = confidence[labels == cluster].quantile(1 - self._least_share)
                 reached = reached.nextafter(torch.zeros_like(reached))  # and it itself
                 thresholds[cluster] = reached.clamp_max(self._threshold)

@@ -26,8 +26,8 @@ from sklearn_scan.clusterers.defaults import (
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.base import Found, Material, Stage
 from sklearn_scan.clusterers.stages.neighbor_training import count_compared
-from sklearn_scan.core.device import make_generator
 from sklearn_scan.core.mapped_rows import through
+from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.sampling import draw_sample
 from sklearn_scan.training.averaging import average_weights
 from sklearn_scan.training.heads import MLPHeads, PrincipalAxes, join_heads

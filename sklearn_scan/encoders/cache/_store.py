@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sklearn_scan.core.warn import warn
 
 SUFFIX = ".sqlite"
 _TABLES = (
@@ -147,11 +148,7 @@ class EmbeddingCache:
             self._given_up |= {"read", "written"}
 
     def _warn(self, what: str) -> None:
-        warnings.warn(
-            f"The cache of embeddings {str(self._file)!r} {what}.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn(f"The cache of embeddings {str(self._file)!r} {what}.", UserWarning)
 
 
 def _is_damage(error: Exception) -> bool:

@@ -45,7 +45,7 @@ def make_round(
     counts = torch.bincount(choices, minlength=len(operations))
     sizes = counts[: len(operations)].tolist()
     members = choices.argsort()[: sum(sizes)]
-    pieces = members.split(sizes), arguments[members].split(sizes)
+    pieces = torch.split(members, sizes), torch.split(arguments[members], sizes)
     return [Part(*part) for part in zip(operations, *pieces, strict=True)]
 
 
@@ -93,6 +93,6 @@ def _move(parts: list[Part], images: Tensor) -> Iterator[Tensor]:
         return
     together = torch.cat([part.arguments.flatten() for part in parts])
     together = together.to(images.device, images.dtype, non_blocking=True)
-    pieces = together.split([part.arguments.numel() for part in parts])
+    pieces = torch.split(together, [part.arguments.numel() for part in parts])
     for piece, part in zip(pieces, parts, strict=True):
         yield piece.view(part.arguments.shape)

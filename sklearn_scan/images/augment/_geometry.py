@@ -32,7 +32,7 @@ def affine_maps(rows: list[list[Tensor]]) -> Tensor:
     return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=1)
 
 
-def rotation(degrees: Tensor, size: Size) -> Tensor:
+def rotation(degrees: Tensor, _size: Size) -> Tensor:
     """Return the maps that turn images about their centre, counter-clockwise."""
     angle = degrees.deg2rad()
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
@@ -129,7 +129,7 @@ def _crop_places(lines: Tensor, side: int, images: Tensor) -> Tensor:
     `lines` holds the crops' starts, lengths and signed lengths as shares of the side,
     (3, b, 1).
     """
-    start, length, signed = lines
+    start, length, signed = lines.unbind()
     first, last = 2 * start - 1, 2 * (start + length) - 1
     places = signed * _pixel_centers(side, images) + (first + last) / 2
     # The outermost places are the centres of the crop's outermost pixels.

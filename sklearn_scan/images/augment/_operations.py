@@ -30,17 +30,17 @@ _LEVELS = 256
 _WHITE = _LEVELS - 1
 
 
-def identity(images: Tensor, magnitudes: Tensor) -> Tensor:
+def identity(images: Tensor, _magnitudes: Tensor) -> Tensor:
     """Return the images as they are."""
     return images
 
 
-def flip(images: Tensor, magnitudes: Tensor) -> Tensor:
+def flip(images: Tensor, _magnitudes: Tensor) -> Tensor:
     """Mirror the images left to right, whatever the magnitude."""
     return images.flip(3)
 
 
-def grayscale(images: Tensor, magnitudes: Tensor) -> Tensor:
+def grayscale(images: Tensor, _magnitudes: Tensor) -> Tensor:
     """Replace colours by their luma, whatever the magnitude."""
     return _luma(images).expand_as(images)
 
@@ -108,7 +108,7 @@ def posterize(images: Tensor, bits: Tensor) -> Tensor:
     return images.mul_(_WHITE).round_().div_(steps).floor_().mul_(steps / _WHITE)
 
 
-def autocontrast(images: Tensor, magnitudes: Tensor) -> Tensor:
+def autocontrast(images: Tensor, _magnitudes: Tensor) -> Tensor:
     """Stretch each channel to the full range, whatever the magnitude."""
     low, high = images.amin(dim=(2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
     # A channel of one level has nothing to stretch but rounding errors.
@@ -117,7 +117,7 @@ def autocontrast(images: Tensor, magnitudes: Tensor) -> Tensor:
     return images.sub_(low).div_((high - low).masked_fill_(flat, 1))
 
 
-def equalize(images: Tensor, magnitudes: Tensor) -> Tensor:
+def equalize(images: Tensor, _magnitudes: Tensor) -> Tensor:
     """Level each channel's histogram of 256 levels, whatever the magnitude."""
     n_images, n_channels, height, width = images.shape
     levels = images.mul_(_WHITE).round_().long().view(-1, height * width)
@@ -164,5 +164,5 @@ def _luma(images: Tensor) -> Tensor:
     """Return new images (b, 1, h, w) of the luma, by the weights of ITU-R 601-2."""
     if images.shape[1] == 1:
         return images.clone()
-    red, green, blue = images.split(1, dim=1)
+    red, green, blue = torch.split(images, 1, dim=1)
     return (red * 0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)

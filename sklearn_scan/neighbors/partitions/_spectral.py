@@ -113,7 +113,8 @@ def _vectors_of_parts(
     vectors: NDArray[np.float64] = np.where(
         parts[:, np.newaxis] == largest, roots[:, np.newaxis], 0.0
     )
-    return vectors / np.linalg.norm(vectors, axis=0)
+    vectors /= np.linalg.norm(vectors, axis=0)
+    return vectors
 
 
 def _search(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.device import resolve_device
 from sklearn_scan.core.features import Features
+from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.results.model import ClusterModel
@@ -111,7 +111,7 @@ def load(
             "in the file."
         )
     for gap in document["left_out"]:
-        warnings.warn(gap, UserWarning, stacklevel=2)
+        warn(gap, UserWarning)
     _choose_device(estimator, device)
     return estimator
 
@@ -186,11 +186,10 @@ def _choose_device(estimator: BaseEstimator, device: str | torch.device | None) 
             missing.add(str(each.device))
             each.device = "auto"
     for name in sorted(missing):
-        warnings.warn(
+        warn(
             f"The model was saved with device={name!r}, which is not here: its device "
             "is 'auto' now. load(path, device=...) chooses another.",
             UserWarning,
-            stacklevel=3,
         )
 
 

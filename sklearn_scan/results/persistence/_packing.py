@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from sklearn_scan.core.device import isolated_rng
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.encoders import Encoder, describe_misfit, recipe_of
 from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.results.persistence._known import (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan import __version__
+from sklearn_scan.core.warn import warn
 from sklearn_scan.results.persistence._folder import write_folder
 from sklearn_scan.results.persistence._known import estimator_classes, first_place
 from sklearn_scan.results.persistence._packing import NotStorableError, Packer
@@ -85,7 +85,7 @@ def save(
     except NotStorableError as reason:
         raise TypeError(f"{name} cannot be saved, because of {reason}.") from reason
     for gap in packer.left_out:
-        warnings.warn(gap, UserWarning, stacklevel=2)
+        warn(gap, UserWarning)
     content = {
         "sklearn_scan": __version__,
         "made_with": library_versions(),

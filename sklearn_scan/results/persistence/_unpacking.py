@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import platform
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -17,7 +16,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from sklearn_scan.core.device import isolated_rng, to_compute
+from sklearn_scan.core.device import to_compute
+from sklearn_scan.core.random import isolated_rng
+from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders import Encoder, Recipe, describe_misfit
 from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.exceptions import ModelFileError
@@ -161,12 +162,11 @@ class Unpacker:
         for name, part in module.named_modules():
             part.training = name in training
         if self._same_libraries and fingerprint(module) != value["fingerprint"]:
-            warnings.warn(  # load's caller is out of sight from here
+            warn(
                 f"The {type(module).__name__} of {dotted(place)} has the saved "
                 "weights, but its code or settings are not those of when it was saved: "
                 "what it computes may differ.",
                 UserWarning,
-                stacklevel=2,
             )
         # channels-last, as a fitted encoder's
         self._modules[dotted(place)] = to_compute(module, torch.device("cpu"))

@@ -11,7 +11,6 @@ from sklearn_scan.training.heads._linear import ClusterHeads
 from sklearn_scan.training.heads._merged import MergedClusters
 from sklearn_scan.training.heads._mlp import MLPHeads
 from sklearn_scan.training.heads._ridge import (
-    count_rows,
     count_shares,
     fit_heads_to,
     label_all,
@@ -39,7 +38,6 @@ __all__ = [
     "PrincipalAxes",
     "Scaler",
     "Standardize",
-    "count_rows",
     "count_shares",
     "fit_heads_to",
     "join_heads",

@@ -60,7 +60,7 @@ class AveragedHeads(Heads):
 
         It serves as logits: its softmax is the mean itself.
         """
-        blocks = features.split(self.dims, dim=1)
+        blocks = torch.split(features, self.dims, dim=1)
         # (h, c, b): in memory the batch lies last, as ClusterHeads say why
         logs = [
             heads(block).mT.log_softmax(dim=1)

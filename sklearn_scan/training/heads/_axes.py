@@ -72,7 +72,7 @@ class PrincipalAxes:
 
 
 def _split(features: Tensor, dims: Sequence[int]) -> tuple[Tensor, ...]:
-    return features.split(list(dims), dim=1)
+    return torch.split(features, list(dims), dim=1)
 
 
 def _find_axes(features: Tensor, most: int) -> Tensor:

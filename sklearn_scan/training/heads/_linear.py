@@ -51,7 +51,7 @@ class ClusterHeads(FeatureHeads):
         # clusters) runs over whole vectors of samples, several times as fast.
         logits = torch.addmm(self.bias.unsqueeze(1), self.weight, features.T)
         # (h * c, b) -> (h, c, b) -> (h, b, c)
-        return logits.unflatten(0, (self.n_heads, self.n_clusters)).mT
+        return torch.unflatten(logits, 0, (self.n_heads, self.n_clusters)).mT
 
     @classmethod
     def from_weights(cls, weight: Tensor, bias: Tensor) -> Self:
@@ -65,14 +65,14 @@ class ClusterHeads(FeatureHeads):
     @torch.no_grad()
     def fold_map(self, projection: Tensor) -> Self:
         """Return heads that see features z as these see z @ projection."""
-        wider = (self.weight @ projection.T).unflatten(0, (self.n_heads, -1))
+        wider = torch.unflatten(self.weight @ projection.T, 0, (self.n_heads, -1))
         return self.from_weights(wider, self.bias.view(self.n_heads, -1).clone())
 
     @torch.no_grad()
     def select(self, *heads: int) -> Self:
         """Return a module of some of the heads, with its own weights."""
         rows = list(heads)
-        weight = self.weight.unflatten(0, (self.n_heads, -1))[rows]
+        weight = torch.unflatten(self.weight, 0, (self.n_heads, -1))[rows]
         return self.from_weights(weight, self.bias.view(self.n_heads, -1)[rows])
 
     @torch.no_grad()

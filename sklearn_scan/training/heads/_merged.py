@@ -32,6 +32,6 @@ class MergedClusters(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """Return the logits (n_heads, b, n_groups) of groups of clusters."""
-        # (n_clusters, n_groups)
+        # of shape (n_clusters, n_groups)
         membership = F.one_hot(self.groups, self.n_groups).to(logits.dtype)
         return (logits.softmax(dim=2) @ membership).log()

@@ -79,10 +79,9 @@ class MLPHeads(FeatureHeads):
         # All heads' first layers are one matrix; with the batch last in memory, as in
         # ClusterHeads. (h * hidden, b) -> (h, hidden, b)
         hidden = torch.addmm(
-            self.hidden_bias.view(-1, 1),
-            self.hidden_weight.flatten(0, 1),
-            features.T,
-        ).unflatten(0, (self.n_heads, -1))
+            self.hidden_bias.view(-1, 1), self.hidden_weight.flatten(0, 1), features.T
+        )
+        hidden = torch.unflatten(hidden, 0, (self.n_heads, -1))
         projections = torch.baddbmm(
             self.projection_bias.unsqueeze(2), self.projection_weight, F.gelu(hidden)
         )  # (h, projection, b)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_scan.core.device import make_generator
 from sklearn_scan.core.mapped_rows import Rows
-from sklearn_scan.core.rows import join_blocks
+from sklearn_scan.core.random import make_generator
+from sklearn_scan.core.rows import join_blocks, rows_at_once
 from sklearn_scan.training.heads._base import Heads
 from sklearn_scan.training.heads._linear import ClusterHeads
 
@@ -23,7 +23,8 @@ __all__ = [
 # can still change their mind.
 _SCALE = 8.0
 _RIDGE = 0.1  # for each sample
-_ROWS, _LOGITS = 2**14, 2**23  # of the features, and of all heads, at once
+# Samples labelled at once, and the logits of all heads.
+_LEAST_ROWS, _MOST_ROWS, _LOGITS = 2**8, 2**14, 2**23
 
 
 def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> ClusterHeads:
@@ -99,14 +100,10 @@ def count_shares(partitions: Tensor, n_clusters: int) -> Tensor:
 @torch.no_grad()
 def label_all(heads: Heads, features: Rows) -> Tensor:
     """Return the clusters that each head gives all samples, int64 (n_heads, n)."""
-    n_rows = count_rows(heads.n_heads * heads.n_clusters, _ROWS, _LOGITS)
+    n_logits = heads.n_heads * heads.n_clusters
+    n_rows = rows_at_once(n_logits, _LOGITS, least=_LEAST_ROWS, most=_MOST_ROWS)
     blocks = (heads(rows).argmax(dim=2).T for rows in features.split(n_rows))
     return join_blocks(blocks, len(features)).T.contiguous()
-
-
-def count_rows(n_each: int, most_rows: int, most_numbers: int) -> int:
-    """Return how many rows of `n_each` numbers to hold at once, 256 at the least."""
-    return min(most_rows, max(256, most_numbers // n_each))
 
 
 def linear_generalization(partitions: Tensor, features: Tensor) -> Tensor:

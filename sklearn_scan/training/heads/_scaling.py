@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Self, cast
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 
 from sklearn_scan.core.features import is_constant
 from sklearn_scan.core.mapped_rows import MappedRows, Rows
+from sklearn_scan.core.warn import warn
 
 __all__ = ["BlockScaler", "Directions", "Scaler", "Standardize", "make_scaler"]
 
@@ -101,7 +101,8 @@ class Directions(Scaler):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features of length sqrt(embed_dim), or of zero at the mean."""
-        return F.normalize(features - self.mean, dim=1) * len(self.mean) ** 0.5
+        length: float = len(self.mean) ** 0.5
+        return F.normalize(features - self.mean, dim=1) * length
 
 
 class BlockScaler(Scaler):
@@ -142,7 +143,7 @@ class BlockScaler(Scaler):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the scaled features of the encoders kept, shape (b, sum of dims)."""
-        blocks = features.split(self.widths, dim=1)
+        blocks = torch.split(features, self.widths, dim=1)
         kept = [b for b, is_kept in zip(blocks, self.kept, strict=True) if is_kept]
         scaled = [scale(block) for scale, block in zip(self.scalers, kept, strict=True)]
         return torch.cat(scaled, dim=1)
@@ -175,16 +176,15 @@ def make_scaler(
     """
     if len(dims) == 1 or isinstance(features, MappedRows):
         return make(features)
-    blocks = features.split(list(dims), dim=1)
+    blocks = torch.split(features, list(dims), dim=1)
     kept = [not bool(is_constant(block).all()) for block in blocks]
     if not any(kept):
         kept = [True] * len(blocks)
     for i, is_kept in enumerate(kept):
         if not is_kept:
-            warnings.warn(
+            warn(
                 f"Feature space {i} is the same for all samples, and was left out.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
     scalers = [make(b) for b, is_kept in zip(blocks, kept, strict=True) if is_kept]
     return BlockScaler(scalers, dims, kept)
