@@ -9,7 +9,7 @@ from docutils import nodes
 import sklearn_scan
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "_ext"))
+sys.path[:0] = [str(HERE), str(HERE / "_ext")]
 
 project = "sklearn_scan"
 author = "the sklearn_scan developers"
@@ -24,6 +24,8 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
     "click_help",
+    "defaults",
+    "house",
     "mathml",
     "names",
     "source_of",
