@@ -15,8 +15,8 @@ from typing import NamedTuple
 from read_house import House, read_house
 
 # In units of the picture, which is as wide as the text of a page.
-_WIDTH, _LEFT = 960, 40
-_BOX_WIDTH, _BOX_HEIGHT, _FLOOR_HEIGHT, _LANE = 152, 50, 106, 13
+_WIDTH, _LEFT = 880, 30
+_BOX_WIDTH, _BOX_HEIGHT, _FLOOR_HEIGHT, _LANE = 156, 52, 106, 13
 # A room and the arrows to it have one colour, which can be seen on white and on black.
 # It is grey where most rooms import it.
 _COLORS = (
@@ -29,9 +29,9 @@ _STYLE = """
 .house { width: 100%; min-width: 40rem }
 .house text { font-family: var(--pst-font-family-base, sans-serif) }
 .house text { fill: var(--pst-color-text-base, #222) }
-.house .caption { font-size: 15px }
-.house .small { font-size: 12px; fill: var(--pst-color-text-muted, #666) }
-.house .name { font: 600 15px var(--pst-font-family-monospace, monospace) }
+.house .caption { font-size: 16px }
+.house .small { font-size: 13px; fill: var(--pst-color-text-muted, #666) }
+.house .name { font: 600 16px var(--pst-font-family-monospace, monospace) }
 .house .name, .house .part { text-anchor: middle }
 .house .floor { fill: var(--pst-color-surface, #f4f5f7) }
 .house .box { fill: var(--pst-color-background, #fff); stroke-width: 1.6 }
@@ -173,7 +173,7 @@ class _Plan:
 def _step(rooms: list[str]) -> float:
     """Return the distance between the middles of boxes on one floor."""
     most = (_WIDTH - _LEFT - _BOX_WIDTH - 90) / max(len(rooms) - 1, 1)
-    return min(most, 270)
+    return min(most, 256)
 
 
 def _make_plan(house: House) -> _Plan:
@@ -279,10 +279,10 @@ def _draw_box(plan: _Plan, room: str, color: str) -> Iterator[str]:
         f'<g id="room-{room}"><title>{escape(plan.house.summaries[room])}</title>'
         f'<rect class="box" x="{x - _BOX_WIDTH / 2}" y="{y}" width="{_BOX_WIDTH}" '
         f'height="{_BOX_HEIGHT}" rx="7" stroke="{color}"/>'
-        f'<text class="name" x="{x}" y="{y + (22 if parts else 30)}">{room}</text>'
+        f'<text class="name" x="{x}" y="{y + (23 if parts else 31)}">{room}</text>'
     )
     if parts:
-        yield f'<text class="small part" x="{x}" y="{y + 39}">{parts}</text>'
+        yield f'<text class="small part" x="{x}" y="{y + 41}">{parts}</text>'
     yield "</g>"
 
 

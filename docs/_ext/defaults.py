@@ -1,7 +1,8 @@
 """A role that writes the value of a constant of the package into a page.
 
 ``{default}`` with ``sklearn_scan.clusterers.defaults:N_HEADS`` cannot go stale: a name
-that is not there is an error. ``NAME.0`` and ``NAME.key`` are one value of several.
+that is not there is an error. ``NAME.0`` and ``NAME.key`` are one value of several, and
+``NAME %`` is a share in percent.
 """
 
 from collections.abc import Mapping
@@ -27,9 +28,14 @@ def find(target: str) -> Any:
     return value
 
 
+def write_percent(share: float) -> str:
+    """Return a share as text: 0.5 % of 0.005."""
+    return f"{100 * share:.6g} %"
+
+
 def write(value: Any) -> str:
-    """Return a value as text: 36,000 and 0.001, and 1, 0.6 and 0.3 of a tuple."""
-    if isinstance(value, tuple | list):
+    """Return a value as text: 36,000 or 0.001; "1, 0.6 and 0.3" for a tuple."""
+    if isinstance(value, tuple | list | Mapping):
         *firsts, last = map(write, value)
         return f"{', '.join(firsts)} and {last}" if firsts else last
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -46,8 +52,10 @@ def default_role(
     options: dict[str, object] | None = None,
     content: list[str] | None = None,
 ) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    target, _, unit = text.partition(" ")
+    form = {"": write, "%": write_percent}
     try:
-        return [nodes.Text(write(find(text)))], []
+        return [nodes.Text(form[unit](find(target)))], []
     except (ImportError, AttributeError, LookupError, ValueError) as error:
         message = inliner.reporter.error(f"No constant {text}: {error}.", line=lineno)
         return [inliner.problematic(rawtext, rawtext, message)], [message]

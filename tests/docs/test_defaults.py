@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("docutils")
 
-from defaults import find, write
+from defaults import find, write, write_percent
 
 import sklearn_scan
 from sklearn_scan.model_selection import COLLAPSE
@@ -36,7 +36,12 @@ def test_what_is_not_there_is_an_error(target):
         ((1.0, 0.6, 0.3), "1, 0.6 and 0.3"),
         ("tsne", "tsne"),
         (True, "True"),
+        ({"nearest": 0, "bicubic": 3}, "nearest and bicubic"),
     ],
 )
 def test_values_are_written_as_text_has_them(value, text):
     assert write(value) == text
+
+
+def test_a_share_is_written_in_percent():
+    assert write_percent(0.005) == "0.5 %"
