@@ -82,7 +82,9 @@ def test_every_page_is_in_a_menu():
     assert set(PAGES) - listed == {DOCS / "index.md"}
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=name_page)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=name_page
+)
 def test_links_lead_somewhere(page):
     for file, anchor in links_of(page):
         if file.parent == DOCS / "gallery":  # which is made by the build
