@@ -91,7 +91,7 @@ html_theme_options = {
 
 
 def leave_out_inherited(
-    app: Any, what: str, name: str, member: Any, skip: bool, options: Any
+    _app: Any, _what: str, _name: str, member: Any, _skip: bool, _options: Any
 ) -> bool | None:
     """Leave out what classes have from PyTorch and scikit-learn."""
     function = getattr(member, "fget", member)
@@ -99,7 +99,7 @@ def leave_out_inherited(
     return None if module.startswith("sklearn_scan") else True
 
 
-def strip_snippets(app: Any, doctree: Any) -> None:
+def strip_snippets(_app: Any, doctree: Any) -> None:
     """Take away the empty line that ends a snippet, which doctest needs."""
     for block in doctree.findall(nodes.literal_block):
         if block.rawsource == block.astext():

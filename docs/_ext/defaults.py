@@ -44,13 +44,13 @@ def write(value: Any) -> str:
 
 
 def default_role(
-    name: str,
+    _name: str,
     rawtext: str,
     text: str,
     lineno: int,
     inliner: Inliner,
-    options: dict[str, object] | None = None,
-    content: list[str] | None = None,
+    _options: dict[str, object] | None = None,
+    _content: list[str] | None = None,
 ) -> tuple[list[nodes.Node], list[nodes.system_message]]:
     target, _, unit = text.partition(" ")
     form = {"": write, "%": write_percent}

@@ -23,7 +23,7 @@ class NameRole(PyXRefRole):
         self,
         env: BuildEnvironment,
         refnode: nodes.Element,
-        has_explicit_title: bool,
+        _has_explicit_title: bool,
         title: str,
         target: str,
     ) -> tuple[str, str]:
@@ -37,7 +37,7 @@ class NameRole(PyXRefRole):
 
 
 def leave_names(
-    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
+    _app: Sphinx, _env: BuildEnvironment, node: pending_xref, content: nodes.Element
 ) -> nodes.Element | None:
     return content if node.get(_MARK) else None
 
