@@ -205,12 +205,7 @@ def draw(house: House) -> str:
     colors = _choose_colors(house)
     n_floors = len(house.floors)
     shapes = [f'<text class="caption" x="0" y="18">{describe(house)}</text>']
-    for floor in range(n_floors):
-        shapes.append(
-            f'<rect class="floor" y="{_top(floor) - 10}" width="{_WIDTH}" rx="8" '
-            f'height="{_BOX_HEIGHT + 20}"/><text class="small" x="12" '
-            f'y="{_top(floor) + _BOX_HEIGHT / 2 + 4}">{n_floors - floor}</text>'
-        )
+    shapes += [_draw_floor(floor, n_floors) for floor in range(n_floors)]
     ports = _find_ports(plan)
     for room in house.rooms:
         shapes += _draw_line(plan, room, colors[room], ports)
@@ -222,6 +217,15 @@ def draw(house: House) -> str:
         '<svg class="house" xmlns="http://www.w3.org/2000/svg" '
         f'viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="The rooms of the '
         f'package and their imports"><style>{style}</style>{"".join(shapes)}</svg>\n'
+    )
+
+
+def _draw_floor(floor: int, n_floors: int) -> str:
+    y = _top(floor)
+    return (
+        f'<rect class="floor" y="{y - 10}" width="{_WIDTH}" rx="8" '
+        f'height="{_BOX_HEIGHT + 20}"/><text class="small" x="12" '
+        f'y="{y + _BOX_HEIGHT / 2 + 4}">{n_floors - floor}</text>'
     )
 
 
