@@ -80,7 +80,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_sidebars = {"index": [], "quick_start": [], "how_scan_works": [], "house": []}
 html_theme_options = {
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,

@@ -53,7 +53,8 @@ def menu_of(page):
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return [page.parent / line for line in lines if line and not line.startswith(":")]
+    entries = [line for line in lines if line and not line.startswith(":")]
+    return [page.parent / re.sub(r".*<(.+)>", r"\1", entry) for entry in entries]
 
 
 def links_of(page):
