@@ -122,3 +122,13 @@ def test_a_room_without_a_floor_is_refused(tmp_path):
     folder = make_package(tmp_path, ["a"], a="", b="")
     with pytest.raises(ValueError, match=r"must name the rooms \['a', 'b'\]"):
         read_house(folder)
+
+
+def test_contributing_says_what_each_room_is_for_from_the_bottom_to_the_top(house):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("## The rooms")[2].partition("\n## ")[0]
+    first_cells = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
+    rooms = re.findall(r"`(\w+)`", " ".join(first_cells))
+    floors = [house.floor_of(room) for room in rooms]
+    assert sorted(rooms) == sorted(house.rooms)
+    assert floors == sorted(floors, reverse=True)
