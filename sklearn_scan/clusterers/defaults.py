@@ -57,8 +57,9 @@ class Schedule(NamedTuple):
         return self._replace(learning_rate=suggest_learning_rate(n_features, n_steps))
 
 
-def count_epochs(n_samples: int, n_seen: int, *, fewest: int, most: int) -> int:
+def count_epochs(n_samples: int, n_seen: int, limits: tuple[int, int]) -> int:
     """Return how many passes look at about `n_seen` samples, within limits."""
+    fewest, most = limits
     return min(max(round(n_seen / n_samples), fewest), most)
 
 
@@ -104,8 +105,10 @@ ENTROPY_WEIGHTS = (1.0, 0.6, 0.3)
 # With a `cluster_prior`, or a backbone that is trained: the paper's.
 PAPER_ENTROPY_WEIGHT = 5.0
 
-# Samples to look at in all passes, and of many samples in fewer passes than ten.
-SAMPLES_SEEN, SEEN_OF_MANY = 300_000, 1_000_000
+# Samples to look at in all passes, within limits of passes; and of many samples.
+SAMPLES_SEEN, EPOCHS = 300_000, (10, 60)
+SEEN_OF_MANY, EPOCHS_OF_MANY = 1_000_000, (1, 10)
+BATCH_SIZE = 512
 
 # Of few samples, more neighbours than a quarter of them are of no one cluster.
 LEAST_NEIGHBORS, MOST_NEIGHBORS_SHARE = 3, 1 / 4
@@ -113,9 +116,9 @@ LEAST_NEIGHBORS, MOST_NEIGHBORS_SHARE = 3, 1 / 4
 
 def heads_schedule(n_samples: int) -> Schedule:
     """Return "auto" for heads on features."""
-    fewest = count_epochs(n_samples, SEEN_OF_MANY, fewest=1, most=10)
-    n_epochs = count_epochs(n_samples, SAMPLES_SEEN, fewest=fewest, most=60)
-    return Schedule(n_epochs, 512, None)
+    fewest = count_epochs(n_samples, SEEN_OF_MANY, EPOCHS_OF_MANY)
+    n_epochs = count_epochs(n_samples, SAMPLES_SEEN, (fewest, EPOCHS[1]))
+    return Schedule(n_epochs, BATCH_SIZE, None)
 
 
 # -- SCAN with a backbone that is trained ----------------------------------------------
@@ -123,7 +126,8 @@ def heads_schedule(n_samples: int) -> Schedule:
 # Of the heads on features, so many go on.
 N_FINETUNED_HEADS = 10
 # The paper's rate of 1e-4 is for ten times as many steps, in 100 and 200 passes.
-IMAGES_SEEN = 36_000
+IMAGES_SEEN, IMAGE_EPOCHS = 36_000, (10, 100)
+FINETUNING_BATCH, FINETUNING_RATE = 128, 1e-3
 WEIGHT_DECAY = 1e-4  # the paper's
 
 # The share of what labels tell of the neighbours' labels that the stage may lose. It
@@ -134,11 +138,8 @@ MOST_LOST_BY_BACKBONE = 0.5
 
 def finetuning_schedule(n_images: int) -> Schedule:
     """Return "auto" for a backbone and its heads."""
-    return Schedule(_count_image_epochs(n_images), 128, 1e-3)
-
-
-def _count_image_epochs(n_images: int) -> int:
-    return count_epochs(n_images, IMAGES_SEEN, fewest=10, most=100)
+    n_epochs = count_epochs(n_images, IMAGES_SEEN, IMAGE_EPOCHS)
+    return Schedule(n_epochs, FINETUNING_BATCH, FINETUNING_RATE)
 
 
 # -- Comparison of heads ---------------------------------------------------------------
@@ -152,7 +153,9 @@ COMPARISON_LOGITS = 2**23  # of all heads and clusters at once: 32 MB
 
 # -- Self-labelling --------------------------------------------------------------------
 
-SAMPLES_SELF_LABELED = 3_000_000
+SAMPLES_SELF_LABELED, SELF_LABEL_EPOCHS = 3_000_000, (5, 50)
+# Where a backbone is trained, for as many passes as in finetuning.
+SELF_LABEL_BATCH, SELF_LABEL_RATE = 256, 3e-4
 
 # On the features of eight sets, fits that lost at most 0.2 % gained up to 1.5 points of
 # accuracy, and fits that lost 1 % or more lost up to 13 points.
@@ -174,19 +177,21 @@ def self_labeling_schedule(
 ) -> Schedule:
     """Return "auto" for self-labelling; `learning_rate` is that on features."""
     if trains_backbone:
-        return Schedule(_count_image_epochs(n_samples), 256, 3e-4)
-    n_epochs = count_epochs(n_samples, SAMPLES_SELF_LABELED, fewest=5, most=50)
-    return Schedule(n_epochs, 512, learning_rate)
+        n_epochs = count_epochs(n_samples, IMAGES_SEEN, IMAGE_EPOCHS)
+        return Schedule(n_epochs, SELF_LABEL_BATCH, SELF_LABEL_RATE)
+    n_epochs = count_epochs(n_samples, SAMPLES_SELF_LABELED, SELF_LABEL_EPOCHS)
+    return Schedule(n_epochs, BATCH_SIZE, learning_rate)
 
 
 # -- TEMI ------------------------------------------------------------------------------
 
-# Samples to look at in all passes, and of many samples in fewer passes than five.
-TEACHER_SAMPLES_SEEN, TEACHER_SEEN_OF_MANY = 60_000, 300_000
+# Samples to look at in all passes, within limits of passes; and of many samples.
+TEACHER_SAMPLES_SEEN, TEACHER_EPOCHS = 60_000, (5, 40)
+TEACHER_SEEN_OF_MANY, TEACHER_EPOCHS_OF_MANY = 300_000, (1, 5)
 # The paper's batches of 1,024 and its rate of 4e-4 are for 100 epochs of 50,000 images
 # and more, many times as many steps.
 TEACHER_LEARNING_RATE = 3e-3
-TEACHER_LEAST_BATCH, TEACHER_MOST_BATCH = 16, 128
+TEACHER_BATCH = (16, 128)
 TEACHER_BATCHES = 12  # in a pass over a small set
 TEACHER_WEIGHT_DECAY = 1e-4  # the paper's; biases have none
 TEACHER_COMPARISON_BATCH = 1024
@@ -206,11 +211,11 @@ LEAST_MOMENTUM, MOST_MOMENTUM = 0.9, 0.996
 
 def teacher_schedule(n_samples: int) -> Schedule:
     """Return "auto" for TEMI's heads."""
-    fewest = count_epochs(n_samples, TEACHER_SEEN_OF_MANY, fewest=1, most=5)
-    n_epochs = count_epochs(n_samples, TEACHER_SAMPLES_SEEN, fewest=fewest, most=40)
-    batch_size = min(
-        max(n_samples // TEACHER_BATCHES, TEACHER_LEAST_BATCH), TEACHER_MOST_BATCH
-    )
+    fewest = count_epochs(n_samples, TEACHER_SEEN_OF_MANY, TEACHER_EPOCHS_OF_MANY)
+    limits = fewest, TEACHER_EPOCHS[1]
+    n_epochs = count_epochs(n_samples, TEACHER_SAMPLES_SEEN, limits)
+    least, most = TEACHER_BATCH
+    batch_size = min(max(n_samples // TEACHER_BATCHES, least), most)
     return Schedule(n_epochs, batch_size, TEACHER_LEARNING_RATE)
 
 

@@ -10,6 +10,7 @@ from sklearn_scan.clusterers.defaults import (
     TEACHER_SELF_LABELING_RATE,
     teacher_schedule,
 )
+from sklearn_scan.clusterers.docs import clusterer_docs
 from sklearn_scan.clusterers.stages import Material, Stage, TeacherHeads
 from sklearn_scan.clusterers.trained import TrainedClusterer
 from sklearn_scan.core.validation import check_count, check_real, is_auto
@@ -20,6 +21,7 @@ __all__ = ["TEMIClusterer"]
 
 
 @register_clusterer("temi")
+@clusterer_docs
 @dataclass(eq=False, repr=False)
 class TEMIClusterer(TrainedClusterer):
     """Cluster images without labels by the TEMI method.
@@ -32,25 +34,11 @@ class TEMIClusterer(TrainedClusterer):
 
     Parameters
     ----------
-    n_clusters : int or "auto", default=10
-        The number of clusters; more than there are classes gives finer groups, which
-        `metrics.majority_accuracy` compares with classes. "auto" estimates it from the
-        features, by `model_selection.estimate_n_clusters`.
-    encoder : default="auto"
-        What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
-        timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
-        from the images in `fit` (`SimCLR()`, or another of `sklearn_scan.pretext`), an
-        nn.Module (of which a copy is used), or a function that makes a new one.
-        A list of these embeds with each, and gives each a head; the heads'
-        probabilities are averaged. Numeric 2-D input is taken as features, without an
-        encoder, and a tuple of several such arrays as several encoders' features.
+    {n_clusters}
     n_neighbors : int, default=50
         The number of neighbours mined for each sample. Fewer are better where classes
         have fewer than a hundred samples.
-    neighbor_method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
-        How neighbours are found, as `neighbors.mine_neighbors` has it. "auto" compares
-        all pairs where that takes about a minute at most, and else looks for 95 % of
-        them.
+    {neighbor_method}
     n_heads : int, default=8
         The number of heads trained at once, which weigh the pairs together and of
         which one is kept; the paper has 16 to 50.
@@ -65,66 +53,31 @@ class TEMIClusterer(TrainedClusterer):
         behind its student by a fiftieth of the training, within 0.9 and the paper's
         0.996, which keeps up over thousands of steps only.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples. "auto" looks at 60,000 samples in 5 to 40 passes, and
-        of more than 65,536 at 300,000 in 1 to 5.
+        Passes over the samples. "auto" looks at {TEACHER_SAMPLES_SEEN} samples in
+        {TEACHER_EPOCHS} passes, and of more than 65,536 at {TEACHER_SEEN_OF_MANY} in
+        {TEACHER_EPOCHS_OF_MANY}.
     self_label_epochs : int or "auto", default=0
         Passes over the samples in a second stage, SCAN's, in which confident samples
         teach; it is undone where neighbours agree less after it. "auto" is 50, and
         fewer of more than 60,000 samples, as in `SCANClusterer`; 0 leaves it out, as
         the paper does.
-    confidence_threshold : float in [0, 1), default=0.99
-        The probability above which a sample teaches in the second stage.
+    {confidence_threshold}
     learning_rate : float or "auto", default="auto"
-        AdamW's at its peak. "auto" is 3e-3; the paper's 4e-4 is for far longer
-        training. In the second stage Adam's, and "auto" is 1e-3.
+        AdamW's at its peak. "auto" is {TEACHER_LEARNING_RATE}; the paper's 4e-4 is for
+        far longer training. In the second stage Adam's, and "auto" is
+        {TEACHER_SELF_LABELING_RATE}.
     batch_size : int or "auto", default="auto"
-        Pairs a step. "auto" is 128, and less, down to 16, where a pass would have
-        fewer than twelve steps; the paper has 1024.
-    device : str or torch.device, default="auto"
-        Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
-    precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
-        The encoder's number format; "auto" takes bf16 where the hardware has it.
-    memory : path or joblib.Memory, default=None
-        A folder that keeps embeddings, so that each image passes through an encoder
-        once, in this fit and in all others.
-    bad_images : {"raise", "skip"}, default="raise"
-        What to do about images that cannot be read, in `fit` and in `predict`: raise
-        an error that lists all of them; or warn, and give them the label -1 and
-        probabilities of NaN.
-    n_jobs : int, default=None
-        Workers that read images; None takes one per core.
-    random_state : int, RandomState or None, default=None
-        Seeds everything drawn. Two fits with the same int on the same CPU are equal
-        bit for bit.
-    verbose : int, default=0
-        Above zero, shows progress bars.
+        Pairs a step. "auto" is {TEACHER_BATCH}: as many as leave {TEACHER_BATCHES}
+        steps in a pass over a small set; the paper has 1024.
+    {machine}
 
     Attributes
     ----------
-    labels_ : ndarray of int64, shape (n,)
-        The cluster of each sample. Cluster 0 is the largest; -1 is an image that
-        cannot be read.
-    probabilities_ : ndarray of float64, shape (n, n_clusters)
-        The probability of each cluster; NaN for an image that cannot be read.
-    n_clusters_ : int
-        The number of clusters.
-    n_clusters_curve_ : ClusterNumberCurve or None
-        The numbers that "auto" tried, and the score of each; None where the number was
-        given.
-    classes_ : ndarray of shape (n_clusters,)
-        The clusters' numbers, 0 to n_clusters - 1.
-    cluster_names_ : list of str
-        What each cluster is called: "cluster 0" and so on, until `relabel` names it.
-    image_names_ : list of str or None
-        What each image is called, its path if it has one; None where X was features.
+    {clusters}
     embedding_ : ndarray of float32, shape (n, embed_dim)
         The embedding of the samples; NaN for an image that cannot be read. Where X was
         features in a memmap, that memmap: its file must stay.
-    embedding_dims_ : tuple of int
-        The size of each encoder's embedding, or of each feature array; they lie side by
-        side in `embedding_`.
-    encoder_ : Encoder or None
-        The fitted encoder, an `EncoderList` of several; None where X was features.
+    {encoders}
     neighbors_ : NeighborGraph
         The neighbours of each sample; -1 for an image that cannot be read, which is
         nobody's neighbour.
@@ -136,19 +89,7 @@ class TEMIClusterer(TrainedClusterer):
         The head that was kept.
     history_ : list of dict
         The loss, for each epoch; of the second stage too, if there is one.
-    stage_times_ : dict of str to float
-        The seconds spent in "encode", "count" (of clusters, by "auto"), "mine",
-        "cluster" and "self_label".
-    bad_images_ : list of UnreadableImage
-        The images that cannot be read, as (row, path, reason).
-    module_ : nn.Module
-        From the embedding (b, embed_dim) to logits (1, b, n_clusters).
-    self_labeled_ : bool
-        Whether the second stage was run and kept.
-    confident_ : ndarray of bool, shape (n,)
-        Whether a sample's largest probability exceeds `confidence_threshold`.
-    n_features_in_ : int
-        The number of features, where X was features; of all arrays together.
+    {model}
 
     References
     ----------

@@ -7,7 +7,6 @@ At one number of clusters, `label_free_score` ranks settings; it is what a clust
 
 from sklearn_scan.model_selection._head_scores import score_heads
 from sklearn_scan.model_selection._information import (
-    COLLAPSE,
     information_lost,
     neighbor_information,
 )
@@ -20,7 +19,6 @@ from sklearn_scan.model_selection._n_clusters import (
 from sklearn_scan.model_selection._splitters import ShuffledKFold, TransductiveSplit
 
 __all__ = [
-    "COLLAPSE",
     "ClusterNumberCurve",
     "ShuffledKFold",
     "TransductiveSplit",

@@ -7,11 +7,11 @@ pytest.importorskip("docutils")
 from defaults import find, write, write_percent
 
 import sklearn_scan
-from sklearn_scan.model_selection import COLLAPSE
+from sklearn_scan.clusterers.defaults import N_HEADS
 
 
 def test_a_constant_is_found():
-    assert find("sklearn_scan.model_selection:COLLAPSE") == COLLAPSE
+    assert find("sklearn_scan.clusterers.defaults:N_HEADS") == N_HEADS
 
 
 def test_one_of_several_values_is_found(monkeypatch):
