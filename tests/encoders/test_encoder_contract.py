@@ -55,7 +55,6 @@ class Choosy(Encoder):
 
 @pytest.fixture(scope="module")
 def images():
-    """Images of a size at which batches of any size round alike."""
     shape = (N_IMAGES, 32, 32, 3)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
@@ -100,7 +99,6 @@ def paths(images, tmp_path):
 
 
 def spoil(paths, rows):
-    """Return the same paths, with those of some rows leading to no image."""
     return [f"{path}.none" if i in rows else path for i, path in enumerate(paths)]
 
 
@@ -257,7 +255,6 @@ def test_a_part_in_a_file(images, tmp_path):
 
 
 def double(module):
-    """Train, in a way: double all weights."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.mul_(2)
@@ -295,7 +292,6 @@ def test_a_trained_encoder_is_trained_on(encoder, images):
 
 
 def test_a_clone_of_a_trained_encoder(images):
-    """It has the trained module if a module is its parameter."""
     own, made = ImageEncoder(small_net(), **EXACT), ImageEncoder(small_net, **EXACT)
     for encoder, keeps in ((own, True), (made, False)):
         encoder.fit()
