@@ -37,10 +37,10 @@ def suggest_batch_size(input_size: int, device: torch.device) -> int:
 
 @torch.no_grad()
 def ready_to_embed(module: nn.Module, device: torch.device) -> nn.Module:
-    """Return a module in evaluation mode on a device, its convolutions channels-last.
+    """Return a module in evaluation mode, on a device and channels-last.
 
-    It is the module itself where it is so already, as a fitted encoder's is on the CPU;
-    else it is a copy, for which weights are copied once, to the device directly.
+    It is the module itself if it is so already, as a fitted encoder's is on the CPU.
+    Else it is a copy: the weights are copied once, straight to the device.
     """
     copies: dict[int, Any] = {}
     for tensor in (*module.parameters(), *module.buffers()):

@@ -70,15 +70,25 @@ class Preprocessing:
 
     @classmethod
     def of(cls, module: nn.Module, **given: object) -> Self:
-        """Return a backbone's own preprocessing, but for fields that are given.
+        """Return a backbone's own preprocessing, except for the fields given.
 
         Parameters
         ----------
         module : nn.Module
-            A timm model, whose configuration counts; any other module is prepared for
-            as networks trained on ImageNet are.
+            The backbone. A timm model has a configuration; other modules get the
+            preprocessing of ImageNet at 224 pixels.
         **given
-            Fields to take instead, except those that are None.
+            Fields, of which those that are not None replace the backbone's own.
+
+        Returns
+        -------
+        Preprocessing
+
+        Examples
+        --------
+        >>> from torch import nn
+        >>> Preprocessing.of(nn.Flatten(), input_size=32, mean=0.5).mean
+        (0.5, 0.5, 0.5)
         """
         config = _DEFAULT_CONFIG
         if own := getattr(module, "pretrained_cfg", None):

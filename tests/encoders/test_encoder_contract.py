@@ -55,7 +55,6 @@ class Choosy(Encoder):
 
 @pytest.fixture(scope="module")
 def images():
-    """Images of a size at which batches of any size round alike."""
     shape = (N_IMAGES, 32, 32, 3)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
@@ -100,7 +99,6 @@ def paths(images, tmp_path):
 
 
 def spoil(paths, rows):
-    """Return the same paths, with those of some rows leading to no image."""
     return [f"{path}.none" if i in rows else path for i, path in enumerate(paths)]
 
 
@@ -164,9 +162,8 @@ def test_a_network_in_training_mode_is_left_so(images):
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_a_module_is_copied_where_it_must_be_moved(device):
-    model = small_net().eval().to(memory_format=torch.channels_last)
-    model.append(nn.Linear(32, 32))
-    model.append(nn.Linear(32, 32)).eval()
+    model = small_net().append(nn.Linear(32, 32)).append(nn.Linear(32, 32))
+    model = model.eval().to(memory_format=torch.channels_last)
     model[-1].weight = model[-2].weight
     model.register_buffer("scale", torch.ones(1))
     ready = ready_to_embed(model, torch.device(device))
@@ -176,9 +173,7 @@ def test_a_module_is_copied_where_it_must_be_moved(device):
     for tensor in (*model.parameters(), *model.buffers()):
         assert tensor.device.type == "cpu"
     assert ready[-1].weight is ready[-2].weight
-    assert [name for name, _ in ready.named_parameters()] == [
-        name for name, _ in model.named_parameters()
-    ]
+    assert ready.state_dict().keys() == model.state_dict().keys()
 
 
 # -- parts -----------------------------------------------------------------------------
@@ -250,9 +245,9 @@ def test_unreadable_images_of_a_part(paths, tmp_path, memory):
 def test_a_part_in_a_file(images, tmp_path):
     encoder = ImageEncoder(small_net, **EXACT).fit()
     out = tmp_path / "part.npy"
-    part = encoder.embed(ArraySource(images), slice(3, 8), out=out)
-    assert part.features.is_mapped
-    assert_array_equal(np.load(out), part.features.array)
+    features, _ = encoder.embed(ArraySource(images), slice(3, 8), out=out)
+    assert features.is_mapped
+    assert_array_equal(np.load(out), features.array)
     assert_allclose(np.load(out), encoder.transform(images)[3:8], atol=1e-5)
 
 
@@ -260,7 +255,6 @@ def test_a_part_in_a_file(images, tmp_path):
 
 
 def double(module):
-    """Train, in a way: double all weights."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.mul_(2)
@@ -298,7 +292,6 @@ def test_a_trained_encoder_is_trained_on(encoder, images):
 
 
 def test_a_clone_of_a_trained_encoder(images):
-    """Has the trained module, where a module is its parameter; else it begins anew."""
     own, made = ImageEncoder(small_net(), **EXACT), ImageEncoder(small_net, **EXACT)
     for encoder, keeps in ((own, True), (made, False)):
         encoder.fit()
@@ -338,10 +331,8 @@ def test_data_frames(encoder, images):
     encoder.set_output(transform="pandas").fit(images)
     frame = encoder.transform(images)
     prefix = type(encoder).__name__.lower()
-    assert list(frame.columns[:2]) == [f"{prefix}0", f"{prefix}1"]
+    assert list(frame.columns) == [f"{prefix}{i}" for i in range(frame.shape[1])]
     assert_array_equal(frame.columns, encoder.get_feature_names_out())
-    plain = clone(encoder).set_output(transform="default").fit(images)
-    assert plain.transform(images).shape == frame.shape
 
 
 def test_data_frames_of_several_encoders(images):
