@@ -60,16 +60,16 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> li
     """
     folder = os.fspath(folder)
     if not os.path.exists(folder):
-        raise FileNotFoundError(f"Expected folder to exist, got {folder!r}.")
+        raise FileNotFoundError(f"folder must exist; got {folder!r}.")
     if not os.path.isdir(folder):
-        raise NotADirectoryError(f"Expected folder to be one, got the file {folder!r}.")
+        raise NotADirectoryError(f"folder must be a folder; got the file {folder!r}.")
     paths = []
     for root, subfolders, files in os.walk(folder, onerror=_raise):
         subfolders[:] = [n for n in subfolders if recursive and not n.startswith(".")]
         paths += [os.path.join(root, name) for name in files if _is_image(name)]
     if not paths:
         raise ValueError(
-            f"Expected folder to hold images, got {folder!r}, where no file ends in "
+            f"folder must hold images; got {folder!r}, where no file ends in "
             f"one of {', '.join(_EXTENSIONS)}."
         )
     return sorted(paths, key=_natural_key)

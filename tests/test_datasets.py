@@ -47,11 +47,11 @@ def test_list_images_does_not_walk_in_circles(tmp_path):
 
 def test_list_images_refuses(tmp_path):
     touch(tmp_path, "notes.txt")
-    with pytest.raises(FileNotFoundError, match=r"folder to exist, got .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"folder must exist; got .*nowhere"):
         list_images(tmp_path / "nowhere")
     with pytest.raises(NotADirectoryError, match=r"got the file .*notes\.txt"):
         list_images(tmp_path / "notes.txt")
-    with pytest.raises(ValueError, match=r"folder to hold images.*\.jpg.*\.png"):
+    with pytest.raises(ValueError, match=r"folder must hold images.*\.jpg.*\.png"):
         list_images(tmp_path)
 
 

@@ -1,1 +1,1 @@
-"""What all rooms stand on: arrays in blocks, devices, seeds, files and checks."""
+"""The basis of all rooms: features and rows, devices, random numbers, files, checks."""

@@ -15,8 +15,8 @@ from sklearn_scan.core.validation import check_option
 
 Module = TypeVar("Module", bound=nn.Module)
 
-# Bytes: just under the 32 MB at which glibc maps every allocation by itself; and
-# room for the activations of a few large layers.
+# Bytes. glibc maps each allocation of 32 MB or more by itself; the heap has room for
+# the activations of a few large layers.
 _ABOVE_HEAP = 31 * 2**20
 _ROOM_BLOCK, _ROOM_BLOCKS = 16 * 2**20, 16
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -28,7 +28,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     ValueError
-        If `device` is no device torch knows, or is not present on this machine.
+        If torch knows no such device, or this machine has none.
     """
     if device == "auto":
         if torch.cuda.is_available():
@@ -55,11 +55,11 @@ def resolve_device(device: str | torch.device) -> torch.device:
 def resolve_precision(
     precision: str, device: torch.device, *, delicate: bool = False
 ) -> torch.dtype:
-    """Return the number format for the backbone's arithmetic on `device`.
+    """Return the number format of a backbone's arithmetic on `device`.
 
-    "auto" takes bfloat16 where the hardware multiplies it natively, and float32
-    elsewhere: emulated bfloat16 is slower than float32. For a `delicate` network it
-    takes float16, which is finer, in the place of bfloat16.
+    "auto" takes bfloat16 if the hardware multiplies it natively, else float32: emulated
+    bfloat16 is slower than float32. For a `delicate` network it takes float16, which is
+    finer than bfloat16.
     """
     check_option("precision", precision, ["auto", *_DTYPES])
     if precision != "auto":
@@ -73,7 +73,7 @@ def _multiplies_float16(device: torch.device) -> bool:
     if device.type == "cpu":
         try:
             capabilities = torch.cpu.get_capabilities()
-        except AttributeError:  # which is newer than our oldest torch
+        except AttributeError:  # of an older torch
             return False
         return any(capabilities.get(f"{kind}_fp16") for kind in ("amx", "avx512"))
     return device.type == "cuda"
@@ -83,7 +83,7 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        # The public torch.cpu.get_capabilities is newer than our oldest torch.
+        # torch.cpu.get_capabilities, which is public, is missing from older torch
         return bool(
             torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         )
@@ -91,19 +91,19 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
-    """Return the context in which a backbone computes in `dtype`."""
+    """Return the context manager under which a backbone computes in `dtype`."""
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 def to_compute(module: Module, device: torch.device) -> Module:
-    """Move `module` to `device` in the memory format convolutions are fastest in."""
+    """Move `module` to `device`, in the memory format that is fastest."""
     # memory_format is absent from the overloads that mypy sees.
     moved: Module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved
 
 
 def place(data: Tensor, device: torch.device) -> Tensor:
-    """Move data to train on to the device, if they leave it most of its memory."""
+    """Move training data to the device, if a third of its free memory holds them."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         if data.nbytes > free / 3:
@@ -112,10 +112,10 @@ def place(data: Tensor, device: torch.device) -> Tensor:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether a device, or the machine, could not give the memory asked for."""
+    """Tell whether an error means that a device or the machine ran out of memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # The CPU's and MPS's allocators raise a RuntimeError of no kind of its own.
+    # the allocators of the CPU and of MPS raise a plain RuntimeError
     words = str(error).lower()
     return isinstance(error, RuntimeError) and (
         "out of memory" in words
@@ -127,20 +127,20 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def kept_heap() -> Iterator[None]:
-    """Keep the C library from giving memory back to the system inside the block.
+    """Keep the C library from returning memory to the system inside the block.
 
     glibc returns the top of its heap when more than some 40 MB of it are free. A
-    network's activations are such a top, and after every few layers their pages are
-    returned, and faulted in again: 1,500 faults an image, a quarter of MobileNetV2's
-    time. While something lies above them, they stay. What lies there is never touched,
-    so it takes address space and no memory. (What remains after the block is that
-    allocations below 31 MB come from the heap.) Other C libraries have other ways.
+    network's activations lie there: every few layers their pages are returned, and
+    faulted in again, 1,500 faults an image, a quarter of MobileNetV2's time. A block
+    above them keeps them in place. It is never written to, so that it takes address
+    space and no memory. (After the block, allocations below 31 MB still come from the
+    heap.) With other C libraries nothing is done.
     """
     if sys.platform != "linux":
         yield
         return
-    np.empty(_ABOVE_HEAP, np.uint8)  # freed at once: from now on, less than it comes
-    # from the heap instead of a mapping of its own
+    # freed at once: from then on, allocations smaller than this come from the heap
+    np.empty(_ABOVE_HEAP, np.uint8)
     *room, _top = [np.empty(_ROOM_BLOCK, np.uint8) for _ in range(_ROOM_BLOCKS + 1)]
     del room
     yield

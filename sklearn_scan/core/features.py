@@ -30,8 +30,8 @@ class Features:
     Parameters
     ----------
     array : ndarray of shape (n, sum of dims)
-        A row a sample, float32, or a memmap of any number type, which stays one. Rows
-        of NaN are images that cannot be read.
+        One row a sample, float32, or a memmap of any number type, which is not copied.
+        Rows of NaN are images that cannot be read.
     dims : tuple of int
         The number of columns of each encoder, or of each feature array.
     readable : ndarray of int64
@@ -52,7 +52,7 @@ class Features:
     def of(
         cls, array: NDArray[np.float32], dims: tuple[int, ...] | None = None
     ) -> Self:
-        """Return the features in an array, by default those of one encoder."""
+        """Return the features of an array, by default of one encoder."""
         readable = np.flatnonzero(~np.isnan(array[:, 0]))
         return cls(array, dims or (array.shape[1],), readable)
 
@@ -72,9 +72,9 @@ class Features:
         return Features(self.array[self.readable], self.dims, rows)
 
     def centered(self) -> NDArray[np.float32]:
-        """Return the features about their mean; rows of NaN stay so.
+        """Return the features about their mean; rows of NaN stay NaN.
 
-        Of several encoders each has the same weight (see `center_blocks`).
+        Several encoders have equal weight (see `center_blocks`).
         """
         centered = np.full(self.array.shape, np.nan, dtype=np.float32)
         known = self.known().array
@@ -84,7 +84,7 @@ class Features:
         return centered
 
     def weighted(self) -> NDArray[np.float32]:
-        """Return what scores are computed from: several encoders with equal weight."""
+        """Return the features for scores: several encoders have equal weight."""
         if len(self.dims) == 1:
             return self.array
         return center_blocks(read_rows(self.array), self.dims).numpy()
@@ -94,7 +94,7 @@ class Features:
         return read_blocks(self.array)
 
     def to(self, device: torch.device) -> Rows:
-        """Return the rows as training reads them: a tensor, or rows of the file."""
+        """Return the rows for training: a tensor on the device, or rows of the file."""
         if self.is_mapped:
             return MappedRows(self.array, device)
         # torch warns of read-only arrays, and takes no negative strides
@@ -103,30 +103,30 @@ class Features:
 
 
 def is_constant(features: Rows) -> Tensor:
-    """Tell which columns of `features` (n, d) hold one value, as bools (d,)."""
-    # Of a constant feature, the deviation is made of rounding errors only.
+    """Return which columns of `features` (n, d) are constant, as bools (d,)."""
+    # the deviation of a constant feature is a rounding error
     least = 1e-6 * features.mean(dim=0).abs().clamp_min(1e-6)
     return features.std(dim=0, correction=0) <= least
 
 
 def center_blocks(features: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Return features about their mean, with the same weight for each encoder.
+    """Return features about their mean, with equal weight for each encoder.
 
-    Cosines between rows are the means of the encoders' cosines, however many features
-    an encoder has and whatever their scale. The features of an encoder that are the
+    Of several encoders, each has rows of length one: cosines between rows are the means
+    of the encoders' cosines, however many features an encoder has and whatever their
+    scale. The rows of one encoder keep their lengths. Encoders whose features are the
     same for all samples become zero.
 
     Parameters
     ----------
     features : Tensor of shape (n, sum of dims)
-        A row a sample.
+        One row a sample.
     dims : tuple of int
         The number of columns of each encoder.
 
     Returns
     -------
     Tensor of shape (n, sum of dims)
-        Of one encoder, of the length that it has; of several, each of length one.
     """
     if len(dims) == 1:
         return features - features.mean(dim=0)

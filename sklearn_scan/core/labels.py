@@ -1,4 +1,4 @@
-"""From probabilities to labels; -1 is an image that cannot be read."""
+"""Labels, from probabilities; -1 is an image that cannot be read."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def most_probable(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def cluster_sizes(labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
-    """Return how many samples each cluster has."""
+    """Return the number of samples in each cluster."""
     return np.bincount(labels[labels >= 0], minlength=n_clusters)

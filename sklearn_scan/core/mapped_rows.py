@@ -1,10 +1,9 @@
-"""Features in a file: rows of a memory-mapped array, read as they are asked for."""
+"""Features in a file: rows of a memory-mapped array, read when they are used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,20 +21,19 @@ _ROWS_AT_ONCE = 2**14  # of any array
 
 
 class MappedRows:
-    """Rows of a memory-mapped array, seen through functions.
+    """Rows of a memory-mapped array, with functions applied to them.
 
-    It has the few operations of a tensor that training asks of its samples. What they
-    return are tensors of float32, on the device, of the rows in question; the array is
-    never read whole.
+    It has the operations of a tensor that training needs. They return tensors of
+    float32, on the device; the array is never read whole.
 
     Parameters
     ----------
     array : ndarray of numbers, shape (n, d)
-        In a file, of any number format, byte order and memory order.
+        A memmap, of any number format, byte order and memory order.
     device : torch.device
-        Where rows are wanted.
+        The device of the tensors.
     functions : tuple of callable, default=()
-        What rows pass through, one after another, as batches (b, ...).
+        Functions of batches (b, ...), applied to rows one after another.
 
     Examples
     --------
@@ -47,7 +45,7 @@ class MappedRows:
 
     def __init__(
         self,
-        array: NDArray[Any],
+        array: np.ndarray,
         device: torch.device,
         functions: tuple[Callable[[Tensor], Tensor], ...] = (),
     ) -> None:
@@ -60,31 +58,31 @@ class MappedRows:
 
     @cached_property
     def shape(self) -> tuple[int, int]:
-        """The number of rows, and their width behind the functions."""
+        """The number of rows, and their width after the functions."""
         return len(self.array), self._finish(read_rows(self.array[:1])).shape[1]
 
     def through(self, function: Callable[[Tensor], Tensor]) -> MappedRows:
-        """Return the rows as they are behind one more function."""
+        """Return the rows with one more function applied."""
         return MappedRows(self.array, self.device, (*self.functions, function))
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
-        """Return the rows of these numbers, in their order; `dim` is 0."""
+        """Return the rows of these indices, in their order; `dim` is 0."""
         parts = torch.split(index.cpu(), _rows_of_file(self.array))
         return join_blocks((self._pick(part.numpy()) for part in parts), len(index))
 
     def _pick(self, numbers: NDArray[np.int64]) -> Tensor:
-        order = numbers.argsort()  # a cold file is read forwards in half the time
+        order = numbers.argsort()  # a file not in memory is read in half the time
         rows = np.empty((len(numbers), self.array.shape[1]), np.float32)
         rows[order] = self.array[numbers[order]]
         return self._finish(torch.from_numpy(rows))
 
     def split(self, size: int) -> Iterator[Tensor]:
-        """Yield all rows in order, so many at a time, or fewer of wide ones."""
+        """Yield all rows in order, `size` at a time, or fewer if they are wide."""
         for rows in row_slices(len(self), min(size, _rows_of_file(self.array))):
             yield self._finish(read_rows(self.array[rows]))
 
     def mean(self, dim: int) -> Tensor:
-        """Return the mean of each column, as found in double precision; `dim` is 0."""
+        """Return the mean of each column, computed in double precision; `dim` is 0."""
         return self._moments[0].float().to(self.device)
 
     def std(self, dim: int, correction: int) -> Tensor:
@@ -100,7 +98,7 @@ class MappedRows:
             rows = block.cpu().double()
             n_new = len(rows)
             shift = rows.mean(dim=0) - mean
-            # Chan, Golub and LeVeque 1979: no small difference of large numbers
+            # Chan, Golub and LeVeque 1979: without differences of large numbers
             between = shift.square() * (n_seen * n_new / (n_seen + n_new))
             squares = squares + rows.var(dim=0, correction=0) * n_new + between
             mean = mean + shift * (n_new / (n_seen + n_new))
@@ -117,7 +115,7 @@ class MappedRows:
 Rows = Tensor | MappedRows
 
 
-def _rows_of_file(array: NDArray[Any]) -> int:
+def _rows_of_file(array: np.ndarray) -> int:
     """Return how many rows of an array in a file to read at once."""
     return rows_at_once(array.shape[1], _AT_ONCE)
 
@@ -125,7 +123,7 @@ def _rows_of_file(array: NDArray[Any]) -> int:
 def is_mapped(X: object) -> bool:
     """Tell whether X is a 2-D array of numbers in a file.
 
-    A copy of such an array has its type, and is in memory.
+    (A copy of a memmap is a memmap too, without a mode, and is in memory.)
     """
     return (
         isinstance(X, np.memmap)
@@ -136,13 +134,13 @@ def is_mapped(X: object) -> bool:
     )
 
 
-def read_rows(rows: NDArray[Any]) -> Tensor:
-    """Return rows of any number format as a tensor of float32, a copy."""
-    # torch takes no foreign byte orders, and warns of what is read-only
+def read_rows(rows: np.ndarray) -> Tensor:
+    """Return a copy of rows of any number format, as a tensor of float32."""
+    # torch takes no foreign byte orders, and warns of read-only arrays
     return torch.from_numpy(rows.astype(np.float32, order="C"))
 
 
-def read_blocks(array: NDArray[Any]) -> Iterator[tuple[slice, Tensor]]:
+def read_blocks(array: np.ndarray) -> Iterator[tuple[slice, Tensor]]:
     """Yield the rows of an array in order, as slices and tensors of float32."""
     size = _ROWS_AT_ONCE
     if is_mapped(array):  # of any width
@@ -152,5 +150,5 @@ def read_blocks(array: NDArray[Any]) -> Iterator[tuple[slice, Tensor]]:
 
 
 def through(function: Callable[[Tensor], Tensor], rows: Rows) -> Rows:
-    """Apply a function of batches: to a tensor now, to mapped rows as they are read."""
+    """Apply a function of batches: to a tensor at once, to rows when they are read."""
     return rows.through(function) if isinstance(rows, MappedRows) else function(rows)

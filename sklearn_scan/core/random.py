@@ -20,17 +20,17 @@ def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Gener
 
 @contextmanager
 def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Seed torch's global generators inside the block and put them back after it.
+    """Seed torch's global generators inside the block, and restore them after it.
 
-    For code we do not write (a backbone's initialisation, its dropout), which draws
-    from the global state: it becomes reproducible and leaves the user's state alone.
+    It makes code reproducible that draws from the global state, such as a backbone's
+    initialisation and its dropout, and leaves the user's state as it was.
 
     Parameters
     ----------
     seed : int
-        What the CPU's generator, and that of `device`, start from.
+        The seed of the CPU's generator, and of that of `device`.
     device : torch.device or str, default="cpu"
-        Where the code computes.
+        The device that the code computes on.
     """
     device = torch.device(device)
     if device.type == "cpu":

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 __all__ = [
@@ -56,10 +54,10 @@ def rows_at_once(
 
 
 def join_blocks(blocks: Iterable[Tensor], n_rows: int) -> Tensor:
-    """Return blocks of rows, `n_rows` in all, as a tensor that is filled as they come.
+    """Return one tensor of blocks of rows, `n_rows` in all, filled block by block.
 
-    Kept for `torch.cat`, they would lie between what is read for each, and leave holes
-    in the heap: half of the memory that a fit from a file took.
+    (For `torch.cat` all blocks would be kept. They would lie between what is read for
+    each, and leave holes in the heap: half of the memory of a fit from a file.)
     """
     blocks = iter(blocks)
     first = next(blocks)
@@ -79,12 +77,12 @@ def check_finite_rows(
     Raises
     ------
     ValueError
-        Naming the first of the rows that contain NaN or infinity, and their number.
+        With the first rows that contain NaN or infinity, and their number.
     """
     bad: list[int] = []
     for block in row_blocks(*array.shape):
         with np.errstate(over="ignore", invalid="ignore"):
-            # of double precision no sum of floats overflows, and of doubles hardly one
+            # in double precision a sum of floats does not overflow
             sums = _as_array(array[block]).astype(dtype, copy=False).sum(1, np.float64)
         bad += (block.start + np.flatnonzero(~np.isfinite(sums))).tolist()
     if bad:
@@ -92,14 +90,15 @@ def check_finite_rows(
 
 
 def without_halves(rows: np.ndarray) -> np.ndarray:
-    """Return rows of half precision in single precision, and others as they are."""
+    """Return rows in single precision, if they are in half precision."""
     is_half = rows.dtype.kind == "f" and rows.dtype.itemsize == 2
     return rows.astype(np.float32) if is_half else rows
 
 
-def _as_array(rows: np.ndarray | Tensor) -> NDArray[Any]:
+def _as_array(rows: np.ndarray | Tensor) -> np.ndarray:
     if isinstance(rows, Tensor):
-        return rows.detach().cpu().double().numpy()  # MPS has no doubles
+        array: np.ndarray = rows.detach().cpu().double().numpy()  # MPS has no doubles
+        return array
     return rows
 
 

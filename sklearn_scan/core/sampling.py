@@ -1,7 +1,7 @@
-"""A sample of many samples, for what need not look at all of them.
+"""A random draw of samples, where there are many.
 
-Axes, partitions and scores hardly change with more samples than these, while their
-time and memory grow without bound. Up to so many, all are taken, in their order.
+Axes, partitions and scores hardly change with more samples than `MOST_DRAWN`, while
+their time and memory grow without bound. Of fewer samples, all are taken.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MOST_DRAWN = 2**16
 
 
 def count_drawn(n_samples: int) -> int:
-    """Return how many of so many samples are drawn: all, if they are few."""
+    """Return the number of samples to draw, of `n_samples`: all, if they are few."""
     return min(n_samples, MOST_DRAWN)
 
 
 def draw_rows(n_samples: int, seed: int) -> NDArray[np.int64]:
-    """Return the numbers of the samples drawn, ascending."""
+    """Return the indices of the samples drawn, in ascending order."""
     if n_samples == count_drawn(n_samples):
         return np.arange(n_samples)
     rng = np.random.default_rng(seed)
@@ -32,7 +32,7 @@ def draw_rows(n_samples: int, seed: int) -> NDArray[np.int64]:
 
 
 def draw_sample(rows: Rows, seed: int) -> Tensor:
-    """Return the samples drawn, in memory; a tensor of few is returned as it is."""
+    """Return the samples drawn, as a tensor; a tensor of few samples as it is."""
     if isinstance(rows, Tensor) and len(rows) == count_drawn(len(rows)):
         return rows
     drawn = torch.from_numpy(draw_rows(len(rows), seed))

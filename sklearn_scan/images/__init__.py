@@ -1,4 +1,4 @@
-"""What to read: arrays, files, PIL images and datasets, all as RGB uint8 images.
+"""Images from arrays, files, PIL images and datasets, all as RGB uint8.
 
 The rest of the package sees an `ImageSource` and nothing else.
 """

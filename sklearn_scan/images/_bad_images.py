@@ -66,7 +66,7 @@ class BadImages:
             self._by_row.setdefault(failure.row, failure)
 
     def raise_or_warn(self, n_images: int) -> None:
-        """End the pass over `n_images` images with an error or a warning, if need be.
+        """Raise or warn, at the end of a pass over `n_images` images.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""From an image of any size to the square that a network takes."""
+"""The square, cut out of an image and resized, that a network takes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-# A JPEG decoded at a fraction of its size, but at least so many times that of the
-# result, differs from one decoded whole by a fifth of a grey level in the mean.
+# A JPEG decoded at a fraction of its size, but at least at this multiple of the
+# result's, differs from one decoded whole by a fifth of a grey level in the mean.
 _SPARE = 2
 
 
@@ -31,7 +31,7 @@ class SquareCrop:
     crop_pct : float in (0, 1], default=1.0
         The share of the image's shorter side that is kept.
     interpolation : {"nearest", "bilinear", "bicubic", "lanczos"}, default="bicubic"
-        How to resize; reductions are antialiased.
+        The method of resizing; reductions are antialiased.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class SquareCrop:
 
     @property
     def ample_side(self) -> int:
-        """The shorter side, in pixels, beyond which an image has detail to spare."""
+        """The shorter side, in pixels, that is enough; more detail would be lost."""
         return ceil(_SPARE * self.size / self.crop_pct)
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -57,10 +57,10 @@ class SquareCrop:
         side = min(width, height) * self.crop_pct
         left, top = (width - side) / 2, (height - side) / 2
         if side == self.size:
-            # whole pixels: half a pixel's shift would blur what needs no resizing
+            # whole pixels: a shift by half a pixel would blur the image
             left, top = round(left), round(top)
             return np.asarray(image.crop((left, top, left + side, top + side)))
-        # one resampling for crop and resize: only what is kept is computed
+        # crop and resize in one resampling: only pixels that are kept are computed
         box = (left, top, left + side, top + side)
         resampling = INTERPOLATIONS[self.interpolation]
         return np.asarray(image.resize((self.size, self.size), resampling, box=box))

@@ -1,4 +1,4 @@
-"""Which source reads what: the one place where the types of X are told apart."""
+"""The types of X, told apart: which source reads it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Kind = Literal["path", "PIL image", "array", "tensor", "tuple", "dataset", "sou
 
 
 def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
-    """Read whatever holds images as an `ImageSource`.
+    """Return the `ImageSource` that reads X.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
         white, floats in [0, 1] or [0, 255]. Grey images become RGB, and transparent
         ones are laid on white.
     float_range : {1.0, 255.0}, default=None
-        The value that is white in images of floats. None decides once for the whole
-        of X: 1.0 when no value exceeds one, else 255.0.
+        The value of white in images of floats. None decides once for all of X: 1.0
+        if no value exceeds one, else 255.0.
 
     Returns
     -------
     source : ImageSource
-        Its `float_range` is the one used, for reading further images alike.
+        Its `float_range` is the range used; pass it to read further images alike.
 
     Raises
     ------
@@ -60,8 +60,8 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
     Warns
     -----
     UserWarning
-        If floats read in [0, 255] do not exceed 64, or uint16 4095, which looks
-        nearly black.
+        If floats read in [0, 255] do not exceed 64, or uint16 4095: they look nearly
+        black.
 
     Examples
     --------
@@ -95,9 +95,10 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
 
 
 def is_image_input(X: Any) -> bool:
-    """Tell what can only be meant as images from what may be numeric features.
+    """Tell whether X is images, and not numeric features.
 
-    Looks at the type, the number of dimensions and the first item, never at the data.
+    It looks at the type, the number of dimensions and the first item, never at the
+    values.
 
     Parameters
     ----------
@@ -107,9 +108,9 @@ def is_image_input(X: Any) -> bool:
     Returns
     -------
     is_image : bool
-        True where `as_image_source` is the one to read X, or to say why it cannot:
-        paths, PIL images, datasets, sources, arrays and tensors of three dimensions
-        or more, and lists or columns of such. False for 2-D and 1-D numbers, and for
+        True for paths, PIL images, datasets, sources, arrays and tensors of three
+        dimensions or more, and lists or columns of these: `as_image_source` reads X,
+        or raises an error that says why not. False for 2-D and 1-D numbers, and for
         anything else.
 
     Examples
@@ -128,7 +129,7 @@ def is_image_input(X: Any) -> bool:
 
 
 def _holds_pixels(X: Any, n_dims: int) -> bool:
-    """Tell a path, a PIL image, or an array or tensor of so many dimensions."""
+    """Tell whether X is a path, a PIL image, or an array of `n_dims` or more."""
     kind = _kind(X)
     if kind in ("array", "tensor"):
         return len(X.shape) >= n_dims
@@ -136,7 +137,7 @@ def _holds_pixels(X: Any, n_dims: int) -> bool:
 
 
 def _kind(X: object) -> _Kind | None:
-    """Name what X, or an item of X, is; None for what is of no known type."""
+    """Return the kind of X, or of an item of X; None for an unknown type."""
     import torch.utils.data  # here, so that importing this module stays quick
 
     if isinstance(X, ImageSource):
@@ -155,11 +156,11 @@ def _kind(X: object) -> _Kind | None:
 
 
 def _unwrap(X: Any, stop: int | None = None) -> Any:
-    """Take arrays out of pandas, and a list out of a column of objects or strings.
+    """Return pandas data as an array, and a column of objects or strings as a list.
 
-    With `stop`, that many rows are enough.
+    With `stop`, the first `stop` rows are enough.
     """
-    pandas = sys.modules.get("pandas")  # where it is not loaded, X is not of it
+    pandas = sys.modules.get("pandas")  # if it is not loaded, X is no pandas data
     if pandas and isinstance(X, pandas.DataFrame | pandas.Series):
         X = X.iloc[:stop].to_numpy()
     if isinstance(X, np.ndarray) and X.dtype.kind in "OUT":  # objects or strings
@@ -170,25 +171,25 @@ def _unwrap(X: Any, stop: int | None = None) -> Any:
 
 
 def _kind_of_items(items: Sequence[Any]) -> _Kind:
-    """Name the one kind of a list's items, or refuse the list."""
+    """Return the kind of a list's items; raise if there are several kinds."""
     _check_not_empty(items)
     first_index: dict[str, int] = {}
     for i, item in enumerate(items):
         first_index.setdefault(_kind(item) or type(item).__name__, i)
     if len(first_index) > 1:
         found = " and ".join(f"{name} (X[{i}])" for name, i in first_index.items())
-        raise TypeError(f"Expected X to hold items of one kind, got {found}.")
+        raise TypeError(f"X must hold items of one kind; got {found}.")
     kind = _kind(items[0])
     if kind in (None, "dataset", "source"):
         raise TypeError(
-            "Expected X to hold paths, PIL images, arrays, tensors or tuples (image, "
-            f"label), got a {type(items).__name__} of {type(items[0]).__name__}."
+            "X must hold paths, PIL images, arrays, tensors or tuples (image, "
+            f"label); got a {type(items).__name__} of {type(items[0]).__name__}."
         )
     if kind in ("array", "tensor"):
         shapes = sorted({tuple(item.shape) for item in items})
         if len(shapes) > 1:
             raise ValueError(
-                f"Expected {kind}s of one shape in X, got the shapes "
+                f"X must hold {kind}s of one shape; got the shapes "
                 f"{list_some(shapes)}. For images of different sizes pass PIL images "
                 "or paths."
             )
@@ -196,34 +197,34 @@ def _kind_of_items(items: Sequence[Any]) -> _Kind:
 
 
 def _check_not_empty(X: Sized) -> None:
-    """Refuse a collection without images."""
+    """Raise if there are no images."""
     if len(X) == 0:
         raise ValueError("Found X with 0 sample(s); at least one image is required.")
 
 
 def _check_map_style(X: object) -> None:
-    """Refuse a Dataset that is empty, or cannot be read by index."""
+    """Raise if a Dataset is empty, or cannot be read by index."""
     import torch.utils.data
 
     if isinstance(X, torch.utils.data.IterableDataset) or not isinstance(X, Sized):
         raise TypeError(
-            "Expected X to be a map-style Dataset, with a length and items by "
-            f"index, got {type(X).__name__}."
+            "X must be a map-style Dataset, with a length and items by index; got "
+            f"{type(X).__name__}."
         )
     _check_not_empty(X)
 
 
 def _not_images(X: object) -> str:
-    """Say what to pass instead of an X of an unknown type."""
+    """Return an error message that says what to pass instead of X."""
     if isinstance(X, str | os.PathLike):
         return (
-            f"Expected X to hold several images, got {os.fspath(X)!r}. For the images "
+            f"X must hold several images; got {os.fspath(X)!r}. For the images "
             "of a folder pass sklearn_scan.datasets.list_images(folder), for one "
             "file a list: [file]."
         )
     if isinstance(X, Image.Image):
-        return "Expected X to hold several images, got one PIL image: pass [image]."
+        return "X must hold several images; got one PIL image: pass [image]."
     return (
-        "Expected X to be an array of images, a list of paths, PIL images or arrays, "
-        f"or a torch Dataset, got {type(X).__name__}."
+        "X must be an array of images, a list of paths, PIL images or arrays, "
+        f"or a torch Dataset; got {type(X).__name__}."
     )

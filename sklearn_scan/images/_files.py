@@ -1,4 +1,4 @@
-"""Image files: decoded at no more than the size needed, and known by their content."""
+"""Image files: decoded at the size needed, and identified by their content."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def decode_file(path: str, ample_side: int | None = None) -> Image.Image:
     Parameters
     ----------
     path : str
-        Of an animation, the first frame is read.
+        The file. Of an animation, the first frame is read.
     ample_side : int, optional
-        A shorter side, in pixels, that is enough. A JPEG of twice that or more is
+        The shorter side, in pixels, that is enough. A JPEG of twice that or more is
         decoded at a half, a quarter or an eighth of its size, which is far faster.
 
     Raises
     ------
     Exception
-        Nearly anything, on a damaged file; `explain` says what it means.
+        Of almost any type, for a damaged file; `explain` says what it means.
     """
     with _open(path) as file, Image.open(file) as image:
         check_mode(image)
@@ -48,14 +48,14 @@ def decode_file(path: str, ample_side: int | None = None) -> Image.Image:
             if decoded is not None:
                 return decoded
             file.seek(0)
-            image = Image.open(file)  # Pillow reads more, or says what is wrong
+            image = Image.open(file)  # Pillow reads more kinds, and explains errors
         image.load()
         return pil_to_rgb(image)
 
 
 def _is_plain_jpeg(image: Image.Image) -> bool:
-    """Tell an image that both decoders turn into the same pixels."""
-    # An orientation may stand in XMP alone, where only Pillow looks for it.
+    """Tell whether both decoders decode the image to the same pixels."""
+    # An orientation may be in XMP alone, which only Pillow reads.
     return (
         image.format == "JPEG"
         and image.mode in ("RGB", "L")
@@ -64,24 +64,24 @@ def _is_plain_jpeg(image: Image.Image) -> bool:
 
 
 def decoder_name() -> str:
-    """Return the name of what decodes the files, "pillow" or "torchcodec"."""
+    """Return the name of the decoder of files, "pillow" or "torchcodec"."""
     return "torchcodec" if _fast_decoder() else "pillow"
 
 
 def decoder_settings() -> str:
-    """Return what decides the pixels of a file besides its content."""
+    """Return the settings that the pixels of a file depend on, besides its content."""
     return f"{decoder_name()}, truncated: {ImageFile.LOAD_TRUNCATED_IMAGES}"
 
 
 @functools.cache
 def _fast_decoder() -> Callable[[bytes], Image.Image | None] | None:
-    """Return torchcodec's decoder of JPEGs, where it is installed and loads.
+    """Return torchcodec's decoder of JPEGs, if it is installed and can be loaded.
 
-    It gives the pixels that Pillow gives, upright, in two thirds of the time.
+    It gives the same pixels as Pillow, upright, in two thirds of the time.
     """
     try:
         from torchcodec.decoders import decode_jpeg
-    except Exception:  # not there, or its libraries do not fit this machine's torch
+    except Exception:  # not installed, or built for another torch
         return None
 
     def decode(content: bytes) -> Image.Image | None:
@@ -95,13 +95,13 @@ def _fast_decoder() -> Callable[[bytes], Image.Image | None] | None:
 
 
 def check_header(path: str) -> None:
-    """Raise what opening the file raises; damage inside shows when it is decoded."""
+    """Open the file and read its header, which raises an error if that is damaged."""
     with _open(path) as file, Image.open(file) as image:
         check_mode(image)
 
 
 def content_key(path: str) -> str:
-    """Return a key of the file's bytes, hexadecimal: neither decoded nor named."""
+    """Return a digest of the file's bytes, hexadecimal."""
     with _open(path) as file:
         return hashlib.file_digest(file, _new_digest).hexdigest()
 
@@ -110,13 +110,13 @@ def _open(path: str) -> BufferedReader:
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(path)
-    if not stat.S_ISREG(mode):  # a pipe would be waited for without end
+    if not stat.S_ISREG(mode):  # reading a pipe could wait without end
         raise OSError("not a file but a pipe, a socket or a device")
     return open(path, "rb")
 
 
 def explain(path: str, error: Exception) -> str:
-    """Say in a few words why a file cannot be read."""
+    """Return in a few words why a file cannot be read."""
     if isinstance(error, FileNotFoundError):
         broken = os.path.islink(path)
         return "a link to a file that does not exist" if broken else "no such file"

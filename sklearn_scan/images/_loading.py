@@ -1,4 +1,4 @@
-"""Batches of images at one size, read by workers ahead of their use."""
+"""Batches of images of one size, read ahead by workers."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from sklearn_scan.images._bad_images import BadImages, try_each
 from sklearn_scan.images._crop import SquareCrop
 from sklearn_scan.images._sources import ImageSource, PathSource
 
-# A worker's errand: large enough that handing it over costs nothing beside it, and
-# small enough that what is read ahead stays small.
-_ERRAND_IMAGES = 16
+# Images that a worker reads at a time: enough to make handing over cheap, and few
+# enough that little is read ahead.
+_JOB_IMAGES = 16
 _PIXELS_BATCH = 256
-# Below this many images a pass is over before worker processes have started.
+# With fewer images a pass is over before worker processes have started.
 _WORTH_PROCESSES = 2000
-_MOST_PROCESSES = 16  # each takes memory; so many outrun a GPU
+_MOST_PROCESSES = 16  # each takes memory; this many are faster than a GPU
 
 T = TypeVar("T")
 
 
 def resolve_workers(n_jobs: int | None) -> int:
-    """Return the number of workers to read with; None takes one per core.
+    """Return the number of workers; None takes one per core.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def resolve_workers(n_jobs: int | None) -> int:
         raise TypeError(f"n_jobs must be an instance of int, or None; got {n_jobs!r}.")
     if n_jobs == 0:
         raise ValueError("n_jobs must not be 0: None or -1 takes one per core.")
-    return int(joblib.effective_n_jobs(n_jobs))  # below zero, it counts from the cores
+    return int(joblib.effective_n_jobs(n_jobs))  # -1 is the number of cores, and so on
 
 
 def load_batches(
@@ -62,48 +62,47 @@ def load_batches(
     n_jobs: int | None = None,
     processes: bool = False,
 ) -> Generator[tuple[list[int], NDArray[np.uint8]], None, None]:
-    """Read images in order, some batches ahead of the one in use.
+    """Yield batches of images in order, and read some batches ahead.
 
     Parameters
     ----------
     source : ImageSource
-        What to read.
+        The images.
     crop : SquareCrop
-        The size to bring images to.
+        Brings images to one size.
     rows : iterable of int
-        Which images, and in which order; drawn from as the reading goes on.
+        The numbers of the images, in the order to read them in. It is iterated over
+        while images are read.
     bad_images : BadImages
-        Collects the images that cannot be read. From the first one on that makes the
-        pass a lost cause, nothing is yielded: the rest is read to name every image.
+        Collects the images that cannot be read. After the first one, where that is an
+        error, nothing is yielded: the rest is read to name every such image.
     batch_size : int
-        Images in a batch; the last one holds what is left.
+        The number of images in a batch; the last batch may have fewer.
     n_jobs : int, optional
-        Workers; None takes one per core.
+        The number of workers; None takes one per core.
     processes : bool, default=False
-        Whether files may be read by processes. Threads are enough where a CPU embeds
-        them: decoding and resizing release Python's lock. A GPU that takes thousands
-        of images a second outruns what threads can hand over.
+        Whether processes may read files. Threads are enough where a CPU embeds images:
+        decoding and resizing release Python's lock. A GPU that embeds thousands of
+        images a second is faster than threads.
 
     Yields
     ------
     rows : list of int
-        Which images these are.
+        The numbers of the images.
     images : ndarray of uint8, shape (b, size, size, 3)
         The images, b <= batch_size.
     """
     batch_rows: list[int] = []
     batch: list[NDArray[np.uint8]] = []
-    errand_size = min(batch_size, _ERRAND_IMAGES)
+    job_size = min(batch_size, _JOB_IMAGES)
     n_workers = resolve_workers(n_jobs) if source.thread_safe else 1
-    ahead = n_workers + ceil(batch_size / errand_size)
-    with _workers(source, n_workers, processes) as hand_out:
-        errands = (
-            (some, hand_out(source, crop, some)) for some in _chunks(rows, errand_size)
-        )
-        for some, errand in _run_ahead(errands, ahead):
-            for row, image in zip(some, errand.result(), strict=True):
+    ahead = n_workers + ceil(batch_size / job_size)
+    with _workers(source, n_workers, processes) as submit:
+        jobs = ((some, submit(source, crop, some)) for some in _chunks(rows, job_size))
+        for some, job in _run_ahead(jobs, ahead):
+            for row, image in zip(some, job.result(), strict=True):
                 if processes and isinstance(image, UnreadableImage):
-                    # This process may know formats that its workers do not.
+                    # the main process may know formats that its workers do not
                     (image,) = _read(source, crop, [row])
                 if isinstance(image, UnreadableImage):
                     bad_images.add([image._replace(row=row)])
@@ -125,7 +124,7 @@ def load_pixels(
     *,
     n_jobs: int | None = None,
 ) -> NDArray[np.uint8]:
-    """Read images into one array, to be trained on.
+    """Read images into one array, for training.
 
     Parameters
     ----------
@@ -135,8 +134,8 @@ def load_pixels(
     Returns
     -------
     ndarray of uint8, shape (n_readable, c, size, size)
-        The images that can be read, in the order of `rows`; c is 1 where all are grey,
-        and else 3.
+        The images that can be read, in the order of `rows`; c is 1 if all are grey,
+        else 3.
     """
     images = np.empty((len(rows), crop.size, crop.size, 3), dtype=np.uint8)
     n_read = 0
@@ -152,52 +151,50 @@ def load_pixels(
 
 
 _Read = NDArray[np.uint8] | UnreadableImage
-_HandOut = Callable[[ImageSource, SquareCrop, list[int]], Future[list[_Read]]]
+_Submit = Callable[[ImageSource, SquareCrop, list[int]], Future[list[_Read]]]
 
 
 @contextmanager
-def _workers(
-    source: ImageSource, n_workers: int, processes: bool
-) -> Iterator[_HandOut]:
-    """Provide the function that hands an errand to a thread or a process."""
+def _workers(source: ImageSource, n_workers: int, processes: bool) -> Iterator[_Submit]:
+    """Provide a function that gives a job to a thread or a process."""
     if (
         processes
         and n_workers > 1
         and isinstance(source, PathSource)
         and len(source) >= _WORTH_PROCESSES
     ):
-        # Of the kind that needs no `if __name__ == "__main__"` in the user's script.
+        # loky's pool needs no `if __name__ == "__main__"` in the user's script
         pool = ProcessPoolExecutor(min(n_workers, _MOST_PROCESSES))
-        handed_out: WeakSet[Future[list[_Read]]] = WeakSet()
+        submitted: WeakSet[Future[list[_Read]]] = WeakSet()
         try:
-            yield _hand_to_process(pool, handed_out)
+            yield _submit_to_processes(pool, submitted)
         finally:
-            for errand in list(handed_out):
-                errand.cancel()
+            for job in list(submitted):
+                job.cancel()
             pool.shutdown()
         return
     threads = ThreadPoolExecutor(n_workers)
     try:
-        yield lambda *errand: threads.submit(_read, *errand)
+        yield lambda *job: threads.submit(_read, *job)
     finally:
         threads.shutdown(cancel_futures=True)
 
 
-def _hand_to_process(
-    pool: Executor, handed_out: WeakSet[Future[list[_Read]]]
-) -> _HandOut:
-    def hand_out(
+def _submit_to_processes(
+    pool: Executor, submitted: WeakSet[Future[list[_Read]]]
+) -> _Submit:
+    def submit(
         source: ImageSource, crop: SquareCrop, rows: list[int]
     ) -> Future[list[_Read]]:
-        assert isinstance(source, PathSource)  # for mypy: _workers has looked
-        # Paths of this errand only: a pickle of all would cost more than the reading.
-        errand = pool.submit(
+        assert isinstance(source, PathSource)  # for mypy: _workers checks it
+        # only the paths of this job: to pickle all would take longer than to read
+        job = pool.submit(
             _read_in_process, Image.MAX_IMAGE_PIXELS, source.take(rows), crop
         )
-        handed_out.add(errand)
-        return errand
+        submitted.add(job)
+        return job
 
-    return hand_out
+    return submit
 
 
 def _read(source: ImageSource, crop: SquareCrop, rows: Iterable[int]) -> list[_Read]:
@@ -218,7 +215,7 @@ def _chunks(items: Iterable[int], size: int) -> Iterator[list[int]]:
 
 
 def _run_ahead(items: Iterable[T], n_items: int) -> Iterator[T]:
-    """Draw `n_items` more than are yielded."""
+    """Yield items, and iterate `n_items` ahead."""
     waiting: deque[T] = deque()
     for item in items:
         waiting.append(item)

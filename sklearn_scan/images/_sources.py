@@ -1,4 +1,4 @@
-"""Where images come from: arrays, files, PIL images and datasets."""
+"""Sources of images: arrays, files, PIL images and datasets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from threading import RLock
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
@@ -31,15 +30,15 @@ from sklearn_scan.images._pixels import (
     check_item_shape,
     expected_values,
     pil_to_rgb,
-    settle_float_range,
+    resolve_float_range,
     tensor_to_array,
     value_out_of_range,
 )
 
-_PROBED_ITEMS = 16  # of a lazily read dataset, to settle the range of its floats
-# The cache's keys and the batches are read side by side.
+_PROBED_ITEMS = 16  # of a dataset that is read lazily, to know the range of its floats
+# Datasets are read by one thread at a time; cache keys and batches are read in two.
 _ONE_READER = RLock()
-# What decoders raise. A Dataset's other errors are faults of its code, not of a file.
+# Errors of decoders. Other errors of a Dataset are faults of its code, not of a file.
 _DECODER_ERRORS = (OSError, EOFError, SyntaxError, Image.DecompressionBombError)
 
 
@@ -49,15 +48,15 @@ class ImageSource(ABC):
     Attributes
     ----------
     float_range : float or None
-        The value read as white in images of floats: 1.0 or 255.0. None when the
-        images are not floats.
+        The value of white in images of floats: 1.0 or 255.0. None if the images are
+        not floats.
     thread_safe : bool
         Whether several threads may read images at once.
     """
 
     float_range: float | None = None
     thread_safe: bool = True
-    # What, raised while an image is read, is the image's fault.
+    # Errors that mean, while an image is read, that the image cannot be read.
     _image_faults: ClassVar[tuple[type[Exception], ...]] = ()
 
     @abstractmethod
@@ -65,7 +64,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def __getitem__(self, i: int) -> RGBImage:
-        """Image `i`, (h, w, 3) RGB uint8, in memory that the caller may write to."""
+        """Return image `i`, (h, w, 3) RGB uint8, which the caller may write to."""
 
     def read(self, i: int, crop: SquareCrop) -> RGBImage:
         """Return the crop of image `i`, (size, size, 3) RGB uint8.
@@ -78,16 +77,16 @@ class ImageSource(ABC):
         return crop(self[i])
 
     def name(self, i: int) -> str:
-        """Return what to call image `i` in a message: its path, if it has one."""
+        """Return the name of image `i` for messages: its path, if it has one."""
         return f"X[{i}]"
 
     def identity(self, i: int) -> str:
-        """Content key of image `i`: equal images have equal keys.
+        """Return the content key of image `i`: equal images have equal keys.
 
         Parameters
         ----------
         i : int
-            Which image.
+            The number of the image.
 
         Returns
         -------
@@ -105,7 +104,7 @@ class ImageSource(ABC):
 
     @contextmanager
     def _reading(self, i: int) -> Iterator[None]:
-        """Turn what is the image's fault into an ImageReadError."""
+        """Raise an ImageReadError for errors that are the image's fault."""
         try:
             yield
         except self._image_faults as error:
@@ -115,12 +114,12 @@ class ImageSource(ABC):
             raise ImageReadError([failure]) from error
 
     def _explain(self, _i: int, error: Exception) -> str:
-        """Say in a few words why image `i` cannot be read."""
+        """Return in a few words why image `i` cannot be read."""
         return str(error) or type(error).__name__
 
 
 def _is_fault_of_machine(error: Exception) -> bool:
-    """Tell what no image is to blame for: no memory left, or too many open files."""
+    """Tell whether memory ran out, or too many files are open."""
     return isinstance(error, MemoryError) or (
         isinstance(error, OSError)
         and error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -135,7 +134,7 @@ class ArraySource(ImageSource):
     images : ndarray of shape (n, h, w) or (n, h, w, c)
         With c = 1 (grey), 3 (RGB) or 4 (RGBA). It is never written to.
     float_range : {1.0, 255.0}, default=None
-        The value that is white in an array of floats; None decides by its maximum.
+        The value of white in an array of floats; None decides by its maximum.
 
     Examples
     --------
@@ -146,11 +145,9 @@ class ArraySource(ImageSource):
     ((8, 8, 3), 1.0)
     """
 
-    def __init__(
-        self, images: npt.NDArray[Any], *, float_range: float | None = None
-    ) -> None:
+    def __init__(self, images: np.ndarray, *, float_range: float | None = None) -> None:
         check_array_shape(images.shape)
-        self.float_range = settle_float_range(images, float_range)
+        self.float_range = resolve_float_range(images, float_range)
         self._images = images
 
     def __len__(self) -> int:
@@ -197,7 +194,7 @@ class PathSource(ImageSource):
         return PathSource([self._paths[row] for row in rows])
 
     def identity(self, i: int) -> str:
-        """Content key of image `i`, of the file's bytes: neither decoded nor named."""
+        """Return the content key of image `i`: a digest of the file's bytes."""
         with self._reading(i):
             return content_key(self._paths[i])
 
@@ -221,10 +218,10 @@ class PILSource(ImageSource):
     Parameters
     ----------
     images : sequence of PIL.Image.Image
-        Of any sizes and modes. They are never altered, but loaded where they are not.
+        Of any sizes and modes. They are not altered; lazy ones are loaded.
     """
 
-    # opened files are decoded when they are first used
+    # files that PIL has opened are decoded when they are first used
     _image_faults = (Exception,)
 
     def __init__(self, images: Sequence[Image.Image]) -> None:
@@ -245,7 +242,7 @@ class PILSource(ImageSource):
         return crop(image)
 
     def name(self, i: int) -> str:
-        """Return the path image `i` was opened from, if it has one."""
+        """Return the path of the file that image `i` was opened from, if any."""
         path = getattr(self._images[i], "filename", "")
         return os.fsdecode(path) if path else super().name(i)
 
@@ -259,12 +256,12 @@ class DatasetSource(ImageSource):
         Items are images, or tuples of which the first element is the image: a PIL
         image, an array (h, w) or (h, w, c), or a tensor (h, w) or (c, h, w).
     float_range : {1.0, 255.0}, default=None
-        The value that is white in images of floats. None decides by the maximum over
-        a list, or over the first 16 items of a Dataset. A value given holds for all
+        The value of white in images of floats. None decides by the maximum over a
+        list, or over the first 16 items of a Dataset. A value given holds for all
         floats of a Dataset, wherever the first of them comes.
     """
 
-    # Datasets keep file handles and caches, and are written for one reader each.
+    # Datasets keep file handles and caches, for one reader each.
     thread_safe = False
     _image_faults = _DECODER_ERRORS
 
@@ -273,11 +270,11 @@ class DatasetSource(ImageSource):
         n_probed = len(items) if in_memory else min(len(items), _PROBED_ITEMS)
         probed = []
         for i in range(n_probed):
-            # an image that cannot be read is told of when all are read
+            # an image that cannot be read is reported when all are read
             with suppress(*self._image_faults):
                 probed.append(_item_image(items[i]))
         arrays = [image for image in probed if isinstance(image, np.ndarray)]
-        self.float_range = settle_float_range(arrays, float_range)
+        self.float_range = resolve_float_range(arrays, float_range)
         if self.float_range is None and not in_memory:
             self.float_range = float_range  # floats may come after those probed
         self._items = items
@@ -293,20 +290,20 @@ class DatasetSource(ImageSource):
         value = value_out_of_range(image, self.float_range)
         if value is not None:
             raise ValueError(
-                f"Expected X[{i}] to hold {expected_values(image, self.float_range)} "
-                f"as the first items of X do, got the value {value:g}. Scale all "
+                f"X[{i}] must hold {expected_values(image, self.float_range)} "
+                f"as the first items of X do; got the value {value:g}. Scale all "
                 "images alike."
             )
         return array_to_rgb(image, self.float_range)
 
 
 def image_part(item: Any) -> Any:
-    """Leave out the label of a dataset's item, where it has one."""
+    """Return the image of a dataset's item, without its label."""
     return item[0] if isinstance(item, tuple) and item else item
 
 
-def _item_image(item: Any) -> Image.Image | npt.NDArray[Any]:
-    """Take the image, channels last, out of a dataset's item."""
+def _item_image(item: Any) -> Image.Image | np.ndarray:
+    """Return the image of a dataset's item, as an array with channels last."""
     import torch
 
     image = image_part(item)
@@ -316,8 +313,8 @@ def _item_image(item: Any) -> Image.Image | npt.NDArray[Any]:
         image = tensor_to_array(image, channel_axis=0)
     if not isinstance(image, np.ndarray):
         raise TypeError(
-            "Expected items of X to be PIL images, arrays or tensors, or tuples that "
-            f"begin with one, got {type(image).__name__}."
+            "X must hold PIL images, arrays or tensors, or tuples that "
+            f"begin with one; got {type(image).__name__}."
         )
     check_item_shape(image.shape)
     return image

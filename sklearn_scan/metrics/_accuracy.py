@@ -1,4 +1,4 @@
-"""How many samples are in the right cluster."""
+"""Accuracy: the share of samples in the right cluster."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import make_scorer
 from sklearn.utils.validation import check_scalar
 
+from sklearn_scan.core.docs import share_docs
 from sklearn_scan.metrics._contingency import (
     UNREADABLE,
     check_labels,
@@ -16,9 +17,23 @@ from sklearn_scan.metrics._contingency import (
     match,
 )
 
+_label_docs = share_docs(
+    y_true="""
+        y_true : array-like of shape (n_samples,)
+            Classes: integers, strings or anything else that can be sorted.
+    """,
+    raises="""
+        Raises
+        ------
+        ValueError
+            If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+    """,
+)
 
+
+@_label_docs
 def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Share of samples whose cluster is matched one to one to their class.
+    """Return the share of samples whose cluster is matched one to one to their class.
 
     The matching is the one with the highest accuracy, found by the Hungarian
     method [1]_. There may be more or fewer clusters than classes; the samples of an
@@ -26,8 +41,7 @@ def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Classes: integers, strings or anything else that can be sorted.
+    {y_true}
     y_pred : array-like of shape (n_samples,)
         Cluster labels; -1 (unreadable image) is always a wrong answer.
 
@@ -36,10 +50,7 @@ def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     float
         Accuracy between 0 and 1.
 
-    Raises
-    ------
-    ValueError
-        If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+    {raises}
 
     See Also
     --------
@@ -69,28 +80,25 @@ def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 clustering_accuracy_scorer: Callable[..., float] = make_scorer(clustering_accuracy)
 
 
+@_label_docs
 def match_clusters(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
     """Match clusters to classes one to one by the Hungarian method.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Classes.
+    {y_true}
     y_pred : array-like of shape (n_samples,)
         Cluster labels; -1 (unreadable image) is never matched.
 
     Returns
     -------
     dict
-        The class of each matched cluster. Surplus clusters have no entry, and
-        neither has a cluster that shares no sample with the class left over for it.
-        Of equally accurate matchings one is returned; which one may depend on how
-        the clusters are numbered.
+        The class of each matched cluster. Surplus clusters have no entry, nor have
+        clusters that share no sample with the class that is left for them. Which of
+        several equally accurate matchings is returned may depend on the numbers of the
+        clusters.
 
-    Raises
-    ------
-    ValueError
-        If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+    {raises}
 
     See Also
     --------
@@ -108,17 +116,17 @@ def match_clusters(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
     return dict(zip(clusters[columns].tolist(), classes[rows].tolist(), strict=True))
 
 
+@_label_docs
 def majority_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Share of samples whose class is the most frequent one in their cluster.
+    """Return the share of samples of the most frequent class in their cluster.
 
-    The accuracy under :func:`majority_mapping`, also called purity [1]_. It is meant
-    for over-clustering and never falls when a cluster is split: compare it between
-    clusterings with the same number of clusters only.
+    It is the accuracy of :func:`majority_mapping`, also called purity [1]_. It never
+    falls when a cluster is split: compare it only between clusterings with the same
+    number of clusters.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Classes.
+    {y_true}
     y_pred : array-like of shape (n_samples,)
         Cluster labels; -1 (unreadable image) is always a wrong answer.
 
@@ -127,10 +135,7 @@ def majority_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     float
         Accuracy between 0 and 1, at least :func:`clustering_accuracy`.
 
-    Raises
-    ------
-    ValueError
-        If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+    {raises}
 
     References
     ----------
@@ -148,13 +153,13 @@ def majority_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return float(counts.max(axis=0).sum() / len(y_true))
 
 
+@_label_docs
 def majority_mapping(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
     """Map each cluster to its most frequent class.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Classes.
+    {y_true}
     y_pred : array-like of shape (n_samples,)
         Cluster labels; -1 (unreadable image) is left out.
 
@@ -164,10 +169,7 @@ def majority_mapping(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
         The class of each cluster; of equally frequent classes the first in sorted
         order.
 
-    Raises
-    ------
-    ValueError
-        If the labels are empty, not 1-D, missing (NaN, None) or of unequal length.
+    {raises}
 
     See Also
     --------
@@ -185,8 +187,9 @@ def majority_mapping(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
     return dict(zip(clusters.tolist(), majority.tolist(), strict=True))
 
 
+@_label_docs
 def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
-    """Share of samples whose class is among their k most probable clusters.
+    """Return the share of samples with their class among k most probable clusters.
 
     Clusters are matched to classes by the Hungarian method on the most probable
     cluster of each sample, as in the SCAN paper [1]_. A cluster without a match
@@ -194,13 +197,12 @@ def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        Classes.
+    {y_true}
     proba : array-like of shape (n_samples, n_clusters)
         Probability of each cluster. A row that holds a NaN (unreadable image) is
         always a wrong answer.
     k : int, default=5
-        Number of clusters looked at. More than ``n_clusters`` is the same as all.
+        The number of most probable clusters; more than ``n_clusters`` is all.
 
     Returns
     -------
@@ -243,12 +245,12 @@ def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
 
     cluster_of = {label: c for c, label in match_clusters(y_true, labels).items()}
     own = np.array([cluster_of.get(label, -1) for label in y_true.tolist()])
-    answerable = readable & (own >= 0)  # the class has a cluster of its own
+    answerable = readable & (own >= 0)  # the class is matched to a cluster
     return float(np.sum(_rank(proba[answerable], own[answerable]) < k) / len(y_true))
 
 
 def _rank(proba: NDArray[np.floating], columns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Place of one column in each row, 0 for the most probable."""
+    """Return the rank of one column in each row, 0 for the most probable."""
     columns = columns[:, np.newaxis]
     chosen = np.take_along_axis(proba, columns, axis=1)
     ahead: NDArray[np.bool_] = proba > chosen
@@ -261,7 +263,7 @@ def _check_proba(proba: ArrayLike, n_samples: int) -> NDArray[np.floating]:
     proba = np.asarray(proba)
     if proba.ndim != 2 or len(proba) != n_samples or proba.shape[1] == 0:
         raise ValueError(
-            f"proba should have the shape (n_samples={n_samples}, n_clusters); "
+            f"proba must have the shape (n_samples={n_samples}, n_clusters); "
             f"got an array of shape {proba.shape}."
         )
     return proba

@@ -1,6 +1,4 @@
-"""The contingency table that all else is read from, and the checks of labels."""
-
-from typing import Any
+"""The contingency table, from which all metrics are read, and checks of labels."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,45 +10,45 @@ UNREADABLE = -1
 
 
 def contingency(
-    y_true: NDArray[Any], y_pred: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
-    """Classes, clusters and their counts (n_classes, n_clusters), -1 left out."""
+    y_true: np.ndarray, y_pred: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, NDArray[np.int64]]:
+    """Return classes, clusters without -1, and counts (n_classes, n_clusters)."""
     classes, clusters = np.unique(y_true), np.unique(y_pred)
     readable = clusters != UNREADABLE
     return classes, clusters[readable], contingency_matrix(y_true, y_pred)[:, readable]
 
 
 def match(counts: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the pairs with the largest sum, rows ascending."""
+    """Return the rows and columns of the pairs of the largest sum, rows ascending."""
     rows, columns = linear_sum_assignment(counts, maximize=True)
-    # The method pairs whatever is left over; without a shared sample that is chance.
+    # what is left over is paired by chance, without a shared sample
     shared = counts[rows, columns] > 0
     return rows[shared], columns[shared]
 
 
-def check_labels(**labels: ArrayLike) -> list[NDArray[Any]]:
-    """Label arrays of one length, passed by the names that the errors use."""
+def check_labels(**labels: ArrayLike) -> list[np.ndarray]:
+    """Return labels as arrays of one length; errors use the names they come by."""
     checked = {name: _check_label(name, y) for name, y in labels.items()}
     (first, y_first), *others = checked.items()
     for name, y in others:
         if len(y) != len(y_first):
             raise ValueError(
-                f"{name} should have as many labels as {first}, {len(y_first)}; "
+                f"{name} must have as many labels as {first}, {len(y_first)}; "
                 f"got {len(y)}."
             )
     return list(checked.values())
 
 
-def _check_label(name: str, y: ArrayLike) -> NDArray[Any]:
+def _check_label(name: str, y: ArrayLike) -> np.ndarray:
     y = np.asarray(y)
     if y.ndim != 1 or len(y) == 0:
         raise ValueError(
-            f"{name} should be a 1-D array of at least one label; "
+            f"{name} must be a 1-D array of at least one label; "
             f"got an array of shape {y.shape}."
         )
-    # Only a NaN differs from itself; it also hides in object arrays.
+    # only a NaN differs from itself; object arrays may hold one too
     if any(label is None or label != label for label in y.tolist()):
         raise ValueError(
-            f"{name} should have a label for each sample; got NaN or None among them."
+            f"{name} must have a label for each sample; got NaN or None among them."
         )
     return y

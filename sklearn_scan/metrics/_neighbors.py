@@ -1,4 +1,4 @@
-"""How good the neighbours are."""
+"""The purity of neighbours."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,10 +7,9 @@ from sklearn_scan.metrics._contingency import check_labels
 
 
 def neighbor_purity(neighbors: ArrayLike, y: ArrayLike) -> float:
-    """Mean share of a sample's neighbors that have its label.
+    """Return the mean share of a sample's neighbors that have its label.
 
-    Neighbors are what SCAN learns from, so this is the first number to look at when
-    a clustering is poor.
+    SCAN learns from neighbors: look at this number first if a clustering is poor.
 
     Parameters
     ----------
@@ -46,16 +45,16 @@ def _check_neighbors(neighbors: ArrayLike, n_samples: int) -> NDArray[np.integer
     neighbors = np.asarray(neighbors)
     if neighbors.ndim != 2 or len(neighbors) != n_samples or neighbors.shape[1] == 0:
         raise ValueError(
-            f"neighbors should have the shape (n_samples={n_samples}, n_neighbors); "
+            f"neighbors must have the shape (n_samples={n_samples}, n_neighbors); "
             f"got an array of shape {neighbors.shape}."
         )
     if not np.issubdtype(neighbors.dtype, np.integer):
         raise ValueError(
-            f"neighbors should hold integer indices; got the type {neighbors.dtype}."
+            f"neighbors must hold integer indices; got the type {neighbors.dtype}."
         )
     if neighbors.min() < 0 or neighbors.max() >= n_samples:
         raise ValueError(
-            f"neighbors should hold indices from 0 to {n_samples - 1}; "
+            f"neighbors must hold indices from 0 to {n_samples - 1}; "
             f"got {neighbors.min()} to {neighbors.max()}."
         )
     return neighbors

@@ -1,8 +1,7 @@
-"""A clustering compared with known classes, in one table."""
+"""A table that compares a clustering with known classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +13,11 @@ from sklearn_scan.metrics._contingency import check_labels, contingency, match
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
 class ClusteringReport:
-    """How a clustering agrees with known classes; ``print`` it for a table.
+    """The agreement of a clustering with known classes; ``print`` it for a table.
 
     Classes and clusters are in matched order: the i-th class belongs to the i-th
-    cluster, unmatched classes and surplus clusters follow at the end. The diagonal
-    of the confusion matrix therefore holds the right answers.
+    cluster, and unmatched classes and surplus clusters come last. So the diagonal of
+    the confusion matrix holds the right answers.
 
     Attributes
     ----------
@@ -47,9 +46,9 @@ class ClusteringReport:
     nmi: float
     ari: float
     top_5: float | None
-    classes: NDArray[Any]
+    classes: np.ndarray
     class_sizes: NDArray[np.int64]
-    clusters: NDArray[Any]
+    clusters: np.ndarray
     cluster_sizes: NDArray[np.int64]
     confusion: NDArray[np.int64]
     n_unreadable: int
@@ -59,8 +58,8 @@ class ClusteringReport:
         return "\n".join([_format_table([header, *self._rows()]), "", self._summary()])
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
-        """Cells of the table: matched pairs, unmatched classes, surplus clusters."""
-        # Beyond the matched pairs the diagonal is zero: a shared sample is matched.
+        """Yield the rows: matched pairs, unmatched classes, surplus clusters."""
+        # beyond the matched pairs the diagonal is zero
         n_matched = np.count_nonzero(np.diagonal(self.confusion))
         classes = list(zip(self.classes, self.class_sizes, strict=True))
         clusters = list(zip(self.clusters, self.cluster_sizes, strict=True))
@@ -145,12 +144,12 @@ def clustering_report(
 
 
 def _matched_first(matched: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    """Order of ``range(n)`` with the matched indices first."""
+    """Return ``range(n)`` with the matched indices first."""
     return np.concatenate([matched, np.setdiff1d(np.arange(n), matched)])
 
 
 def _format_table(rows: list[tuple[str, ...]]) -> str:
-    """Right-aligned columns."""
+    """Return rows as lines of right-aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))

@@ -1,8 +1,8 @@
-"""Choosing without labels: scores of clusters, their number, and ways to split.
+"""Model selection without labels: scores of clusters, their number, and splitters.
 
-At one number of clusters, `label_free_score` ranks settings; it is what a clusterer's
-`score(X)` returns. `estimate_n_clusters` chooses the number. `ShuffledKFold` and
-`TransductiveSplit` are for grid searches.
+For one number of clusters, `label_free_score` ranks settings; a clusterer's `score(X)`
+returns it. `estimate_n_clusters` chooses the number. `ShuffledKFold` and
+`TransductiveSplit` split samples in grid searches.
 """
 
 from sklearn_scan.model_selection._head_scores import score_heads

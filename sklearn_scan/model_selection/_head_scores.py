@@ -1,4 +1,4 @@
-"""Which of several heads to keep."""
+"""Scores of heads, by which one of several is kept."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from sklearn_scan.training.heads import Heads, label_all, linear_generalization
 
 
 def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Tensor:
-    """Return how well neighbours share each head's clusters, and a linear model them.
+    """Return the score of each head's clusters, as in `label_free_score`.
 
-    As in `label_free_score`, times the share of clusters that a head uses, of those
-    that any does: they were asked for.
+    It is multiplied by the share of clusters that a head uses, of those that the best
+    head uses, since users ask for a number of clusters.
 
     Parameters
     ----------
     heads : Heads
-        On these features.
+        Heads of these features.
     features : Tensor of shape (n, d)
         The samples, about their mean, of a variance near one.
     neighbors : NeighborGraph
-        Their neighbours, of which as many are looked at as in `label_free_score`.
+        Their neighbours; as many are used as in `label_free_score`.
 
     Returns
     -------
     Tensor of shape (n_heads,)
         On the CPU; higher is better.
     """
-    # of few samples, all neighbours that heads are trained with may be most of them
+    # of few samples, the neighbours that heads are trained with may be most of them
     neighbors = neighbors.nearest(count_neighbors(len(features)))
     labels = label_all(heads, features)
     n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
@@ -46,9 +46,10 @@ def score_partitions(
 ) -> Tensor:
     """Return the modularity of partitions, times their linear generalisation.
 
-    On 25 sets of features, balanced and not, heads chosen by this were as good as
-    k-means or better on each. By information in the place of modularity, or by it over
-    a power of the entropy, they were better on some and fell below k-means on others.
+    On 25 sets of features, balanced and not, heads chosen by this score were as good as
+    k-means or better on each. With information in the place of modularity, or over a
+    power of the entropy, they were better on some sets and worse than k-means on
+    others.
 
     Parameters
     ----------

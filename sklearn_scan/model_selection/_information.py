@@ -1,4 +1,4 @@
-"""How much a sample's cluster tells of its neighbours' clusters."""
+"""Mutual information of the clusters of neighbours."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sklearn_scan.neighbors.partitions import joint_distribution
 def neighbor_information(
     clusters: NDArray[np.integer] | NDArray[np.floating], neighbors: NeighborGraph
 ) -> float:
-    r"""Return how much a sample's cluster tells of its neighbours' clusters.
+    r"""Return the mutual information of a sample's cluster and a neighbour's cluster.
 
-    The mutual information of the clusters :math:`c, c'` of a sample and of one of its
-    neighbours, in nats, with the joint distribution
+    It is in nats, with the joint distribution of the clusters :math:`c, c'` of a sample
+    and of one of its neighbours
 
     .. math:: P(c, c') = \frac{1}{nK} \sum_i \sum_{j \in N(i)} p_i(c)\, p_j(c')
 
-    made symmetric. It is at most log(n_clusters), and falls when neighbours
-    disagree, when samples are undecided, and when clusters are merged or unused.
+    made symmetric. It is at most log(n_clusters). It falls when neighbours disagree,
+    when probabilities are even, and when clusters are merged or unused.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def _mutual_information(joint: NDArray[np.float64]) -> float:
     marginal = joint.sum(axis=0)
     first, second = np.nonzero(joint)
     seen = joint[first, second]
-    # logarithms before products: those of two nearly empty clusters may underflow
+    # logarithms before products, which may underflow for two nearly empty clusters
     log_ratio = np.log(seen) - np.log(marginal[first]) - np.log(marginal[second])
     return max(0.0, float(np.sum(seen * log_ratio)))
 
@@ -66,9 +66,9 @@ def _mutual_information(joint: NDArray[np.float64]) -> float:
 def information_lost(
     before: NDArray[np.integer], after: NDArray[np.integer], neighbors: NeighborGraph
 ) -> float:
-    """Return the share that is lost of what labels tell of the neighbours' labels.
+    """Return the share of the `neighbor_information` of labels that is lost.
 
-    Of labels and not of probabilities, since confidence grows in any training.
+    It is of labels, not of probabilities, since any training raises confidence.
 
     Parameters
     ----------
@@ -80,9 +80,7 @@ def information_lost(
     Returns
     -------
     float
-        At most 1, where nothing is told any more; below 0 where more is told.
+        At most 1, where all is lost; below 0 where information is gained.
     """
-    told, tells = (
-        neighbor_information(labels, neighbors) for labels in (before, after)
-    )
-    return 1 - tells / told if told > 0 else 0.0
+    old, new = (neighbor_information(labels, neighbors) for labels in (before, after))
+    return 1 - new / old if old > 0 else 0.0

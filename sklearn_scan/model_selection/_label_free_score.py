@@ -1,4 +1,4 @@
-"""A score of clusters that settings can be chosen by."""
+"""A score of clusters without labels, to choose settings by."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ def label_free_score(
     *,
     device: str | torch.device = "auto",
 ) -> float:
-    """Score clusters by how neighbours and a linear model agree with them.
+    """Score clusters by how well neighbours and a linear model agree with them.
 
-    The `neighbor_modularity` of labels, times the share of them that a linear model
-    finds from those of other samples. Neighbours do not depend on how the clusters
-    came about: they are the 20 nearest, or a tenth of the samples, by cosine similarity
-    about the mean. It takes labels rather than probabilities, since confidence grows in
-    any training, whether or not the clusters get better. Of more than 65,536 samples,
-    so many are drawn and scored, the same ones each time.
+    The score is the `neighbor_modularity` of labels, times the share of labels that a
+    linear model predicts from those of other samples. Neighbours do not depend on the
+    clusterer: they are the 20 nearest, or a tenth of the samples, by cosine similarity
+    about the mean. The score is of labels, not of probabilities, since any training
+    raises confidence, whether or not the clusters get better. Of more than 65,536
+    samples, as many are drawn and scored, the same ones each time.
 
-    Too few clusters leave much to chance, too many part neighbours; but among numbers
-    of clusters see `estimate_n_clusters`, which was made for them.
+    To choose the number of clusters, use `estimate_n_clusters`.
 
     Parameters
     ----------
@@ -40,12 +39,12 @@ def label_free_score(
     features : ndarray of shape (n, d)
         The embedding of the same samples.
     device : str or torch.device, default="auto"
-        Where to find the neighbours.
+        Where to search for neighbours.
 
     Returns
     -------
     float
-        Below 1; higher is better, and near zero are clusters drawn by chance.
+        Below 1; higher is better, and clusters drawn by chance are near zero.
 
     Raises
     ------
@@ -83,7 +82,7 @@ def label_free_score(
     if len(features) > count_drawn(len(features)):
         drawn = draw_rows(len(features), seed=0)
         features, labels = features[drawn], labels[drawn]
-    # numbered anew, since numbers may have gaps; narrow types are no indices to torch
+    # renumbered without gaps, and as int64, the type of torch's indices
     labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     features = without_halves(features)
     n_neighbors = count_neighbors(len(features))

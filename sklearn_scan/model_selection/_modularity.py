@@ -1,4 +1,4 @@
-"""How much more often neighbours share a cluster than by chance."""
+"""Modularity: how much more often than by chance neighbours share a cluster."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from numpy.typing import NDArray
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.neighbors.partitions import joint_distribution
 
-# Of 10, 15, 20, 30, 50 and 100, on six sets of features: fewer follow the noise in who
-# is nearest, and more reach into other classes where those have 72 samples each.
+# Chosen among 10, 15, 20, 30, 50 and 100 on six sets of features: fewer neighbours are
+# noisy, and more reach into other classes, where classes have 72 samples.
 _MOST_NEIGHBORS = 20
-_LEAST_SAMPLES_A_NEIGHBOR = 10  # of few samples, 20 neighbours would be most of them
+_LEAST_SAMPLES_A_NEIGHBOR = 10  # 20 neighbours would be most of few samples
 
 
 def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -> float:
     r"""Return the modularity of clusters in the graph of neighbours.
 
-    The share of neighbours in one cluster, less that of samples drawn by chance,
+    It is the share of neighbours in one cluster, less the share among samples drawn by
+    chance,
 
     .. math:: Q = \sum_c P(c, c) - P(c)^2
 
-    with :math:`P` as in `neighbor_information`. Too few clusters leave chance high, and
-    too many part neighbours: unlike information, modularity has a best number of
-    clusters.
+    with :math:`P` as in `neighbor_information`. With few clusters chance is high, and
+    many clusters separate neighbours: unlike information, modularity has a best number
+    of clusters.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -
     Returns
     -------
     float
-        Below 1; zero for a single cluster, and on average for clusters drawn by chance.
+        Below 1; zero for a single cluster, and in the mean for random clusters.
 
     References
     ----------
@@ -52,12 +53,12 @@ def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -
     >>> neighbor_modularity(np.array([0, 0, 0, 0]), pairs)
     0.0
     """
-    # numbered anew: an unused number would have a row of zeros, and some have many
+    # renumbered: of each unused number there would be a row of zeros
     labels = np.unique(labels, return_inverse=True)[1]
     joint = joint_distribution(labels, neighbors)
     return float(joint.trace() - np.sum(joint.sum(axis=0) ** 2))
 
 
 def count_neighbors(n_samples: int) -> int:
-    """Return how many neighbours tell the groups among so many samples apart."""
+    """Return how many neighbours to use of so many samples."""
     return min(_MOST_NEIGHBORS, max(1, n_samples // _LEAST_SAMPLES_A_NEIGHBOR))

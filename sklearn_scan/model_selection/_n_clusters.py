@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.rows import check_finite_rows, row_blocks, without_halves
 from sklearn_scan.core.warn import warn
 from sklearn_scan.model_selection._modularity import (
@@ -25,14 +25,14 @@ from sklearn_scan.neighbors.partitions import (
 )
 
 _FEWEST_SAMPLES = 20
-# With more samples, 20 neighbours reach less far and part what belongs together: graphs
-# of 1,000 images fall into about as many parts as there are classes, graphs of 2,000
-# into up to a third more.
+# With more samples, 20 neighbours reach less far, and classes fall apart: graphs of
+# 1,000 images have about as many parts as there are classes, graphs of 2,000 up to a
+# third more.
 _SAMPLE = 1000
 _N_DRAWS = 3
-_LARGEST_SAMPLE = 4000  # where there are too many clusters for a smaller one
-# A cluster of fewer members than this, times the number of neighbours, has neighbours
-# elsewhere, whatever it is.
+_LARGEST_SAMPLE = 4000  # for many clusters
+# A cluster with fewer members than this, times the number of neighbours, must have
+# neighbours in other clusters.
 _LEAST_MEMBERS = 1.25
 _N_CANDIDATES = 60
 # "Values above about 0.3 indicate significant structure": Clauset, Newman and Moore,
@@ -43,17 +43,17 @@ _LEAST_MODULARITY = 0.3
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class ClusterNumberCurve:
-    """The number of clusters chosen, and what it was chosen by.
+    """The scores of numbers of clusters, and the number chosen.
 
     Parameters
     ----------
     n_clusters : int
-        The number of the highest score.
+        The number with the highest score.
     candidates : ndarray of int, shape (n_candidates,)
         The numbers tried, ascending.
     scores : ndarray of float, shape (n_candidates,)
         The modularity of so many clusters in the graph of neighbours. A clear peak is a
-        clear answer; on a plateau, any of its numbers may serve.
+        clear answer; on a plateau, all of its numbers are about as good.
     """
 
     n_clusters: int
@@ -64,29 +64,29 @@ class ClusterNumberCurve:
 def estimate_n_clusters(
     features: NDArray[np.floating],
     *,
-    random_state: Any = None,
+    random_state: RandomState = None,
     device: str | torch.device = "auto",
 ) -> ClusterNumberCurve:
-    """Estimate how many clusters features fall into.
+    """Estimate the number of clusters from features.
 
-    Samples are drawn, and their graph of neighbours is cut by spectral clustering into
-    2, 3, ... clusters; the number of the highest mean `neighbor_modularity` is chosen.
-    1,000 samples are drawn three times, and up to 4,000 once where there seem to be
-    clusters of fewer than 50 of the 1,000.
+    Samples are drawn, and spectral clustering cuts their graph of neighbours into
+    2, 3, ... clusters. The number with the highest mean `neighbor_modularity` is
+    chosen. 1,000 samples are drawn three times; if there seem to be clusters of fewer
+    than 50 of them, up to 4,000 are drawn once.
 
     Parameters
     ----------
     features : ndarray of shape (n, d)
         The embedding of each sample; at least 20 of them.
     random_state : int, RandomState or None, default=None
-        Seeds what is drawn.
+        Seeds the random numbers.
     device : str or torch.device, default="auto"
-        Where to find the neighbours.
+        Where to search for neighbours.
 
     Returns
     -------
     ClusterNumberCurve
-        The number, and the scores of all numbers tried.
+        The number chosen, and the scores of all numbers tried.
 
     Raises
     ------
@@ -96,8 +96,8 @@ def estimate_n_clusters(
     Warns
     -----
     ConvergenceWarning
-        If all samples are alike, and the number is 1; or if no number of clusters
-        stands out from features without any.
+        If all samples are equal, so that the number is 1; or if the best score is no
+        higher than that of features without clusters.
 
     References
     ----------
@@ -115,10 +115,9 @@ def estimate_n_clusters(
     """
     features = _check_features(features)
     rng = check_random_state(random_state)
-    if _are_alike(features):
+    if _are_equal(features):
         warn(
-            "All samples have the same features: there is 1 cluster, and nothing to "
-            "tell it from.",
+            "All samples have the same features: there is 1 cluster.",
             ConvergenceWarning,
         )
         return ClusterNumberCurve(1, np.array([1]), np.zeros(1))
@@ -150,7 +149,7 @@ def _check_features(features: NDArray[np.floating]) -> NDArray[np.floating]:
     return features
 
 
-def _are_alike(features: NDArray[np.floating]) -> bool:
+def _are_equal(features: NDArray[np.floating]) -> bool:
     return all(
         (features[block] == features[0]).all() for block in row_blocks(*features.shape)
     )
@@ -163,7 +162,7 @@ def _draw_curve(
     rng: np.random.RandomState,
     device: str | torch.device,
 ) -> tuple[ClusterNumberCurve, int]:
-    """Return the mean curve of several draws, and the most clusters it can tell."""
+    """Return the mean curve of several draws, and the largest number it can find."""
     size = min(size, len(features))
     n_neighbors = count_neighbors(size)
     most = int(size / (_LEAST_MEMBERS * n_neighbors))
@@ -184,7 +183,7 @@ def _modularities(
     candidates: NDArray[np.int64],
     rng: np.random.RandomState,
 ) -> list[float]:
-    """Return the modularity of so many spectral clusters of a graph."""
+    """Return the modularity of the spectral clusters, for each number of clusters."""
     vectors = spectral_vectors(neighbors, int(candidates[-1]), rng)
     scores = []
     for n_clusters in candidates:

@@ -1,4 +1,4 @@
-"""Splitters for searches over clusterers."""
+"""Splitters for grid searches over clusterers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator, KFold
 from sklearn.utils.validation import _num_samples
 
+from sklearn_scan.core.random import RandomState
+
 
 class ShuffledKFold(KFold):
-    """Folds of shuffled samples, for settings that must hold for new samples.
+    """Folds of shuffled samples, to choose settings for new samples.
 
-    `GridSearchCV(cv=3)` shuffles for no clusterer: of images in folders by class, each
-    fold then lacks the classes that it is scored on.
+    `GridSearchCV(cv=3)` does not shuffle for clusterers: of images in folders by class,
+    the training set then lacks the classes of the test fold.
 
     Parameters
     ----------
     n_splits : int, default=3
         The number of folds, at least two.
     random_state : int, RandomState or None, default=None
-        Seeds the order. With an int, every call of `split` is equal.
+        Seeds the order. With an int, every call of `split` gives the same folds.
 
     Examples
     --------
@@ -31,16 +33,16 @@ class ShuffledKFold(KFold):
     [[1, 2, 5], [0, 3, 4]]
     """
 
-    def __init__(self, n_splits: int = 3, *, random_state: Any = None) -> None:
+    def __init__(self, n_splits: int = 3, *, random_state: RandomState = None) -> None:
         super().__init__(n_splits, shuffle=True, random_state=random_state)
 
 
 class TransductiveSplit(BaseCrossValidator):
-    """The single split that fits and scores all samples.
+    """A single split: all samples are fitted and scored.
 
-    Without labels nothing leaks from fit to score, and clusters are often wanted of
-    these very samples: no sample is then spent on a test fold, and one fit a setting is
-    enough.
+    Without labels nothing leaks from the fit to the score, and often these very samples
+    are to be clustered. No sample is spent on a test fold, and each setting takes one
+    fit.
 
     Examples
     --------
@@ -50,7 +52,7 @@ class TransductiveSplit(BaseCrossValidator):
     """
 
     def split(
-        self, X: Any, y: Any = None, groups: Any = None
+        self, X: Any, y: object = None, groups: object = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield the indices of all samples, twice.
 
@@ -59,7 +61,7 @@ class TransductiveSplit(BaseCrossValidator):
         X : array-like of shape (n, ...)
             The samples.
         y, groups : ignored
-            Here for scikit-learn's sake.
+            Part of scikit-learn's interface.
 
         Yields
         ------
@@ -68,6 +70,8 @@ class TransductiveSplit(BaseCrossValidator):
         everything = np.arange(_num_samples(X))
         yield everything, everything
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(
+        self, X: object = None, y: object = None, groups: object = None
+    ) -> int:
         """Return 1, the number of splits."""
         return 1

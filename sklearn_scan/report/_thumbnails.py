@@ -24,8 +24,8 @@ from sklearn_scan.images import (
 __all__ = ["COLUMNS", "Sprites", "make_sprites"]
 
 COLUMNS = 10  # of tiles in a sheet, and as many rows
-# Most images, and the side of their tiles in pixels. Sides are multiples of 16, as
-# WebP's blocks are: a tile then does not blur into the next.
+# Most images, and the side of their tiles in pixels. Sides are multiples of 16, the
+# size of WebP's blocks, so that a tile does not blur into the next.
 _SIDES = ((1_000, 256), (4_000, 160), (12_000, 96), (40_000, 64))
 _LEAST_SIDE, _TINY = 48, 64
 _QUALITY, _TINY_QUALITY = 74, 90  # in tiny tiles each pixel is seen

@@ -335,7 +335,7 @@ def test_ending_early_is_quick(end):
         del batches
     assert time.perf_counter() - start < 2  # all of them would take 50 seconds
     n_read = source.n_read
-    assert n_read < 9 * 16  # what waited for the worker, five errands, is cancelled
+    assert n_read < 9 * 16  # the five jobs that waited are cancelled
     time.sleep(0.05)
     assert source.n_read == n_read  # nobody reads on
 

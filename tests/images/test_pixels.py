@@ -52,7 +52,10 @@ def test_grey_becomes_rgb(shape):
         ([torch.zeros((8, 8, 3))] * 2, r"channels first.* image.permute\(2, 0, 1\)"),
         ([np.zeros((3, 8, 8))] * 2, r"X .*channels first.* image.transpose\(1, 2, 0\)"),
         ([np.zeros((8, 8)), np.zeros((4, 4))], r"\(4, 4\), \(8, 8\)\. .*PIL images or"),
-        ([torch.zeros((8, 8)), torch.zeros((4, 4))], "tensors of one shape in X"),
+        (
+            [torch.zeros((8, 8)), torch.zeros((4, 4))],
+            "X must hold tensors of one shape",
+        ),
     ],
 )
 def test_shapes_that_are_no_images(X, message):
@@ -110,7 +113,7 @@ each_container = pytest.mark.parametrize(
 
 
 @each_container
-def test_float_range_is_settled_once_for_all_images(wrap):
+def test_float_range_is_decided_once_for_all_images(wrap):
     images = np.stack([np.full((4, 4), 1.0), np.full((4, 4), 200.0)])
     source = as_image_source(wrap(images))
     assert source.float_range == 255.0
@@ -139,7 +142,7 @@ def test_float_range_is_none_where_there_are_no_floats(rgb):
 def test_impossible_floats(wrap, value):
     images = np.full((3, 4, 4), 100.0)
     images[1, 2, 2] = value
-    message = rf"X to hold floats .* got the value {value:g} \(in the images 1\)"
+    message = rf"X must hold floats .* got the value {value:g} \(in the images 1\)"
     with pytest.raises(ValueError, match=message):
         as_image_source(wrap(images))
 
@@ -159,7 +162,7 @@ def test_many_offending_images_are_counted():
 def test_impossible_integers(value):
     images = np.zeros((3, 4, 4), dtype=int)
     images[2, 0, 0] = value
-    message = rf"X to hold integers in \[0, 255\], got the value {value} .* 2\)"
+    message = rf"X must hold integers in \[0, 255\]; got the value {value} .* 2\)"
     for X in [images, list(images)]:
         with pytest.raises(ValueError, match=message):
             as_image_source(X)
@@ -167,7 +170,7 @@ def test_impossible_integers(value):
 
 @pytest.mark.parametrize("dtype", [complex, object, "U3"])
 def test_arrays_of_no_numbers(dtype):
-    with pytest.raises(TypeError, match="X to hold numbers"):
+    with pytest.raises(TypeError, match="X must hold numbers"):
         as_image_source(np.zeros((2, 4, 4)).astype(dtype))
 
 
@@ -182,7 +185,7 @@ def test_nearly_black_floats_warn():
 
 @pytest.mark.parametrize("float_range", [0.5, 16, "auto"])
 def test_unknown_float_range(rgb, float_range):
-    with pytest.raises(ValueError, match=r"float_range 1\.0, 255\.0 or None"):
+    with pytest.raises(ValueError, match=r"float_range must be 1\.0, 255\.0 or None"):
         as_image_source(rgb, float_range=float_range)
 
 

@@ -37,7 +37,9 @@ def test_a_given_range_holds_for_later_floats_of_a_dataset():
 
 @pytest.mark.parametrize("source", [ArraySource, DatasetSource])
 def test_sources_of_floats_check_the_range_themselves(source):
-    with pytest.raises(ValueError, match=r"float_range 1\.0, 255\.0 or None, got 2"):
+    with pytest.raises(
+        ValueError, match=r"float_range must be 1\.0, 255\.0 or None; got 2"
+    ):
         source(np.zeros((2, 4, 4)), float_range=2.0)
 
 

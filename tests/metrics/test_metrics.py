@@ -410,7 +410,7 @@ def test_scorer_can_travel_to_a_worker():
 def test_unequal_lengths(metric):
     with pytest.raises(
         ValueError,
-        match=r"(y_pred|labels) should have as many labels as y_true, 3; got 2\.",
+        match=r"(y_pred|labels) must have as many labels as y_true, 3; got 2\.",
     ):
         metric([0, 1, 1], [0, 1])
 
@@ -420,7 +420,7 @@ def test_unequal_lengths(metric):
     ("y", "shape"), [([[0, 1], [1, 0]], r"\(2, 2\)"), ([], r"\(0,\)"), (None, r"\(\)")]
 )
 def test_labels_of_the_wrong_shape(metric, y, shape):
-    message = rf" should be a 1-D array of at least one label; .* shape {shape}\."
+    message = rf" must be a 1-D array of at least one label; .* shape {shape}\."
     with pytest.raises(ValueError, match="y_true" + message):
         metric(y, [0, 1])
     with pytest.raises(ValueError, match="(y_pred|labels)" + message):
@@ -430,7 +430,7 @@ def test_labels_of_the_wrong_shape(metric, y, shape):
 @pytest.mark.parametrize("y", [[0.0, np.nan], ["a", None], [np.nan, "a"]])
 def test_missing_labels(y):
     y = np.array(y, dtype=object if "a" in y else float)
-    message = " should have a label for each sample; got NaN or None among them"
+    message = " must have a label for each sample; got NaN or None among them"
     with pytest.raises(ValueError, match="y_true" + message):
         clustering_accuracy(y, [0, 1])
     with pytest.raises(ValueError, match="y_pred" + message):
@@ -438,20 +438,20 @@ def test_missing_labels(y):
 
 
 def test_errors_use_the_name_of_the_parameter():
-    with pytest.raises(ValueError, match=r"^labels should"):
+    with pytest.raises(ValueError, match=r"^labels must"):
         clustering_report([0, 1], [0])
-    with pytest.raises(ValueError, match=r"^y_pred should"):
+    with pytest.raises(ValueError, match=r"^y_pred must"):
         clustering_accuracy([0, 1], [0])
-    with pytest.raises(ValueError, match=r"^y should"):
+    with pytest.raises(ValueError, match=r"^y must"):
         neighbor_purity([[0]], [])
-    with pytest.raises(ValueError, match=r"^y_true should"):
+    with pytest.raises(ValueError, match=r"^y_true must"):
         top_k_accuracy([], [[1.0]])
 
 
 @pytest.mark.parametrize("shape", [(2,), (3, 2), (2, 0), (2, 2, 1)])
 def test_proba_of_the_wrong_shape(shape):
     proba = np.ones(shape)
-    message = r"proba should have the shape \(n_samples=2, n_clusters\); got .* shape "
+    message = r"proba must have the shape \(n_samples=2, n_clusters\); got .* shape "
     with pytest.raises(ValueError, match=message):
         top_k_accuracy([0, 1], proba)
     with pytest.raises(ValueError, match=message):
@@ -467,7 +467,7 @@ def test_k_out_of_range():
 
 @pytest.mark.parametrize("shape", [(2,), (3, 1), (2, 0)])
 def test_neighbors_of_the_wrong_shape(shape):
-    message = r"neighbors should have the shape \(n_samples=2, n_neighbors\); got "
+    message = r"neighbors must have the shape \(n_samples=2, n_neighbors\); got "
     with pytest.raises(ValueError, match=message):
         neighbor_purity(np.zeros(shape, dtype=int), [0, 1])
 

@@ -258,7 +258,7 @@ def test_many_small_images_are_a_small_file(path):
     ("changes", "message"),
     [
         ({"images": make_images(5)}, "images must be the 24 .* got 5"),
-        ({"y": [0] * 5}, "labels should have as many labels as y_true, 5; got 24"),
+        ({"y": [0] * 5}, "labels must have as many labels as y_true, 5; got 24"),
         ({"y": [None] * 24}, "label for each sample"),
         ({"projection": "t-sne"}, "projection must be one of .* Did you mean 'tsne'"),
     ],

@@ -1,4 +1,4 @@
-"""Heads on the features of several encoders, whose probabilities are averaged.
+"""Heads on the features of several encoders, with averaged probabilities.
 
 Source: Gadetsky, Jiang and Brbić, "Let Go of Your Labels with Unsupervised Transfer",
 ICML 2024 (TURTLE), whose labels are the mean over encoders of a linear head's softmax.
@@ -19,19 +19,19 @@ __all__ = ["AveragedHeads", "join_heads", "split_heads"]
 
 
 class AveragedHeads(Heads):
-    """Heads that see one encoder's features each, and average their probabilities.
+    """Heads for each encoder, whose probabilities are averaged.
 
     Parameters
     ----------
     heads : sequence of FeatureHeads
-        The heads of each encoder, as many and of as many clusters for each.
+        The heads of each encoder, of the same number of heads and of clusters.
     dims : sequence of int
-        The number of columns of each encoder, which lie side by side in the features.
+        The number of columns of each encoder, side by side in the features.
 
     Raises
     ------
     ValueError
-        If there is not one width for each, or they differ in number or in clusters.
+        If there is not one width for each encoder, or if the numbers differ.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class AveragedHeads(Heads):
         It serves as logits: its softmax is the mean itself.
         """
         blocks = torch.split(features, self.dims, dim=1)
-        # (h, c, b): in memory the batch lies last, as ClusterHeads say why
+        # (h, c, b): with the batch last in memory, as in ClusterHeads
         logs = [
             heads(block).mT.log_softmax(dim=1)
             for heads, block in zip(self.heads, blocks, strict=True)

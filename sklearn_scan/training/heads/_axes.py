@@ -1,4 +1,4 @@
-"""The directions in which features vary most, for each of several spaces."""
+"""The principal axes of features, for each encoder."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sklearn_scan.training.heads._base import FeatureHeads, Heads
 
 __all__ = ["MOST_AXES", "PrincipalAxes"]
 
-# On features of length 1,280 linear heads were as good in so many directions, and
-# learnt several times as fast.
+# On 1,280 features, linear heads were as good with so many axes, and learnt several
+# times as fast.
 MOST_AXES = 256
 
 
 class PrincipalAxes:
-    """The subspaces of the largest variance, one of each feature space.
+    """Linear maps of features to the axes of largest variance, one for each encoder.
 
     Parameters
     ----------
     axes : sequence of Tensor of shape (dim, n_axes)
-        A linear map of each space.
+        The map of each encoder.
     """
 
     def __init__(self, axes: Sequence[Tensor]) -> None:
@@ -31,42 +31,42 @@ class PrincipalAxes:
 
     @classmethod
     def of(cls, features: Tensor, dims: Sequence[int], most: int) -> PrincipalAxes:
-        """Find orthonormal axes, at most so many of each space.
+        """Find orthonormal axes of each encoder.
 
-        They are found by random projections, which draw from torch's global state.
-        Spaces that are no wider stay as they are.
+        They are found by random projections, which draw from torch's global state. The
+        features of an encoder that has no more columns stay as they are.
 
         Parameters
         ----------
         features : Tensor of shape (n, sum of dims)
-            About their mean, the spaces side by side.
+            Features about their mean, those of the encoders side by side.
         dims : sequence of int
-            The widths of the spaces.
+            The number of columns of each encoder.
         most : int
-            How many axes at most.
+            The largest number of axes of an encoder.
         """
-        return cls([_find_axes(space, most) for space in _split(features, dims)])
+        return cls([_find_axes(block, most) for block in _split(features, dims)])
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """The numbers of axes."""
+        """The number of axes of each encoder."""
         return tuple(axes.shape[1] for axes in self.axes)
 
     def project(self, features: Tensor) -> Tensor:
         """Return features (n, sum of widths) on the axes, (n, sum of dims)."""
-        spaces = _split(features, [len(axes) for axes in self.axes])
-        projected = [s @ axes for s, axes in zip(spaces, self.axes, strict=True)]
+        blocks = _split(features, [len(axes) for axes in self.axes])
+        projected = [b @ axes for b, axes in zip(blocks, self.axes, strict=True)]
         return torch.cat(projected, dim=1)
 
     def scaled_to(self, features: Tensor) -> PrincipalAxes:
-        """Return the subspaces in which features have a mean square of one."""
+        """Return scaled axes, on which features have a mean square of one."""
         eps = torch.finfo(features.dtype).eps
-        inside = _split(self.project(features), self.dims)
-        scales = [space.square().mean().sqrt().clamp_min(eps) for space in inside]
+        blocks = _split(self.project(features), self.dims)
+        scales = [block.square().mean().sqrt().clamp_min(eps) for block in blocks]
         return PrincipalAxes([a / s for a, s in zip(self.axes, scales, strict=True)])
 
     def lift(self, heads: Sequence[FeatureHeads]) -> Heads:
-        """Return heads of the features themselves, from those on each subspace."""
+        """Return heads of the features, from heads of their projections."""
         lifted = [h.fold_map(axes) for h, axes in zip(heads, self.axes, strict=True)]
         return join_heads(lifted, [len(axes) for axes in self.axes])
 

@@ -1,4 +1,4 @@
-"""What all cluster heads have in common."""
+"""The base classes of cluster heads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from sklearn_scan.core.docs import share_docs
+
+head_docs = share_docs(
+    sizes="""
+        embed_dim : int
+            The number of features.
+        n_clusters : int
+            The number of clusters.
+        n_heads : int
+            The number of heads, which differ by their initial weights.
+    """
+)
+
 
 class Heads(nn.Module, ABC):
     """Cluster heads side by side: features (b, d) to logits (n_heads, b, n_clusters).
@@ -14,7 +27,7 @@ class Heads(nn.Module, ABC):
     Parameters
     ----------
     n_clusters, n_heads : int
-        How many there are.
+        The numbers of clusters, and of heads.
     """
 
     def __init__(self, n_clusters: int, n_heads: int) -> None:
@@ -32,19 +45,19 @@ class Heads(nn.Module, ABC):
 
 
 class FeatureHeads(Heads, ABC):
-    """Heads that see one feature space, of which a linear map may become a part."""
+    """Heads of one encoder's features, whose first layer can take in a linear map."""
 
     @abstractmethod
     def fold_map(self, projection: Tensor) -> Self:
-        """Return heads that see features z as these see z @ projection.
+        """Return heads of features z, which give what these give for z @ projection.
 
         Parameters
         ----------
         projection : Tensor of shape (n_features, embed_dim)
-            A linear map before the heads, which their first weights take in.
+            A linear map, which the first layer takes in.
 
         Returns
         -------
         Heads
-            With weights of their own.
+            With their own weights.
         """

@@ -1,4 +1,4 @@
-"""Linear cluster heads, all in one matrix product."""
+"""Linear cluster heads, in one matrix product."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from sklearn_scan.training.heads._base import FeatureHeads
+from sklearn_scan.training.heads._base import FeatureHeads, head_docs
 
 
+@head_docs
 class ClusterHeads(FeatureHeads):
     """Linear cluster heads, trained side by side as one matrix product.
 
     Parameters
     ----------
-    embed_dim : int
-        The number of features.
-    n_clusters : int
-        The number of clusters.
-    n_heads : int
-        The number of heads, which differ by their first weights.
+    {sizes}
     generator : torch.Generator
-        Draws the first weights, normal with variance 1 / embed_dim.
+        Draws the initial weights, normal with variance 1 / embed_dim.
 
     Examples
     --------
@@ -47,15 +43,15 @@ class ClusterHeads(FeatureHeads):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the logits of every head, shape (n_heads, b, n_clusters)."""
-        # (h * c, b): with the batch last in memory, what follows (a softmax over few
-        # clusters) runs over whole vectors of samples, several times as fast.
+        # (h * c, b): with the batch last in memory, the softmax over few clusters runs
+        # over whole vectors of samples, several times as fast
         logits = torch.addmm(self.bias.unsqueeze(1), self.weight, features.T)
         # (h * c, b) -> (h, c, b) -> (h, b, c)
         return torch.unflatten(logits, 0, (self.n_heads, self.n_clusters)).mT
 
     @classmethod
     def from_weights(cls, weight: Tensor, bias: Tensor) -> Self:
-        """Return heads of the weights (n_heads, n_clusters, d) and biases given."""
+        """Return heads of the given weights (n_heads, n_clusters, d) and biases."""
         n_heads, n_clusters, embed_dim = weight.shape
         heads = cls(embed_dim, n_clusters, n_heads, generator=torch.Generator())
         heads.weight = nn.Parameter(weight.flatten(0, 1))
@@ -64,7 +60,7 @@ class ClusterHeads(FeatureHeads):
 
     @torch.no_grad()
     def fold_map(self, projection: Tensor) -> Self:
-        """Return heads that see features z as these see z @ projection."""
+        """Return heads of features z, which give what these give for z @ projection."""
         wider = torch.unflatten(self.weight @ projection.T, 0, (self.n_heads, -1))
         return self.from_weights(wider, self.bias.view(self.n_heads, -1).clone())
 

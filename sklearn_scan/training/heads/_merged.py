@@ -1,4 +1,4 @@
-"""Clusters that people have made one of."""
+"""Merged clusters, after people have corrected a clustering."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch.nn import functional as F
 
 
 class MergedClusters(nn.Module):
-    """Make one cluster of several: the probability of either is their sum.
+    """Merge clusters into groups: the probability of a group is the sum of theirs.
 
     Parameters
     ----------
     groups : Tensor of int64, shape (n_clusters,)
-        The number that each cluster has afterwards, from 0 without gaps.
+        The group of each cluster, numbered from 0 without gaps.
 
     Examples
     --------
@@ -27,11 +27,11 @@ class MergedClusters(nn.Module):
     def __init__(self, groups: Tensor) -> None:
         super().__init__()
         self.register_buffer("groups", groups)
-        # a number of its own: where a network is exported, values cannot be asked for
+        # as a number: values of tensors are unknown where a network is exported
         self.n_groups = int(groups.max()) + 1
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Return the logits (n_heads, b, n_groups) of groups of clusters."""
+        """Return the logits of the groups, (n_heads, b, n_groups)."""
         # of shape (n_clusters, n_groups)
         membership = F.one_hot(self.groups, self.n_groups).to(logits.dtype)
         return (logits.softmax(dim=2) @ membership).log()

@@ -1,4 +1,4 @@
-"""TEMI's heads: small networks that compare an embedding with prototypes.
+"""TEMI's heads: small networks that compare features with prototypes.
 
 Source: Adaloglou et al., "Exploring the Limits of Deep Image Clustering using
 Pretrained Models", BMVC 2023, appendix A.
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sklearn_scan.training.heads._base import FeatureHeads
+from sklearn_scan.training.heads._base import FeatureHeads, head_docs
 
 __all__ = ["MLPHeads"]
 
@@ -22,25 +22,21 @@ _HIDDEN_DIM, _PROJECTION_DIM = 512, 256
 _WEIGHT_STD = 0.02
 
 
+@head_docs
 class MLPHeads(FeatureHeads):
-    """Heads of two layers and a cosine, trained side by side as matrix products.
+    """Heads of two layers and cosines, trained side by side as matrix products.
 
-    A head maps features linearly to 512 numbers, through GELU and linearly to 256, to
-    the length of one. Its logits are the cosines with each cluster's prototype, over
-    the temperature.
+    A head maps features linearly to 512 numbers, applies GELU, maps linearly to 256
+    numbers, and scales them to length one. Its logits are the cosines with each
+    cluster's prototype, over the temperature.
 
     Parameters
     ----------
-    embed_dim : int
-        The number of features.
-    n_clusters : int
-        The number of clusters.
-    n_heads : int
-        The number of heads, which differ by their first weights.
+    {sizes}
     temperature : float, default=0.1
-        What the cosines are divided by.
+        The divisor of the cosines.
     generator : torch.Generator
-        Draws the first weights, normal with a deviation of 0.02.
+        Draws the initial weights, normal with a deviation of 0.02.
 
     Examples
     --------
@@ -76,8 +72,8 @@ class MLPHeads(FeatureHeads):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the logits of every head, shape (n_heads, b, n_clusters)."""
-        # All heads' first layers are one matrix; with the batch last in memory, as in
-        # ClusterHeads. (h * hidden, b) -> (h, hidden, b)
+        # The first layers of all heads are one matrix; the batch is last in memory, as
+        # in ClusterHeads. (h * hidden, b) -> (h, hidden, b)
         hidden = torch.addmm(
             self.hidden_bias.view(-1, 1), self.hidden_weight.flatten(0, 1), features.T
         )
@@ -89,16 +85,16 @@ class MLPHeads(FeatureHeads):
         return torch.bmm(prototypes, F.normalize(projections, dim=1)).mT
 
     def weights(self) -> Iterator[nn.Parameter]:
-        """Return the parameters that are factors."""
+        """Return the weights: parameters that are multiplied."""
         return iter([self.hidden_weight, self.projection_weight, self.prototypes])
 
     def biases(self) -> Iterator[nn.Parameter]:
-        """Return the parameters that are added."""
+        """Return the biases: parameters that are added."""
         return iter([self.hidden_bias, self.projection_bias])
 
     @torch.no_grad()
     def fold_map(self, projection: Tensor) -> Self:
-        """Return heads that see features z as these see z @ projection."""
+        """Return heads of features z, which give what these give for z @ projection."""
         wider = copy.deepcopy(self)
         wider.hidden_weight = nn.Parameter(self.hidden_weight @ projection.T)
         return wider

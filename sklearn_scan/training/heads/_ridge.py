@@ -19,10 +19,10 @@ __all__ = [
     "start_heads_at",
 ]
 
-# The logit that the regression aims at for a sample's cluster: heads begin decided, and
-# can still change their mind.
+# The target of the regression, the logit of a sample's cluster: probabilities begin
+# near 0 and 1, and can still change in training.
 _SCALE = 8.0
-_RIDGE = 0.1  # for each sample
+_RIDGE = 0.1  # times the number of samples
 # Samples labelled at once, and the logits of all heads.
 _LEAST_ROWS, _MOST_ROWS, _LOGITS = 2**8, 2**14, 2**23
 
@@ -37,7 +37,7 @@ def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> Clust
     features : Tensor of shape (n, d)
         The samples, about their mean, of a variance near one.
     n_clusters : int
-        How many clusters a partition may have.
+        The number of clusters, of which a partition may use fewer.
     """
     weight, _ = _regress(partitions, features, n_clusters)
     shares = count_shares(partitions, n_clusters)
@@ -49,12 +49,12 @@ def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> Clust
 def start_heads_at(
     partitions: Tensor, features: Tensor, n_clusters: int
 ) -> ClusterHeads:
-    r"""Return heads that begin with the clusters of each partition, small ones too.
+    r"""Return heads that begin at each partition, also at its small clusters.
 
-    Regression gives a cluster logits in proportion to its share of the samples: where
-    features are fewer than clusters, small ones are nowhere the most probable. Here
-    each weighs the same, and with the regularised covariance :math:`T` of the samples
-    and the cluster's mean :math:`\mu_c` the logits are
+    Regression gives a cluster logits in proportion to its share of the samples: with
+    fewer features than clusters, small clusters are nowhere the most probable. Here all
+    clusters have equal weight. With the regularised covariance :math:`T` of the samples
+    and the mean :math:`\mu_c` of a cluster the logits are
 
     .. math:: \frac{s}{k} \left(\mu_c^\top T^{-1} z
               - \tfrac12 \mu_c^\top T^{-1} \mu_c\right)
@@ -62,8 +62,8 @@ def start_heads_at(
     Parameters
     ----------
     partitions, features, n_clusters
-        As for `fit_heads_to`, of which this is the same where all sizes are equal, but
-        for the bias.
+        As for `fit_heads_to`. If all clusters are of one size, the heads differ from
+        those in the bias only.
     """
     weight, sums = _regress(partitions, features, n_clusters)
     shares = count_shares(partitions, n_clusters).unsqueeze(2)
@@ -71,8 +71,8 @@ def start_heads_at(
     weight = weight / (n_clusters * shares.clamp_min(a_sample))
     means = sums * a_sample / shares.clamp_min(a_sample)
     bias = -(weight * means).sum(dim=2) / 2
-    # The means average to zero, so that some cluster's logit is at least its bias: an
-    # empty one, of a lower bias, is nobody's.
+    # The means average to zero, so that some cluster's logit is at least its bias: with
+    # a lower bias, an empty cluster is no sample's.
     bias.masked_fill_(shares.squeeze(2) == 0, bias.min() - 1)
     return ClusterHeads.from_weights(_SCALE * weight, _SCALE * bias)
 
@@ -80,7 +80,7 @@ def start_heads_at(
 def _regress(
     partitions: Tensor, features: Tensor, n_clusters: int
 ) -> tuple[Tensor, Tensor]:
-    """Return ridge regressions to clusters, and the sums of features in each."""
+    """Return the ridge regression to each cluster, and its sum of features."""
     n_samples, dim = features.shape
     products = features.T @ features
     products.diagonal().add_(_RIDGE * n_samples)
@@ -99,7 +99,7 @@ def count_shares(partitions: Tensor, n_clusters: int) -> Tensor:
 
 @torch.no_grad()
 def label_all(heads: Heads, features: Rows) -> Tensor:
-    """Return the clusters that each head gives all samples, int64 (n_heads, n)."""
+    """Return each head's cluster of each sample, int64 (n_heads, n)."""
     n_logits = heads.n_heads * heads.n_clusters
     n_rows = rows_at_once(n_logits, _LOGITS, least=_LEAST_ROWS, most=_MOST_ROWS)
     blocks = (heads(rows).argmax(dim=2).T for rows in features.split(n_rows))
@@ -107,10 +107,10 @@ def label_all(heads: Heads, features: Rows) -> Tensor:
 
 
 def linear_generalization(partitions: Tensor, features: Tensor) -> Tensor:
-    """Return the share of samples whose cluster a linear model finds from the others.
+    """Return the share of samples whose cluster a linear model predicts from others.
 
-    Samples are halved; the model learns the clusters of each half, and is asked for
-    those of the other.
+    Samples are split into halves; the model is fitted to the clusters of one half, and
+    predicts those of the other.
 
     Parameters
     ----------
@@ -122,21 +122,22 @@ def linear_generalization(partitions: Tensor, features: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (n_partitions,)
-        From 0 to 1; with n of 1, where there is nothing to learn from, 1.
+        From 0 to 1; it is 1 for a single sample.
 
     References
     ----------
     .. [1] A. Gadetsky, Y. Jiang, M. Brbic, "Let Go of Your Labels with Unsupervised
-       Transfer" (TURTLE), ICML 2024: the generalisation of labels as their quality.
+       Transfer" (TURTLE), ICML 2024, which takes generalisation as the quality of
+       labels.
     """
     n_clusters = 1 + int(partitions.max())
     order = torch.randperm(len(features), generator=make_generator(0))
     halves = order.to(features.device).tensor_split(2)
     found = torch.zeros(len(partitions), device=features.device)
-    for learnt, asked in (halves, halves[::-1]):
-        if len(learnt) == 0:
+    for train, test in (halves, halves[::-1]):
+        if len(train) == 0:
             return torch.ones_like(found)
-        heads = fit_heads_to(partitions[:, learnt], features[learnt], n_clusters)
-        labels = label_all(heads, features[asked])
-        found += (labels == partitions[:, asked]).sum(dim=1)
+        heads = fit_heads_to(partitions[:, train], features[train], n_clusters)
+        labels = label_all(heads, features[test])
+        found += (labels == partitions[:, test]).sum(dim=1)
     return found / len(features)

@@ -1,4 +1,4 @@
-"""Scalers: they bring features to the scale that the heads are trained on."""
+"""Scalers of the features that heads are trained on."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["BlockScaler", "Directions", "Scaler", "Standardize", "make_scaler"]
 
 
 class Scaler(nn.Module, ABC):
-    """From features (b, embed_dim) to scaled ones (b, sum of dims)."""
+    """A map from features (b, embed_dim) to scaled ones (b, sum of dims)."""
 
     @property
     @abstractmethod
     def dims(self) -> tuple[int, ...]:
-        """The number of columns of each encoder, in what is returned."""
+        """The number of columns of each encoder in the output."""
 
     @property
     def scale(self) -> Tensor | None:
-        """What the features are divided by; None if all are divided alike."""
+        """The divisor of each feature; None if it is the same for all."""
         return None
 
 
@@ -38,8 +38,8 @@ class Standardize(Scaler):
     Parameters
     ----------
     mean, std : Tensor of shape (embed_dim,)
-        The statistics of the training features. Where a feature is constant its
-        deviation should be one.
+        The statistics of the training features; the deviation of a constant feature
+        is one.
     """
 
     mean: Tensor
@@ -52,13 +52,13 @@ class Standardize(Scaler):
 
     @classmethod
     def from_features(cls, features: Rows) -> Self:
-        """Measure `features` of shape (n, embed_dim)."""
+        """Return the scaler of training features (n, embed_dim)."""
         std = features.std(dim=0, correction=0)
         return cls(features.mean(dim=0), std.masked_fill(is_constant(features), 1.0))
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """The number of features, as one encoder's."""
+        """The number of features, of one encoder."""
         return (len(self.mean),)
 
     @property
@@ -72,10 +72,10 @@ class Standardize(Scaler):
 
 
 class Directions(Scaler):
-    """Subtract the training set's mean, and give all rows the same length.
+    """Subtract the training set's mean, and scale all rows to the same length.
 
-    What is left is the angle, by which neighbours are found, and a variance of about
-    one; features that vary little tell little.
+    What is left is the direction, by which neighbours are found, with a variance of
+    about one.
 
     Parameters
     ----------
@@ -91,16 +91,16 @@ class Directions(Scaler):
 
     @classmethod
     def from_features(cls, features: Rows) -> Self:
-        """Measure `features` of shape (n, embed_dim)."""
+        """Return the scaler of training features (n, embed_dim)."""
         return cls(features.mean(dim=0))
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """The number of features, as one encoder's."""
+        """The number of features, of one encoder."""
         return (len(self.mean),)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return features of length sqrt(embed_dim), or of zero at the mean."""
+        """Return rows of length sqrt(embed_dim); zeros for a row at the mean."""
         length: float = len(self.mean) ** 0.5
         return F.normalize(features - self.mean, dim=1) * length
 
@@ -108,15 +108,15 @@ class Directions(Scaler):
 class BlockScaler(Scaler):
     """Scale the columns of each encoder by a scaler of their own.
 
-    Columns that are the same for all samples are left out: a head on them could only
-    pull all samples alike.
+    Encoders whose features are the same for all samples are left out: their heads could
+    not tell samples apart.
 
     Parameters
     ----------
     scalers : sequence of Scaler
-        Of the encoders that are kept.
+        The scalers of the encoders that are kept.
     widths : sequence of int
-        The number of columns of each encoder, in what comes in.
+        The number of columns of each encoder in the input.
     kept : sequence of bool
         Whether each encoder is kept.
     """
@@ -136,13 +136,13 @@ class BlockScaler(Scaler):
 
     @property
     def scale(self) -> Tensor | None:
-        """What the features that are kept are divided by."""
+        """The divisor of each feature that is kept."""
         scales = [cast(Scaler, scaler).scale for scaler in self.scalers]
         known = [scale for scale in scales if scale is not None]
         return torch.cat(known) if known else None
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the scaled features of the encoders kept, shape (b, sum of dims)."""
+        """Return the scaled features of the kept encoders, shape (b, sum of dims)."""
         blocks = torch.split(features, self.widths, dim=1)
         kept = [b for b, is_kept in zip(blocks, self.kept, strict=True) if is_kept]
         scaled = [scale(block) for scale, block in zip(self.scalers, kept, strict=True)]
@@ -152,22 +152,22 @@ class BlockScaler(Scaler):
 def make_scaler(
     make: Callable[[Rows], Scaler], features: Rows, dims: Sequence[int]
 ) -> Scaler:
-    """Return what scales features for the heads, encoder by encoder.
+    """Return the scaler of features, of one encoder or of several.
 
     Parameters
     ----------
     make : callable
         From the features of one encoder (n, d) to their scaler.
     features : Tensor or MappedRows of shape (n, sum of dims)
-        The training features; mapped ones are of one encoder.
+        The training features; those in a file are of one encoder.
     dims : sequence of int
         The number of columns of each encoder.
 
     Returns
     -------
     Scaler
-        Of one encoder the scaler itself; of several a `BlockScaler`, which keeps all of
-        them where all are constant.
+        For several encoders a `BlockScaler`, which leaves out constant ones, unless all
+        are constant.
 
     Warns
     -----
