@@ -7,7 +7,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from io import BufferedReader
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
@@ -105,7 +106,7 @@ def content_key(path: str) -> str:
         return hashlib.file_digest(file, _new_digest).hexdigest()
 
 
-def _open(path: str) -> BinaryIO:
+def _open(path: str) -> BufferedReader:
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(path)
