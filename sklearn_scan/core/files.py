@@ -42,8 +42,10 @@ AnyPath = str | os.PathLike[str]
 
 _LONGEST_WAIT = 10.0  # seconds for a lock that is held while something is renamed
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a disk, a quota, a file
-# What file systems say that cannot sync a folder, or let nobody open it.
-_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM}
+# Errors of file systems that have no locks, and of those that sync no folder, or of a
+# folder that may be written to and not read.
+_NO_LOCKS = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_SYNC = _NO_LOCKS | {errno.EACCES, errno.EPERM}
 
 
 def sync(path: AnyPath) -> None:
@@ -69,19 +71,12 @@ def replace(source: AnyPath, target: AnyPath) -> None:
 
 @contextmanager
 def lock(path: AnyPath, *, wait: float = 0.0) -> Iterator[None]:
-    """Keep out of the block whoever else locks `path`, in this process or another.
-
-    Parameters
-    ----------
-    path : path
-        What is guarded; it need not be there.
-    wait : float, default=0
-        Seconds to wait for another holder.
+    """Keep other threads and processes that lock `path` out of the block.
 
     Raises
     ------
     TimeoutError
-        If another one still holds the lock.
+        If another one still holds the lock after so many seconds.
     """
     from filelock import FileLock, Timeout
 
@@ -91,10 +86,9 @@ def lock(path: AnyPath, *, wait: float = 0.0) -> Iterator[None]:
         held.acquire(timeout=wait)
     except Timeout as error:
         raise TimeoutError(f"{os.fspath(path)!r} is locked by another one.") from error
-    except PermissionError:  # of a lock file that is another user's, or of the folder
-        pass
-    except OSError:  # of a file system without locks, after the file was made
-        _delete(place)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:  # found out when the file was made
+            _delete(place)
     try:
         yield
     finally:
@@ -161,24 +155,12 @@ def durable_path(path: AnyPath) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class FolderKind:
-    """A kind of folder that this package writes, and what of it may be replaced.
+    """A kind of folder that this package writes, and what of it may be replaced."""
 
-    Parameters
-    ----------
-    name : str
-        What such a folder holds, as in "a saved model".
-    document : str
-        The file that begins with the name of the format.
-    format : str
-        That name.
-    files : frozenset of str
-        The names of all files that may be in it; others are the user's.
-    """
-
-    name: str
-    document: str
+    name: str  # what such a folder holds, as in "a saved model"
+    document: str  # the file that begins with the name of the format
     format: str
-    files: frozenset[str]
+    files: frozenset[str]  # the names of all files; others in the folder are the user's
 
     def is_at(self, path: Path) -> bool:
         """Tell a folder of this kind, even a damaged one, from others."""
@@ -212,17 +194,8 @@ def durable_folder(
 ) -> Iterator[Path]:
     """Provide an empty folder that takes the name `path` when the block has ended well.
 
-    It replaces a folder of its kind. Files in that folder that are of no such kind are
-    the user's, and are kept. A link to a folder stays a link.
-
-    Parameters
-    ----------
-    path : path
-        The folder; the one above it must be there.
-    kind : FolderKind
-        What is written.
-    overwrite : bool
-        Whether a folder of this kind may be replaced.
+    An empty folder is replaced and, with `overwrite`, one of this kind, in which the
+    user's files stay. A link to a folder stays a link.
 
     Raises
     ------

@@ -667,7 +667,7 @@ def test_a_version_that_is_read_no_longer(fitted, saved):
     rewrite(saved, lambda document: document.update(version=1))
     with pytest.raises(
         ModelFileError,
-        match="is version 1, and this sklearn_scan reads version 2: fit the",
+        match="is version 1, and this sklearn_scan reads version 2: fit the est",
     ):
         load(saved)
     save(fitted, saved, overwrite=True)

@@ -1,4 +1,4 @@
-"""From a folder to a fitted estimator."""
+"""Loading: a fitted estimator from a folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sklearn_scan.results.persistence._unpacking import (
 
 __all__ = ["load"]
 
-# What putting a model together from wrong values may raise.
+# Errors that making an estimator from damaged values may raise.
 _DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -78,7 +78,7 @@ def load(
     Raises
     ------
     ModelFileError
-        If the folder is damaged, no saved model, or of a newer version; says why.
+        If the folder is damaged, no saved model, or of another version; says why.
     ValueError, TypeError
         If an encoder of your own is needed and not given, or is another one.
 
@@ -139,7 +139,7 @@ def _make(document: Entry, tensors: Tensors, own: OwnParts) -> BaseEstimator:
 
 
 def _check_clusterer(estimator: BaseEstimator) -> None:
-    """Raise if a clusterer's parts do not fit one another, or do not work."""
+    """Raise if the attributes of a clusterer do not fit one another."""
     check_is_fitted(estimator)
     n_samples, n_features = estimator.embedding_.shape
     n_clusters = estimator.n_clusters_

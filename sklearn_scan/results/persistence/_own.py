@@ -1,4 +1,4 @@
-"""The networks and encoders that a user gives to `load`: the code of their own."""
+"""The networks and encoders of the user's own code, which are given to `load`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class OwnPartError(ValueError):
 
 
 class OwnParts:
-    """What the user gives to `load`, for those parts of which a file has no code.
+    """The user's own networks and encoders, for which a saved model has no code.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From an estimator to plain values and tensors."""
+"""Packing: an estimator as JSON values and tensors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class NotStorableError(TypeError):
 
 
 class Packer:
-    """Takes an estimator apart.
+    """Turns an estimator into JSON values and tensors.
 
     Attributes
     ----------
@@ -57,9 +57,9 @@ class Packer:
         self.tensors: dict[str, dict[str, Tensor]] = {}
         self.left_out: list[str] = []
         self._estimators = estimator_classes()
-        self._modules: dict[int, str] = {}  # where each was first met
-        self._weights: dict[str, str] = {}  # under which name weights of a digest are
-        self._ways: list[tuple[_Kind, Callable[[Any, Place], Json]]] = [
+        self._modules: dict[int, str] = {}  # the first place of each, by id
+        self._weights: dict[str, str] = {}  # the name of the weights, by digest
+        self._packers: list[tuple[_Kind, Callable[[Any, Place], Json]]] = [
             (np.generic, self._scalar),
             (np.ndarray, self._array),
             (Tensor, self._tensor),
@@ -75,7 +75,7 @@ class Packer:
         ]
 
     def __call__(self, value: object, place: Place = ()) -> Json:
-        """Return a value as JSON knows it, and keep its tensors.
+        """Return the JSON value for a value, and keep its tensors.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Packer:
             if math.isfinite(value):
                 return value
             return {"is": "float", "text": repr(value)}
-        for kind, pack in self._ways:
+        for kind, pack in self._packers:
             if isinstance(value, kind):
                 return pack(value, place)
         if callable(value) and is_network_place(place):
@@ -101,7 +101,7 @@ class Packer:
 
     def _mapping(self, values: Mapping[str, object], place: Place) -> Json:
         if not all(type(key) is str for key in values):
-            raise NotStorableError(f"{dotted(place)}, a dict whose keys are not texts")
+            raise NotStorableError(f"{dotted(place)}, a dict whose keys are no strings")
         items = {key: self(each, (*place, key)) for key, each in values.items()}
         return {"is": "dict", "items": items}
 
@@ -177,7 +177,7 @@ class Packer:
         return packed
 
     def _parts(self, module: nn.Module, place: Place) -> Json:
-        """Take a module of a known class apart."""
+        """Pack a module of a known class, with its parts."""
 
         def pack(values: Mapping[str, object]) -> Json:
             return {name: self(each, (*place, name)) for name, each in values.items()}
@@ -196,7 +196,7 @@ class Packer:
         }
 
     def _network(self, module: nn.Module, place: Place) -> Json:
-        """Keep a network's weights, and how it is made, if that is known."""
+        """Pack a network: its weights and, if it is known, its recipe."""
         if not is_network_place(place):
             raise NotStorableError(f"{dotted(place)}, {_describe(module)}")
         return {
@@ -212,13 +212,13 @@ class Packer:
         }
 
     def _recipe(self, module: nn.Module, place: Place) -> Json:
-        """Return how a network is made; None where nobody knows."""
+        """Return the recipe of a network; None if there is none that still fits."""
         recipe = recipe_of(module)
         if recipe is None:
             return None
         with isolated_rng(0):
             made = recipe.build()
-        # it may have been changed since, or made by settings that are left out
+        # the network may have changed since, or have settings that are left out
         if str(made) != str(module) or describe_misfit(
             module.state_dict(), made.state_dict()
         ):
@@ -248,7 +248,7 @@ class Packer:
         return name
 
     def _own(self, value: object, place: Place) -> Json:
-        """Note that here stands an encoder, or a function, of the user's own."""
+        """Return an entry for the user's own encoder or function."""
         if not is_network_place(place):
             raise NotStorableError(f"{dotted(place)}, {_describe(value)}")
         return {

@@ -1,4 +1,4 @@
-"""From a fitted estimator to a folder."""
+"""Saving: a fitted estimator as a folder."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def save(
     """Save a fitted estimator as a folder that suffices by itself.
 
     The folder holds JSON and safetensors: parameters, what `fit` has set, the weights
-    of the heads and of the encoder. It is written aside and then renamed, so that what
-    was there before stays until the new one is complete.
+    of the heads and of the encoder. It is written durably: what was there before stays
+    until the new one is complete.
 
     Parameters
     ----------

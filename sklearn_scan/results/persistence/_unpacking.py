@@ -1,4 +1,4 @@
-"""From plain values and tensors back to an estimator."""
+"""Unpacking: an estimator from JSON values and tensors."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ Tensors = Mapping[str, Mapping[str, Tensor]]
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of what decides how a network computes."""
+    """Return the versions of the libraries that decide how a network computes."""
     libraries = {name: version(name) for name in ("torch", "timm")}
     return {"python": platform.python_version(), **libraries}
 
 
 class Unpacker:
-    """Puts an estimator together again.
+    """Makes an estimator from JSON values and tensors.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Unpacker:
         self._same_libraries = same_libraries
         self._modules: dict[str, nn.Module] = {}  # by the place of each
         self._network_settings: Entry = {}  # of the encoder at work
-        self._ways: dict[str, Callable[[Entry, Place], Any]] = {
+        self._unpackers: dict[str, Callable[[Entry, Place], Any]] = {
             "array": self._array,
             "device": self._device,
             "dict": self._dict,
@@ -94,7 +94,7 @@ class Unpacker:
             return RECORDS[kind](**self._all(value["fields"], place))
         if kind in MODULES:
             return self._parts(MODULES[kind], value, place)
-        return self._ways[kind](value, place)
+        return self._unpackers[kind](value, place)
 
     def _all(self, values: Entry, place: Place) -> Entry:
         return {name: self(each, (*place, name)) for name, each in values.items()}
@@ -207,7 +207,7 @@ class Unpacker:
 
     @contextmanager
     def _settings_of(self, parameters: Entry) -> Iterator[None]:
-        """Make networks in the block as the parameters of their encoder say."""
+        """Use the parameters of an encoder for the networks made in the block."""
         before = self._network_settings
         self._network_settings = parameters.get("model_kwargs") or {}
         yield
@@ -215,7 +215,7 @@ class Unpacker:
 
 
 def _check_names(values: Entry, kind: type) -> None:
-    """Raise if values would take the place of methods, or of what torch keeps."""
+    """Raise if a name is that of a method, a property, or an attribute of torch."""
     for name in values:
         shadowed = inspect.getattr_static(kind, name, None)
         if (
