@@ -9,7 +9,7 @@ from docutils import nodes
 import sklearn_scan
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "_ext"))
+sys.path[:0] = [str(HERE), str(HERE / "_ext")]
 
 project = "sklearn_scan"
 author = "the sklearn_scan developers"
@@ -24,6 +24,8 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
     "click_help",
+    "defaults",
+    "house",
     "mathml",
     "names",
     "source_of",
@@ -76,7 +78,7 @@ html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {"index": [], "quick_start": [], "how_scan_works": []}
+html_sidebars = {"index": [], "quick_start": [], "how_scan_works": [], "house": []}
 html_theme_options = {
     "header_links_before_dropdown": 7,
     "navigation_with_keys": False,

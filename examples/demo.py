@@ -1,7 +1,7 @@
-"""Cluster 1,797 real handwritten digits from nothing: no download, no labels.
+"""Cluster 1,797 real handwritten digits without a download and without labels.
 
-The images are those that scikit-learn ships. Their labels are used for one thing only:
-to print how good the clusters are.
+The images come with scikit-learn. Their labels are used only to print how good the
+clusters are.
 
     python examples/demo.py [--seed 0] [--picture demo-clusters.png]
 """
@@ -29,7 +29,7 @@ class Step(NamedTuple):
 def cluster_digits(
     seed: int, *, verbose: int = 0
 ) -> tuple[SCANClusterer, np.ndarray, list[Step]]:
-    """Return the fitted clusterer, the images, and how each step did."""
+    """Return the fitted clusterer, the images, and the scores of each step."""
     digits = load_digits_images()
     images, y = digits.images, digits.target
 
@@ -49,7 +49,7 @@ def cluster_digits(
     clusterer = SCANClusterer(
         n_clusters=10,
         encoder=pretext.encoder_,
-        finetune=True,  # on from what the pretext has learnt
+        finetune=True,  # train the backbone further
         random_state=seed,
         verbose=verbose,
     ).fit(images)

@@ -2,17 +2,17 @@
 Learning from the images themselves
 ===================================
 
-Where no pretrained network knows images like yours, a pretext learns to see from the
-images alone. SimCLR shows a network two random views of each image and asks which
-belong together: what a view cannot change is what the image is about.
+If no pretrained network suits your images, a pretext task trains a network on the
+images alone. SimCLR makes two random views of each image, and the network learns which
+views belong together. So it learns what the views do not change.
 """
 
 # %%
-# A network, and a pretext
-# ------------------------
-# The network may be any from pixels to features. ``SimCLR()`` brings one of its own,
-# and takes as many epochs as the images ask for: a minute's work. A smaller network and
-# few epochs are enough to see how it goes.
+# A network and a pretext task
+# ----------------------------
+# The network can be any network from pixels to features. ``SimCLR()`` has its own, and
+# its number of epochs depends on the number of images; that takes about a minute. Here
+# a smaller network and a few epochs are enough.
 
 import matplotlib.pyplot as plt
 from sklearn.cluster import KMeans
@@ -53,21 +53,22 @@ plot_training(pretext)
 # %%
 # The clusters
 # ------------
-# A fitted pretext holds an encoder like any other.
+# A fitted pretext task has an encoder, which is used like any other.
 
 clusterer = SCANClusterer(n_clusters=10, encoder=pretext.encoder_, random_state=0)
 clusterer.fit(images)
 plot_clusters(clusterer, images, n_images=6)
 
 # %%
-# Neighbours by what the network has learnt: the same digit, in other hands.
+# The nearest neighbours in the learnt features are the same digit in other handwriting.
 
 plot_neighbors(clusterer, images, 0)
 
 # %%
 # What was learnt
 # ---------------
-# Labels, which nothing here has seen, tell how much the features and SCAN each add.
+# The labels were not used in training. They show how much the features and SCAN each
+# improve the result.
 
 pixels = images.reshape(len(images), -1)
 k_means = KMeans(n_clusters=10, n_init=10, random_state=0)
@@ -86,6 +87,7 @@ ax.invert_yaxis()
 ax.set(xlabel="accuracy", xlim=(0, 1.1))
 
 # %%
-# ``SCANClusterer(encoder=SimCLR())`` does all of this in one fit, and then trains the
-# network on, along with the clusters: the paper's way for small images, and better yet.
+# ``SCANClusterer(encoder=SimCLR())`` does all of this in one fit. It then continues to
+# train the network together with the clusters, as the paper does for small images,
+# which is better still.
 plt.show()

@@ -2,14 +2,14 @@
 How sure is it?
 ===============
 
-A clusterer puts every image into some cluster, also those that fit none. Its
-probabilities say which to look at. This page shows what they are good for, and what
-they are not.
+A clusterer puts every image into a cluster, also an image that fits none. The
+probabilities show which images to check. This page shows what they can be used for, and
+what not.
 """
 
 # %%
-# A third of the digits are set aside: what a model says of images that it has learnt
-# from is no test of it.
+# A third of the digits are set aside, because a model cannot be tested on the images
+# that it has learnt from.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,31 +32,31 @@ clusterer = SCANClusterer(n_clusters=10, random_state=0).fit(X)
 # %%
 # Confidence
 # ----------
-# The confidence of an image is the probability of its most probable cluster. Most are
-# near one.
+# The confidence of an image is the probability of its most probable cluster. Most
+# confidences are near one.
 
 plot_confidence(clusterer)
 
 # %%
-# The few others are worth a look. Below each image are the two clusters that it might
-# belong to.
+# Look at the few others. Below each image are the two clusters that it may belong to.
 
 plot_uncertain(clusterer, images)
 
 # %%
-# Why is the first of them unsure? SCAN learns that neighbours belong together, and
-# where an image's neighbours are in several clusters (in red), it is between them.
+# Why is the confidence of the first image low? SCAN learns that neighbours belong
+# together. The neighbours of this image are in several clusters (in red), so it lies
+# between them.
 
 least_sure = int(clusterer.probabilities_.max(axis=1).argmin())
 plot_neighbors(clusterer, images, least_sure)
 
 # %%
-# Sure and right
-# --------------
-# Are confident images more often right? Labels tell. The images that were set aside are
-# sorted by confidence, and the accuracy is taken among the surest of them: it falls as
-# less sure ones are let in. So if some images may be left to a person, leave the least
-# confident ones.
+# Confident and correct
+# ---------------------
+# Are confident images more often correct? The labels show it. The images that were set
+# aside are sorted by confidence, and the accuracy is computed for the most confident
+# ones. It falls when less confident images are included. So if a person can check some
+# of the images, choose the least confident ones.
 
 probabilities = clusterer.predict_proba(X_new)
 class_of = match_clusters(y, clusterer.labels_)
@@ -70,20 +70,21 @@ accuracy = right[surest_first].cumsum() / n_kept
 
 _, ax = plt.subplots(layout="constrained")
 ax.plot(n_kept[50:] / len(right), accuracy[50:])
-ax.set(xlabel="share of images kept, the surest first", ylabel="accuracy among them")
+ax.set(xlabel="share of images, the most confident first", ylabel="their accuracy")
 
 # %%
-# Not a probability of being right
-# --------------------------------
-# The *order* of confidences is useful; their *values* are not to be believed. Were they
-# calibrated, nine of ten images with a confidence of 0.9 would be right, and the points
-# would lie on the diagonal. They lie below it, most of them: the model is surer than it
-# should be, since it learnt to be sure, without anyone telling it when it was wrong.
+# Not a probability of being correct
+# ----------------------------------
+# The *order* of the confidences is useful, but not their *values*. If they were
+# calibrated, nine of ten images with a confidence of 0.9 would be correct, and the
+# points would lie on the diagonal. Most points lie below it: the model is too
+# confident, because it was trained to be confident without labels that show its
+# mistakes.
 
 display = CalibrationDisplay.from_predictions(
     right, confidence, n_bins=6, strategy="uniform", name="SCAN"
 )
-display.ax_.set(xlabel="confidence", ylabel="share that is right")
+display.ax_.set(xlabel="confidence", ylabel="share that is correct")
 
 overconfidence = confidence.mean() - right.mean()
 print(f"mean confidence less accuracy: {overconfidence:.3f}")

@@ -2,11 +2,11 @@
 SCAN beside TEMI and k-means
 ============================
 
-The same features, four ways of clustering them. What do the methods differ in?
+Four methods cluster the same features. How do their results differ?
 """
 
 # %%
-# All of them are scikit-learn clusterers, and fit alike.
+# All of them are scikit-learn clusterers and are used in the same way.
 
 import matplotlib.pyplot as plt
 from sklearn.cluster import KMeans
@@ -33,10 +33,10 @@ methods = {
 labels = {name: method.fit_predict(X) for name, method in methods.items()}
 
 # %%
-# Figures
-# -------
-# ACC, NMI and ARI compare with the labels, each in its own way; the last column does
-# not know them.
+# Scores
+# ------
+# ACC, NMI and ARI compare the clusters with the labels. The last column does not use
+# labels.
 
 print(f"{'':18}{'ACC':>7}{'NMI':>7}{'ARI':>7}{'score without labels':>23}")
 for name in methods:
@@ -47,10 +47,10 @@ for name in methods:
     )
 
 # %%
-# Which digits are mixed up
+# Which digits are confused
 # -------------------------
-# k-means draws its borders half-way between centres. SCAN and TEMI learn that
-# neighbours belong together, and so follow groups that are no balls.
+# k-means puts the border between two clusters half-way between their centres. SCAN and
+# TEMI learn that neighbours belong together, so their clusters need not be round.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 for ax, name in zip(axes, ["k-means", "SCAN"], strict=True):
@@ -60,8 +60,8 @@ for ax, name in zip(axes, ["k-means", "SCAN"], strict=True):
 # %%
 # On a map
 # --------
-# The map is made once, and the pictures share it: left by cluster, right by digit.
-# Where the colours of an island differ from left to right, a digit was cut or two were
+# The map is computed once and drawn twice: coloured by cluster on the left and by digit
+# on the right. If the colours of an island differ, a digit was split or two digits were
 # merged.
 
 points = map_embedding(X, random_state=0)
@@ -70,10 +70,10 @@ plot_embedding(methods["SCAN"], points=points, ax=axes[0])
 plot_embedding(methods["SCAN"], y=y, points=points, ax=axes[1])
 
 # %%
-# How sure they are
-# -----------------
-# Both give probabilities, from different losses, and the two are not to be compared: a
-# confidence of 0.9 means one thing to SCAN and another to TEMI.
+# Their confidence
+# ----------------
+# Both give probabilities, but from different losses. Do not compare them: a confidence
+# of 0.9 does not mean the same for SCAN and for TEMI.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
 for ax, name in zip(axes, ["SCAN", "TEMI"], strict=True):

@@ -1,14 +1,13 @@
 """
-New images, and a Pipeline
-==========================
+New images and a Pipeline
+=========================
 
-A clusterer is fitted once, on the images that there are, and then labels those that
-come later. Preprocessing that goes with it belongs into a Pipeline, so that new images
-get the same.
+A clusterer is fitted once and then labels new images. Put its preprocessing into a
+Pipeline, so that new images are preprocessed in the same way.
 """
 
 # %%
-# Half of the digits are there now; the other half comes later.
+# Half of the digits are used for the fit; the other half are the new images.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -33,16 +32,16 @@ clusterer = pipeline[-1]
 plot_sizes(clusterer)
 
 # %%
-# Later
-# -----
-# ``predict`` gives clusters, and ``predict_proba`` the probability of each. The
-# clusters keep their numbers, so that what was found out about them still holds.
+# Labels for new images
+# ---------------------
+# ``predict`` gives clusters, and ``predict_proba`` gives the probability of each
+# cluster. The clusters have the same numbers as in the fit.
 
 labels_later = pipeline.predict(X_later)
 confidence = pipeline.predict_proba(X_later).max(axis=1)
 
 figure, axes = plt.subplots(2, 10, figsize=(10, 2.8), layout="constrained")
-figure.suptitle("new images of each cluster: the surest, and the least sure")
+figure.suptitle("new images of each cluster: the most and the least confident")
 for cluster, (top, bottom) in enumerate(axes.T):
     members = (labels_later == cluster).nonzero()[0]
     order = members[confidence[members].argsort()]
@@ -54,10 +53,10 @@ for cluster, (top, bottom) in enumerate(axes.T):
     top.set_title(clusterer.cluster_names_[cluster], fontsize=8)
 
 # %%
-# Do they hold?
-# -------------
-# Clusters that mean something hold for images that they were not made of: the
-# accuracies of the two halves are alike.
+# Are they as good?
+# -----------------
+# Good clusters also hold for images that were not used to find them: the accuracies of
+# the two halves are similar.
 
 print(f"images of the fit: {clustering_accuracy(y, clusterer.labels_):.3f}")
 print(f"new images:        {clustering_accuracy(y_later, labels_later):.3f}")

@@ -2,17 +2,16 @@
 How many clusters?
 ==================
 
-``n_clusters="auto"`` estimates the number from the features. This page shows what the
-estimate is made of, when to trust it, and what happens with more clusters than there
-are classes.
+``n_clusters="auto"`` estimates the number from the features. This page shows how the
+estimate works, when to trust it, and what happens with more clusters than classes.
 """
 
 # %%
 # The curve
 # ---------
-# The images' graph of nearest neighbours is cut into 2, 3, 4, ... parts, and each cut
-# is scored by its modularity: how many neighbours stay together, beyond what chance
-# would keep together. The best number is taken.
+# The graph of nearest neighbours is divided into 2, 3, 4, ... parts. The score of each
+# division is its modularity: how much more often neighbours are in the same part than
+# by chance. The number with the highest score is used.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -29,17 +28,17 @@ clusterer = SCANClusterer(n_clusters="auto", random_state=0).fit(X)
 plot_n_clusters(clusterer.n_clusters_curve_)
 
 # %%
-# Look at the curve and not at the number alone. A sharp peak is an answer; on a plateau
-# any number may do, and the estimate is one of several that are as good.
+# Look at the curve, not only at the number. A sharp peak is an answer. On a plateau,
+# several numbers are as good as the estimate.
 
 plot_prototypes(clusterer, images)
 
 # %%
 # More clusters than classes
 # --------------------------
-# Digits are written in several ways, and more clusters tell the ways apart. Matched one
-# to one with the classes, most clusters would then count as wrong; so each cluster is
-# given the class that most of its images have (``majority_accuracy``).
+# Digits are written in several ways, and more clusters can separate these ways. If
+# clusters and classes are matched one to one, the additional clusters count as wrong.
+# So ``majority_accuracy`` gives each cluster the class of most of its images.
 
 numbers = [5, 10, 15, 20, 30]
 fits = {
@@ -57,10 +56,10 @@ ax.set(xlabel="number of clusters", ylabel="accuracy", xticks=numbers)
 ax.legend()
 
 # %%
-# With too few clusters, several digits share one, and no way of counting helps. With
-# more than there are classes, most images still lie among their like, while matching
-# one to one counts the surplus clusters as wrong. Somebody then has to say which
-# clusters are the same thing, and the prototypes are where to look.
+# With too few clusters, several digits share one, and both accuracies are low. With
+# more clusters than classes, most images are still in a cluster of their class,
+# although matching one to one counts the additional clusters as wrong. A person then
+# has to say which clusters belong together, for example by looking at the prototypes.
 
 plot_prototypes(fits[20], images)
 plt.show()

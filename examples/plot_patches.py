@@ -3,14 +3,14 @@ What a photo is made of
 =======================
 
 A photo is cut into squares, and the squares are clustered: sky, shade, outlines, and
-what is busy. The features are a few numbers that describe colour and texture, made by
-hand. Any features will do, and the pictures still show the squares.
+detailed areas. The features are a few hand-made numbers for colour and texture. You can
+use any features; the pictures still show the squares.
 """
 
 # %%
-# Squares, and features of them
-# -----------------------------
-# The temple that scikit-learn ships, in squares of 14 pixels.
+# Squares and their features
+# --------------------------
+# The photo of a temple that comes with scikit-learn, in squares of 14 pixels.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,8 +54,8 @@ plot_clusters(clusterer, squares)
 # %%
 # Back in the photo
 # -----------------
-# Each square is painted with the mean colour of its cluster. Nothing told SCAN where in
-# the photo a square was, and yet the parts hang together.
+# Each square gets the mean colour of its cluster. SCAN does not know the positions of
+# the squares, and still the squares of a cluster form connected areas.
 
 painted = np.zeros((len(X), 3))
 for cluster in range(clusterer.n_clusters_):
@@ -70,7 +70,7 @@ for ax in axes:
     ax.set_axis_off()
 
 # %%
-# How sure it is of each square. It is least so where a square holds two things.
+# The confidence of each square. It is lowest for squares that contain two things.
 
 _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 confidence = clusterer.probabilities_.max(axis=1)
@@ -79,15 +79,15 @@ ax.figure.colorbar(picture, label="confidence")
 ax.set_axis_off()
 
 # %%
-# The squares on a map: the two widest axes of the features. Photos of one scene have no
-# islands, and the borders between clusters run where colours and textures flow into one
-# another. How many clusters to make of them is then a matter of purpose.
+# The squares on a map of the first two principal components. The squares of one photo
+# form no islands: colours and textures change gradually across the borders of the
+# clusters. The right number of clusters then depends on what you need them for.
 
 points = map_embedding(clusterer.embedding_, method="pca")
 plot_embedding(clusterer, squares, points=points)
 
 # %%
-# A square and those most like it.
+# A square and the squares most similar to it.
 
 plot_neighbors(clusterer, squares, int(confidence.argmax()))
 plt.show()

@@ -2,16 +2,16 @@
 Choosing settings without labels
 ================================
 
-Which encoder, how many clusters, which weight of the spread? With labels one would
-compare accuracies. Without, ``score(X)`` says how well neighbours, and a linear model,
-agree with the clusters, and a grid search maximises it as it would any other score.
+Which encoder, how many clusters, which entropy weight? With labels you would compare
+accuracies. Without labels, ``score(X)`` measures how well neighbours and a linear model
+agree with the clusters, and a grid search maximises it like any other score.
 """
 
 # %%
 # A grid search without ``y``
 # ---------------------------
-# ``TransductiveSplit`` fits and scores all images, once for each setting: nothing can
-# leak where no labels are used, and these are the images that clusters are wanted of.
+# ``TransductiveSplit`` fits and scores all images, once for each setting. Without
+# labels nothing can leak, and these are the images that you want to cluster.
 
 import matplotlib.pyplot as plt
 from sklearn.base import clone
@@ -37,9 +37,9 @@ print(search.best_params_)
 # %%
 # Did it choose well?
 # -------------------
-# Labels tell, here, how good each setting really was. Another search notes both scores;
-# ``refit`` names the one that decides, and is the one that knows no labels. Each point
-# is one setting; the one chosen has a ring.
+# Here the labels show how good each setting really was. A second search records both
+# scores. ``refit`` names the score that decides, which is the one without labels. Each
+# point is one setting; the chosen setting has a ring.
 
 
 def score_without_labels(clusterer, X, y):
@@ -62,14 +62,14 @@ ax.figure.colorbar(points, label="number of clusters")
 ax.set(xlabel="score without labels", ylabel="accuracy")
 
 # %%
-# Settings of a high score tend to be accurate ones, and those of the lowest are not.
-# Between the best few, the score is no finer a judge than a short look at the pictures.
+# Settings with a high score tend to be accurate, and settings with the lowest scores
+# are not. Among the best few, the score says no more than a short look at the pictures.
 #
-# Clusters made elsewhere
-# -----------------------
-# ``label_free_score`` takes any labels, so that features can be compared by what they
-# give, on common ground: the same features for all. Here the pixels are compared with
-# their rows' sums, in which much of a digit is lost.
+# Clusters from other features
+# ----------------------------
+# ``label_free_score`` takes any labels. So you can compare clusters from different
+# features if you score them all in the same features. Here the clusters of the pixels
+# are compared with the clusters of the sums of each row, which lose much of a digit.
 
 profiles = FunctionTransformer(lambda X: X.reshape(-1, 8, 8).sum(axis=2))
 for name, features in [

@@ -1,14 +1,14 @@
 """
-Groups of unequal sizes
-=======================
+Groups of unequal size
+======================
 
-One thing is in most of the pictures and another in a few. A clusterer that is drawn to
-groups of one size cuts the large group up and lets the small ones go under. What helps
-is to say how large the groups are, if that is known.
+Some groups have many images and others have few. A clusterer that prefers equal sizes
+splits the large groups and merges the small ones. If you know the sizes of the groups,
+you can pass them.
 """
 
 # %%
-# Four digits, half of them twos, and of sevens only a handful.
+# Four digits: half of the images are twos, and only a few are sevens.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,13 +29,13 @@ shares = np.array([*counts.values()]) / len(y)
 # %%
 # Four ways
 # ---------
-# - ``entropy_weight=5`` holds the clusters to one size, as the SCAN paper does, whose
+# - ``entropy_weight=5`` makes the clusters equal in size, as in the SCAN paper, whose
 #   data sets are balanced.
-# - By default, heads differ in how much they are drawn to it, and the one is kept that
-#   fits the images best.
-# - ``cluster_prior`` says the proportions, in any order: which of the clusters is the
-#   large one is still for SCAN to find.
-# - k-means knows nothing of sizes, and prefers groups of one extent.
+# - By default, heads push more or less strongly towards equal sizes, and the head with
+#   the best score is kept.
+# - ``cluster_prior`` gives the proportions, in any order. SCAN finds out which cluster
+#   is the large one.
+# - k-means does not use sizes, and prefers groups of equal extent.
 
 fits = {
     "k-means": KMeans(n_clusters=4, n_init=10, random_state=0),
@@ -66,8 +66,8 @@ ax.invert_yaxis()
 ax.set(xlabel="images, from the largest cluster to the smallest")
 
 # %%
-# The clusters in detail: first those of one size, among which the twos are divided, and
-# then those that knew the proportions.
+# The clusters in detail: on the left the clusters of equal size, which split the twos;
+# on the right the clusters with known proportions.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for ax, name in zip(axes, ["one size", "sizes given"], strict=True):
@@ -79,7 +79,7 @@ for ax, name in zip(axes, ["one size", "sizes given"], strict=True):
 plot_prototypes(fits["sizes given"], images)
 
 # %%
-# Where the sizes are not known, look at the prototypes of a fit by default: two of one
-# kind say that a large group was cut. Merge them, or fit again with proportions that
-# allow for it.
+# If you do not know the sizes, look at the prototypes of a fit with default settings.
+# Two prototypes of one kind mean that a large group was split. Merge these clusters, or
+# fit again with other proportions.
 plt.show()

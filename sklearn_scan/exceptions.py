@@ -98,7 +98,7 @@ class DivergenceError(RuntimeError):
 
 
 class ModelFileError(ValueError):
-    """A saved model cannot be loaded: it is damaged, or of a newer version."""
+    """A saved model cannot be loaded: it is damaged, or of another version."""
 
 
 class OnnxExportError(RuntimeError):

@@ -1,19 +1,33 @@
 """A directive that shows a function as it is in the package, without its docstring.
 
-``.. source-of:: sklearn_scan.training.loop train_step`` cannot go stale: a function
-that has moved is an error.
+``.. source-of:: sklearn_scan.training.objectives ScanLoss.terms`` cannot go stale: a
+name that the module does not have is an error. The module may import it from elsewhere.
 """
 
 import ast
+import inspect
+import sys
 import textwrap
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+import sklearn_scan
+
+_SOURCES = Path(sklearn_scan.__file__).parents[1]
 _Found = ast.FunctionDef | ast.ClassDef
+
+
+def locate(module: str, path: str) -> tuple[str, str]:
+    """Return the module and the dotted path that an object is written under."""
+    found = import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    found = inspect.unwrap(getattr(found, "fget", found))
+    return found.__module__, found.__qualname__
 
 
 def find(tree: ast.Module, path: str) -> _Found:
@@ -46,14 +60,15 @@ class SourceOf(SphinxDirective):
     required_arguments = 2
 
     def run(self) -> list[nodes.Node]:
-        module, path = self.arguments
-        file = find_spec(module).origin
-        self.env.note_dependency(file)
         try:
-            code = without_docstring(Path(file).read_text(encoding="utf-8"), path)
-        except ValueError:
-            raise self.error(f"{module} has no {path}.") from None
-        place = f"{module.replace('.', '/')}.py: {path}"
+            module, path = locate(*self.arguments)
+        except (ImportError, AttributeError) as error:
+            asked = " ".join(self.arguments)
+            raise self.error(f"No source of {asked}: {error}.") from None
+        file = sys.modules[module].__file__
+        self.env.note_dependency(file)
+        code = without_docstring(Path(file).read_text(encoding="utf-8"), path)
+        place = f"{Path(file).relative_to(_SOURCES)}: {path}"
         caption = nodes.caption("", "", nodes.literal(place, place))
         block = nodes.literal_block(code, code, language="python")
         wrapper = nodes.container(

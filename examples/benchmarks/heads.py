@@ -14,7 +14,6 @@ import argparse
 import json
 import platform
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,9 @@ from sklearn.datasets import make_blobs
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from sklearn_scan.clusterers.stages.clustering import train_heads
+from sklearn_scan.clusterers.defaults import Schedule
+from sklearn_scan.clusterers.run import Run
+from sklearn_scan.clusterers.stages.neighbor_training import make_heads, train_heads
 from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.neighbors import NeighborGraph
@@ -105,30 +106,36 @@ def main() -> None:
     features, neighbors, y = make_features()
     graph = NeighborGraph(neighbors, np.ones(neighbors.shape, dtype=np.float32))
     tensor = torch.from_numpy(features)
-    train = partial(
-        train_heads,
-        FeatureTrunk(tensor),
-        graph,
-        ScanLoss(),
-        n_clusters=N_CLUSTERS,
-        n_heads=N_HEADS,
-        batch_size=BATCH_SIZE,
-        learning_rate=1e-3,
-        seed=0,
-    )
+    trunk = FeatureTrunk(tensor)
+
+    def train(n_epochs):
+        generator = torch.Generator().manual_seed(0)
+        heads = make_heads(trunk, N_CLUSTERS, N_HEADS, generator)
+        losses = train_heads(
+            heads,
+            trunk,
+            graph,
+            ScanLoss(),
+            Schedule(n_epochs, BATCH_SIZE, 1e-3),
+            Run(),
+            generator=generator,
+            label="SCAN",
+        )
+        return heads.select(int(losses.argmin()))
+
     train(n_epochs=1)  # the first call starts the threads
     # The plain loop runs before and after, since machines drift in speed.
     plain = time_plainly(features, neighbors, arguments.plain_epochs)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
     before = resident_megabytes("VmRSS")
     start = time.perf_counter()
-    trained = train(n_epochs=arguments.epochs)
+    best = train(n_epochs=arguments.epochs)
     ours = time.perf_counter() - start
     memory = resident_megabytes("VmHWM") - before
     plain += time_plainly(features, neighbors, arguments.plain_epochs)
 
     with torch.no_grad():
-        labels = trained.heads.select(trained.best_head)(tensor)[0].argmax(dim=1)
+        labels = best(tensor)[0].argmax(dim=1)
     our_rate = N_SAMPLES * N_HEADS * arguments.epochs / ours
     plain_rate = 2 * N_SAMPLES * arguments.plain_epochs / plain
     result = {

@@ -32,7 +32,9 @@ from benchmark_machine import describe_machine
 from sklearn.cluster import KMeans
 
 from sklearn_scan import SCANClusterer
-from sklearn_scan.clusterers.stages.self_labeling import self_label
+from sklearn_scan.clusterers.defaults import Schedule
+from sklearn_scan.clusterers.run import Run
+from sklearn_scan.clusterers.stages import Found, Material, SelfLabeling
 from sklearn_scan.clusterers.trunks import BackboneTrunk
 from sklearn_scan.core.device import resolve_device, resolve_precision
 from sklearn_scan.core.random import isolated_rng
@@ -218,20 +220,19 @@ class Study:
             device=device,
             dtype=resolve_precision("auto", device),
         )
+        head = head.to(device)
+        one = torch.zeros(1)
+        found = Found.best_of(head, one, one, trunk.features())
+        schedule = Schedule(
+            p.self_label_epochs, p.self_label_batch_size, p.self_label_learning_rate
+        )
+        # as in the paper, what comes out is kept: the stage is not guarded
+        stage = SelfLabeling(threshold, schedule, ema_decay=p.ema_decay)
+        material = Material(trunk, None, head.n_clusters)
         with isolated_rng(self.seed, device):  # of which the views draw
-            self_label(
-                head.to(device),
-                trunk,
-                None,  # as in the paper, what comes out is kept
-                confidence_threshold=threshold,
-                n_epochs=p.self_label_epochs,
-                batch_size=p.self_label_batch_size,
-                learning_rate=p.self_label_learning_rate,
-                ema_decay=p.ema_decay,
-                seed=self.seed,
-                verbose=1,
-            )
-        clusterer.module_.cpu()
+            found = stage.run(material, found, Run(self.seed, verbose=1))
+        clusterer.module_ = torch.nn.Sequential(scaler, found.head).cpu().eval()
+        clusterer.encoder_ = clusterer.encoder_.with_trained(module)
 
     def _kept(self, name, fit):
         """Return what `fit` returns, from the folder if it is there already."""

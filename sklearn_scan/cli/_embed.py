@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from sklearn_scan.cli._options import (
 )
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
+from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.validation import did_you_mean
 from sklearn_scan.encoders import resolve_encoder
+from sklearn_scan.images import as_image_source
 
 
 @click.command("embed", cls=EstimatorCommand, clusterer=False)
@@ -69,13 +72,14 @@ def command(
     encoder = resolve_encoder(make_encoder(spec), **settings)
     paths = list_photos(photos)
     with Console(quiet=as_json) as console:
-        embedding = encoder.fit(paths).transform(paths)
+        embedded = encoder.fit(paths).embed(as_image_source(paths))
+        embedding = embedded.features.array
         _write(output, table, embedding, paths)
         n_images, n_features = embedding.shape
         result = {
             "n_images": n_images,
             "n_features": n_features,
-            "n_unreadable": len(encoder.bad_images_),
+            "n_unreadable": len(embedded.unreadable),
             "results": {"embedding": str(output), "paths": str(table)},
         }
         if as_json:
@@ -90,17 +94,11 @@ def command(
 def _write(
     output: Path, table: Path, embedding: NDArray[np.float32], paths: Sequence[str]
 ) -> None:
-    """Write both files aside, and rename them when they are complete."""
-    asides = [file.with_name(f"{file.name}.part") for file in (output, table)]
-    try:
-        with asides[0].open("wb") as file:
-            np.save(file, embedding)
-        with asides[1].open(
-            "w", newline="", encoding="utf-8", errors="surrogateescape"
-        ) as rows:
-            csv.writer(rows).writerows([["path"], *([path] for path in paths)])
-        for aside, place in zip(asides, (output, table), strict=True):
-            aside.replace(place)
-    finally:
-        for aside in asides:
-            aside.unlink(missing_ok=True)
+    """Write both files durably: neither takes its place before both are complete."""
+    with (
+        durable_file(output) as file,
+        durable_file(table) as rows,
+        TextIOWrapper(rows, "utf-8", "surrogateescape", newline="") as text,
+    ):
+        np.save(file, embedding)
+        csv.writer(text).writerows([["path"], *([path] for path in paths)])

@@ -9,6 +9,7 @@ from typing import Any
 
 from sklearn_scan import save
 from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan.core.files import durable_path
 from sklearn_scan.report import write_report
 from sklearn_scan.results.label_table import LabelTable
 
@@ -46,14 +47,11 @@ def replace_results(
 
     The page comes first, aside: if it cannot be made, all stays as it was.
     """
-    aside = folder.path / f".{PAGE}.new"
-    try:
-        write_report(aside, clusterer, files, y=classes)
+    with durable_path(folder.path / PAGE) as page:
+        write_report(page, clusterer, files, y=classes)
         save(clusterer, folder.place(MODEL), overwrite=True)
         LabelTable.of(clusterer).write_csv(folder.place(LABELS))
-        aside.replace(folder.place(PAGE))
-    finally:
-        aside.unlink(missing_ok=True)
+        folder.note([PAGE])
 
 
 def check_place(file: Path, *, overwrite: bool) -> None:

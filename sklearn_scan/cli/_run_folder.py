@@ -5,21 +5,41 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
+from sklearn_scan.core.files import durable_file, lock
 
 __all__ = ["EXPORT", "FIT", "RunFolder", "find_model"]
 
 FIT, EXPORT = "fit", "export"  # the commands that fill folders
 
-_MANIFEST, _LOCK = ".sklearn-scan.json", ".sklearn-scan.lock"
+_MANIFEST = ".sklearn-scan.json"
 _FORMAT, _VERSION = "sklearn-scan-run", 1
+
+
+@dataclass(kw_only=True)
+class _Note:
+    """What a run folder says of itself, as its JSON has it."""
+
+    format: str = _FORMAT
+    version: int = _VERSION
+    kind: str
+    made: list[str] = field(default_factory=list)
+    finished: bool = False
+    working_folder: str = field(default_factory=os.getcwd)
+    truth: str | None = None
+
+
+_KINDS = {
+    "version": int,
+    "kind": str,
+    "made": list,
+    "finished": bool,
+    "working_folder": str,
+    "truth": str | None,
+}
 
 
 class RunFolder:
@@ -37,31 +57,22 @@ class RunFolder:
         if not os.fspath(path):
             raise ValueError("The folder of results has an empty name.")
         self.path = Path(path)
-        self._manifest: dict[str, Any] = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "kind": kind,
-            "made": [],
-            "finished": False,
-            "working_folder": os.getcwd(),
-            "truth": None,
-        }
+        self._note = _Note(kind=kind)
 
     @property
     def made(self) -> list[str]:
         """The names, in the folder, of what a command made."""
-        return list(self._manifest["made"])
+        return list(self._note.made)
 
     @property
     def working_folder(self) -> Path:
         """Where the run was started: what its relative paths are relative to."""
-        return Path(self._manifest["working_folder"])
+        return Path(self._note.working_folder)
 
     @property
     def truth(self) -> str | None:
         """What the run was compared with: "folders", a CSV file or nothing."""
-        truth: str | None = self._manifest["truth"]
-        return truth
+        return self._note.truth
 
     def open(self) -> RunFolder:
         """Read the note of a folder that is there.
@@ -74,7 +85,7 @@ class RunFolder:
         if not self._read():
             raise ValueError(
                 f"{str(self.path)!r} is not a folder that `sklearn-scan "
-                f"{self._manifest['kind']}` made."
+                f"{self._note.kind}` made."
             )
         return self
 
@@ -100,7 +111,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{str(self.path)!r} is a file, not a folder.")
-        unfinished = self._read() and not self._manifest["finished"]
+        unfinished = self._read() and not self._note.finished
         if not (overwrite or unfinished or self._is_empty()):
             raise ValueError(
                 f"{str(self.path)!r} is not empty. Choose another folder, or pass "
@@ -115,11 +126,11 @@ class RunFolder:
                 )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._write()
         except OSError as error:
             raise OSError(
                 f"{str(self.path)!r} cannot be written to: {error.strerror}."
             ) from error
+        self._write()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -130,19 +141,14 @@ class RunFolder:
         ValueError
             If another one is at work there.
         """
-        lock = self.path / _LOCK
-        with lock.open("w") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError as error:
-                    raise ValueError(
-                        f"Another sklearn-scan is at work in {str(self.path)!r}."
-                    ) from error
+        with ExitStack() as stack:
             try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
+                stack.enter_context(lock(self.path / "sklearn-scan"))
+            except TimeoutError as error:
+                raise ValueError(
+                    f"Another sklearn-scan is at work in {str(self.path)!r}."
+                ) from error
+            yield
 
     def place(self, name: str) -> Path:
         """Return where to make something, and note that it is the run's own."""
@@ -152,7 +158,7 @@ class RunFolder:
     def note(self, names: Sequence[str]) -> None:
         """Note that things in the folder are the run's own."""
         known = set(self.made)
-        self._manifest["made"] += [name for name in names if name not in known]
+        self._note.made += [name for name in names if name not in known]
         self._write()
 
     def clear(self) -> None:
@@ -164,14 +170,13 @@ class RunFolder:
         for folder in {place.parent for place in places} - {self.path}:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-        self._manifest |= {"made": [], "finished": False}
+        self._note.made, self._note.finished = [], False
         self._write()
 
     def finish(self, truth: str | None = None) -> None:
         """Note that the results are complete, and what they were compared with."""
-        self._manifest |= {
-            "finished": True, "working_folder": os.getcwd(), "truth": truth,
-        }  # fmt: skip
+        note = self._note
+        note.finished, note.working_folder, note.truth = True, os.getcwd(), truth
         self._write()
 
     def _is_empty(self) -> bool:
@@ -191,39 +196,38 @@ class RunFolder:
             return False
         except (OSError, ValueError):
             content = None
-        if not _is_note(content):
+        note = _as_note(content)
+        if note is None:
             raise ValueError(f"{str(self.path / _MANIFEST)!r} is damaged.")
-        if content["version"] > _VERSION:
+        if note.version > _VERSION:
             raise ValueError(
                 f"{str(self.path)!r} was made by a newer sklearn-scan: upgrade it."
             )
-        if content["kind"] != self._manifest["kind"]:
+        if note.kind != self._note.kind:
             raise ValueError(
-                f"{str(self.path)!r} was made by `sklearn-scan {content['kind']}`, and "
-                f"is no folder for `sklearn-scan {self._manifest['kind']}`."
+                f"{str(self.path)!r} was made by `sklearn-scan {note.kind}`, and "
+                f"is no folder for `sklearn-scan {self._note.kind}`."
             )
-        self._manifest = content
+        self._note = note
         return True
 
     def _write(self) -> None:
-        aside = self.path / f"{_MANIFEST}.part"
-        aside.write_text(json.dumps(self._manifest, indent=1), encoding="utf-8")
-        aside.replace(self.path / _MANIFEST)
+        with durable_file(self.path / _MANIFEST) as file:
+            file.write(json.dumps(asdict(self._note), indent=1).encode())
 
 
-def _is_note(content: Any) -> bool:
-    """Tell a note from what is damaged, or leads elsewhere."""
-    return (
-        isinstance(content, dict)
-        and content.get("format") == _FORMAT
-        and isinstance(content.get("version"), int)
-        and isinstance(content.get("finished"), bool)
-        and isinstance(content.get("kind"), str)
-        and isinstance(content.get("working_folder"), str)
-        and isinstance(content.get("truth"), str | None)
-        and isinstance(content.get("made"), list)
-        and all(isinstance(name, str) and _is_inside(name) for name in content["made"])
-    )
+def _as_note(content: object) -> _Note | None:
+    """Return the note; None where it is damaged, or leads elsewhere."""
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        return None
+    values = {name: content[name] for name in _KINDS if name in content}
+    if len(values) < len(_KINDS):
+        return None
+    if not all(isinstance(values[name], kind) for name, kind in _KINDS.items()):
+        return None
+    if not all(isinstance(name, str) and _is_inside(name) for name in values["made"]):
+        return None
+    return _Note(**values)
 
 
 def _is_inside(name: str) -> bool:

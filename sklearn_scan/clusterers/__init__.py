@@ -1,6 +1,20 @@
 """The way from X to labels: the clusterers, and the stages that they are made of."""
 
+from sklearn_scan.clusterers.base import ImageClusterer
+from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.scan import SCANClusterer
+from sklearn_scan.clusterers.stages import Found, Guarded, Material, Stage
 from sklearn_scan.clusterers.temi import TEMIClusterer
+from sklearn_scan.results.registry import register_clusterer
 
-__all__ = ["SCANClusterer", "TEMIClusterer"]
+__all__ = [
+    "Found",
+    "Guarded",
+    "ImageClusterer",
+    "Material",
+    "Run",
+    "SCANClusterer",
+    "Stage",
+    "TEMIClusterer",
+    "register_clusterer",
+]

@@ -1,56 +1,98 @@
-"""The template of every image clusterer: encode, mine, train, predict."""
+"""The template of every image clusterer: encode, mine, run the stages, predict."""
 
 from __future__ import annotations
 
-import time
-import warnings
-from abc import ABC
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Self
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from torch import nn
-
-from sklearn_scan.clusterers.pace import StagesMixin
-from sklearn_scan.clusterers.prediction import PredictionMixin, check_has_neighbors
-from sklearn_scan.clusterers.reading import Features, image_names
-from sklearn_scan.core.device import kept_heap, resolve_device
-from sklearn_scan.core.gaps import readable_rows, take_rows
-from sklearn_scan.core.labels import cluster_sizes, most_probable
-from sklearn_scan.core.mapped_rows import MappedRows, Rows, is_mapped
-from sklearn_scan.core.random import isolated_rng
-from sklearn_scan.core.validation import check_count, check_option, is_auto
-from sklearn_scan.encoders import check_settings
-from sklearn_scan.images import ImageSource
-from sklearn_scan.model_selection import ClusterNumberCurve, estimate_n_clusters
-from sklearn_scan.neighbors import METHODS, NeighborGraph, check_faiss
-from sklearn_scan.neighbors._given import among_readable, check_given
-from sklearn_scan.results.label_table import name_cluster
-from sklearn_scan.training.heads import Heads, Scaler, Standardize, make_scaler
-
-
-class BaseImageClusterer(
-    StagesMixin,
-    PredictionMixin,
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sklearn_scan.clusterers.graph import check_graph, find_graph
+from sklearn_scan.clusterers.outcome import set_clusters, set_course, set_input
+from sklearn_scan.clusterers.reading import Data, Reader
+from sklearn_scan.clusterers.run import Run
+from sklearn_scan.clusterers.stages import Material, Stage
+from sklearn_scan.clusterers.trunks import (
+    BackboneTrunk,
+    FeatureTrunk,
+    StrongViews,
+    Trunk,
+    check_trainable,
+)
+from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.features import Features
+from sklearn_scan.core.mapped_rows import Rows, through
+from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
+from sklearn_scan.encoders import Encoder, check_settings
+from sklearn_scan.metrics import clustering_accuracy
+from sklearn_scan.model_selection import (
+    ClusterNumberCurve,
+    estimate_n_clusters,
+    label_free_score,
+)
+from sklearn_scan.neighbors import (
+    METHODS,
+    NeighborGraph,
+    check_faiss,
+)
+from sklearn_scan.results.label_table import COLUMNS, LabelTable
+from sklearn_scan.results.model import ClusterModel
+from sklearn_scan.results.onnx import write_onnx
+from sklearn_scan.results.standalone import StandaloneModel
+from sklearn_scan.training.heads import Directions, Scaler, Standardize, make_scaler
+
+__all__ = ["ImageClusterer"]
+
+
+@dataclass(eq=False, repr=False)  # scikit-learn has its own
+class ImageClusterer(
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
     BaseEstimator,
     ABC,
 ):
-    """Cluster images, or features of them, with heads trained on neighbours.
+    """Cluster images, or features of them, in stages.
 
-    A subclass has the parameters that `ImageInputMixin`, `PredictionMixin` and
-    `StagesMixin` name, and writes `_objective`; another first stage, `_fit_heads`.
+    Its parameters are the fields, which `SCANClusterer` documents. A subclass is a
+    dataclass too, adds its own and writes `_stages`.
     """
 
-    random_state: Any
-    _make_scaler: Callable[[Rows], Scaler] = staticmethod(Standardize.from_features)
-    _empty_hint: str  # what to try where clusters stay empty
+    _scaler: ClassVar[type[Standardize] | type[Directions]] = Standardize
+    empty_hint: ClassVar[str] = "a smaller n_clusters"  # where clusters stay empty
+
+    n_clusters: int | str = 10
+    _: KW_ONLY
+    encoder: Any = "auto"
+    n_neighbors: int = 20
+    neighbor_method: str = "auto"
+    confidence_threshold: float = 0.99
+    device: str | torch.device = "auto"
+    precision: str = "auto"
+    memory: str | Path | joblib.Memory | None = None
+    bad_images: str = "raise"
+    n_jobs: int | None = None
+    random_state: Any = None
+    verbose: int = 0
+
+    @abstractmethod
+    def _stages(self, material: Material) -> Sequence[Stage]:
+        """Return what to run, one after another; the last finds the clusters."""
 
     def fit(
         self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
@@ -107,163 +149,35 @@ class BaseImageClusterer(
             )
         self._forget_fit()
         self._check_parameters()
-        encoder_seed, heads_seed, self_label_seed = (
-            int(seed)
-            for seed in check_random_state(self.random_state).randint(2**31, size=3)
-        )
-        self.encoder_ = self._choose_encoder(X, encoder_seed)
-        self._check_finetune()
-        data = self._read(X, reset=True)
+        run = Run(self.random_state, verbose=self.verbose)
+        reader = Reader.of(X, self, run.seed("encode"))
+        self._check_encoder(reader.encoder)
+        data = reader.read(X, fit=True)
         self._check_sizes(len(data))
-        if neighbors is not None:
-            neighbors = self._check_given(neighbors, data)
-        readable = self._encode(data)
-        rows = take_rows(self.embedding_, readable)
-        self._choose_n_clusters(rows, heads_seed)
-        embedding = _to_learn_from(rows, resolve_device(self.device))
-        scaler = make_scaler(self._make_scaler, embedding, self.embedding_dims_)
-        with self._timed("mine"):
-            neighbors = self._find(neighbors, readable, embedding, heads_seed)
-        trunk = self._make_trunk(data, readable, embedding, scaler)
-        with isolated_rng(heads_seed, trunk.device), kept_heap():
-            with self._timed("cluster"):
-                head = self._fit_heads(trunk, neighbors, heads_seed)
-            with self._timed("self_label"):
-                second_stage = self._self_label(head, trunk, neighbors, self_label_seed)
-        self.self_labeled_ = second_stage.kept
-        self.module_ = nn.Sequential(scaler, head).cpu().eval()
-        if trunk.is_trained:
-            self._encode_again(data)
-        order = self._number_by_size(head)
-        self.neighbors_ = _among_all(neighbors, readable, len(data))
-        self._finish()
-        self._warn_of_losses(order, second_stage.lost)
+        given = check_graph(neighbors, data, self)
+        embedded = run.keep("encode", partial(reader.embed, data, fit=True))
+        features, self.bad_images_ = embedded
+        known = features.known()
+        self._check_sizes(len(known))
+        n_clusters = self._count_clusters(known, run)
+        rows = known.to(resolve_device(self.device))
+        scaler = make_scaler(self._scaler.from_features, rows, known.dims)
+        seed = run.seed("mine")
+        graph = run.keep("mine", partial(find_graph, given, features, rows, seed, self))
+        trunk = self._trunk(reader, data, features, rows, scaler)
+        material = Material(trunk, graph, n_clusters)
+        found = run.stages(self._stages(material), material)
+        model = ClusterModel.of(scaler, found.head)
+        if isinstance(trunk, BackboneTrunk):
+            features = reader.embed_trained(data, trunk.backbone)
+        set_input(self, reader, data, features)
+        set_course(self, run, material, found, features)
+        set_clusters(self, model, features, found.lost_clusters)
         return self
-
-    def _forget_fit(self) -> None:
-        """Be unfitted until this fit succeeds: after a failed one nothing is mixed."""
-        for attribute in ("labels_", "n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(attribute, None)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "labels_")
-
-    def _check_parameters(self) -> None:
-        if not is_auto("n_clusters", self.n_clusters):
-            check_count("n_clusters", self.n_clusters)
-        check_count("n_neighbors", self.n_neighbors, minimum=0)
-        check_option("neighbor_method", self.neighbor_method, METHODS)
-        check_faiss(self.neighbor_method)
-        self._check_stages()
-        check_settings(self)
-
-    def _check_sizes(self, n_samples: int) -> None:
-        check_has_neighbors(n_samples)
-        if not isinstance(self.n_clusters, str) and self.n_clusters > n_samples:
-            raise ValueError(
-                f"n_clusters={self.n_clusters} must not exceed the number of samples, "
-                f"n_samples={n_samples}."
-            )
-
-    def _check_given(
-        self, neighbors: NeighborGraph, data: Features | ImageSource
-    ) -> NeighborGraph:
-        """Return a graph that came with X, checked and cut to `n_neighbors`."""
-        if self.n_neighbors == 0:
-            raise ValueError(
-                "n_neighbors=0 takes no neighbours, but fit was given some: leave "
-                "neighbors out, or pass another n_neighbors."
-            )
-        gaps = isinstance(data, ImageSource) and self.bad_images == "skip"
-        graph = check_given(neighbors, len(data), gaps=gaps)
-        return graph.nearest(self.n_neighbors)
-
-    def _encode(self, data: Features | ImageSource) -> NDArray[np.int64]:
-        """Set the embedding; return which of the samples could be read."""
-        self.image_names_ = image_names(data)
-        self.stage_times_: dict[str, float] = {}
-        with self._timed("encode"):
-            self.embedding_ = self._embed(data, fit=True)
-        self.bad_images_ = self.encoder_.bad_images_ if self.encoder_ else []
-        readable = readable_rows(self.embedding_)
-        self._check_sizes(len(readable))
-        return readable
-
-    def _encode_again(self, data: Features | ImageSource) -> None:
-        """Set the embedding of a backbone that has learnt along."""
-        with warnings.catch_warnings():  # of unreadable images, a second time
-            warnings.simplefilter("ignore", UserWarning)
-            self.embedding_ = self._embed(data)
-
-    def _find(
-        self,
-        given: NeighborGraph | None,
-        readable: NDArray[np.int64],
-        embedding: Rows,
-        seed: int,
-    ) -> NeighborGraph | None:
-        """Return the neighbours of the readable samples, if there are to be any."""
-        if given is not None:
-            return among_readable(given, readable)
-        return self._mine(embedding, seed) if self.n_neighbors else None
-
-    def _choose_n_clusters(self, embedding: Features, seed: int) -> None:
-        """Set the number of clusters, and the curve it was read off, if it was."""
-        self.n_clusters_curve_: ClusterNumberCurve | None = None
-        if not isinstance(self.n_clusters, str):
-            self.n_clusters_ = self.n_clusters
-            return
-        with self._timed("count"):
-            self.n_clusters_curve_ = estimate_n_clusters(
-                self._even(embedding), random_state=seed, device=self.device
-            )
-        self.n_clusters_ = self.n_clusters_curve_.n_clusters
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.stage_times_[stage] = time.perf_counter() - start
-
-    def _number_by_size(self, head: Heads) -> NDArray[np.int64]:
-        """Renumber the clusters from the largest to the smallest; return the order."""
-        labels = self._labels(self.embedding_)
-        order = np.argsort(-cluster_sizes(labels, self.n_clusters_), kind="stable")
-        head.reorder(torch.from_numpy(order))
-        return order
-
-    def _finish(self) -> None:
-        """Set what users read off a fitted clusterer; warn of empty clusters."""
-        self.classes_ = np.arange(self.n_clusters_)
-        self.cluster_names_ = [name_cluster(c) for c in range(self.n_clusters_)]
-        self.probabilities_ = self._probabilities(self.embedding_)
-        self.confident_ = self.probabilities_.max(axis=1) > self.confidence_threshold
-        self.labels_ = most_probable(self.probabilities_)
-        empty = np.flatnonzero(cluster_sizes(self.labels_, self.n_clusters_) == 0)
-        if len(empty):
-            warnings.warn(
-                f"{_name_clusters(empty)} of {self.n_clusters_} {_are(empty)} empty. "
-                f"Try {self._empty_hint}.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-    def _warn_of_losses(self, order: NDArray[np.int64], lost: tuple[int, ...]) -> None:
-        """Name the clusters that self-labelling left without a teacher."""
-        numbers = np.flatnonzero(np.isin(order, lost))
-        if len(numbers):
-            warnings.warn(
-                f"{_name_clusters(numbers)} of {self.n_clusters_} had no sample above "
-                f"confidence_threshold={self.confidence_threshold} at the end of "
-                "self-labelling: little taught what belongs there. Lower "
-                "confidence_threshold, or leave the stage out by self_label_epochs=0.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
 
     def fit_transform(
         self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
-    ) -> Features:
+    ) -> NDArray[np.float32]:
         """Cluster images, or features, and return their embedding.
 
         Parameters
@@ -275,32 +189,286 @@ class BaseImageClusterer(
         -------
         ndarray of float32, shape (n, embed_dim)
         """
-        return self.fit(X, neighbors=neighbors).embedding_
+        embedding: NDArray[np.float32] = self.fit(X, neighbors=neighbors).embedding_
+        return embedding
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Return the embedding of images; features are returned as they are.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, embed_dim)
+            Where X is features in a memmap, X itself.
+        """
+        return self._features(X).array
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each cluster.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_clusters)
+            Rows sum to one; columns are in the order of `classes_`. NaN for an image
+            that cannot be read, where `bad_images` is "skip".
+        """
+        return self._model().probabilities(self._features(X))
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return the most probable cluster.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            From 0, the largest cluster of the training data, to n_clusters - 1; -1 for
+            an image that cannot be read, where `bad_images` is "skip".
+        """
+        return self._model().labels(self._features(X))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Score the clusters of X, with or without labels; higher is better.
+
+        Parameters
+        ----------
+        X : images, or array of shape (n, n_features)
+            Of the kind given to `fit`.
+        y : array-like of shape (n,), default=None
+            The true classes.
+
+        Returns
+        -------
+        float
+            With `y`, the accuracy after the best one-to-one matching of clusters and
+            classes. Without, how well neighbours and a linear model agree with the
+            clusters (`model_selection.label_free_score`), which falls when neighbours
+            are parted and when clusters are merged or cut at random.
+        """
+        if y is not None:
+            return self._accuracy(X, y)
+        known = self._features(X).known()
+        _check_has_neighbors(len(known))
+        labels = self._model().labels(known)
+        return label_free_score(labels, known.weighted(), device=self.device)
+
+    def _accuracy(self, X: Any, y: Any) -> float:
+        check_is_fitted(self)
+        reader = self._reader()
+        data = reader.read(X)
+        y = column_or_1d(y)
+        if len(data) != len(y):
+            raise ValueError(
+                f"y must have one label for each of the {len(data)} samples in X; got "
+                f"{len(y)} labels."
+            )
+        labels = self._model().labels(reader.embed(data).features)
+        return clustering_accuracy(y, labels)
+
+    def labels_frame(self) -> Any:
+        """Return the clusters of the images of the fit as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With a row for each image and the columns `path` ("X[i]" for what is not a
+            file), `label`, `name` (of the cluster) and `confidence` (the largest
+            probability; NaN for an image that cannot be read, whose label is -1).
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        check_is_fitted(self)
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "labels_frame needs pandas: pip install pandas."
+            ) from error
+        table = LabelTable.of(self)
+        columns = (table.paths, table.labels, table.names, table.confidence)
+        return pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+
+    def to_torch(self) -> StandaloneModel:
+        """Return the model as one network, from pixels to probabilities.
+
+        Returns
+        -------
+        StandaloneModel
+            An nn.Module in evaluation mode, on the CPU, in float32, with weights of
+            its own. It takes images (b, 3, s, s), as floats in [0, 1] or uint8, of the
+            size that `input_sizes` says; the features (b, d) where X was features; and
+            of several encoders, or feature arrays, a batch for each.
+
+        Raises
+        ------
+        TypeError
+            If the encoder is none of the library's own.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_scan import SCANClusterer
+        >>> X = load_digits().data[:300]
+        >>> model = SCANClusterer(n_clusters=10, random_state=0).fit(X).to_torch()
+        >>> model(torch.zeros(2, 64)).shape
+        torch.Size([2, 10])
+        """
+        check_is_fitted(self)
+        networks = None if self.encoder_ is None else self.encoder_.networks()
+        return StandaloneModel(
+            self.module_, self.embedding_dims_, networks, self.cluster_names_
+        )
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Write the network of `to_torch` as an ONNX file.
+
+        Its inputs are "images" or "features" (of several encoders or feature arrays,
+        "images_0", "images_1" and so on), its output is "probabilities"; the size of
+        the batch is left open. Images are floats in [0, 1]. The metadata has the names
+        of the clusters and how images are prepared, as JSON: "cluster_names" and
+        "preprocessing".
+
+        Parameters
+        ----------
+        path : path
+            The file to write.
+
+        Raises
+        ------
+        ImportError
+            If `sklearn-scan[onnx]` is not installed.
+        OnnxExportError
+            If the network has parts that ONNX does not express.
+        """
+        write_onnx(self.to_torch(), Path(path))
+
+    # -- the parts of fit ---------------------------------------------------------
+
+    def _forget_fit(self) -> None:
+        """Be unfitted until this fit succeeds: after a failed one nothing is mixed."""
+        for attribute in ("labels_", "n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(attribute, None)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "labels_")
+
+    def _check_parameters(self) -> None:
+        """Raise if a parameter is wrong, before any long work."""
+        if not is_auto("n_clusters", self.n_clusters):
+            check_count("n_clusters", self.n_clusters)
+        check_count("n_neighbors", self.n_neighbors, minimum=0)
+        check_option("neighbor_method", self.neighbor_method, METHODS)
+        check_faiss(self.neighbor_method)
+        check_real(
+            "confidence_threshold",
+            self.confidence_threshold,
+            minimum=0,
+            maximum=1,
+            boundaries="left",
+        )
+        check_settings(self)
+
+    def _training_views(self, encoder: Encoder | None) -> StrongViews | None:  # noqa: ARG002
+        """Return the views to train the backbone on; None leaves it as it is."""
+        return None
+
+    def _check_encoder(self, encoder: Encoder | None) -> None:
+        """Raise if what is asked of the encoder does not go with X."""
+        if self._training_views(encoder) is not None:
+            check_trainable(encoder, self.precision)
+
+    def _check_sizes(self, n_samples: int) -> None:
+        _check_has_neighbors(n_samples)
+        if not isinstance(self.n_clusters, str) and self.n_clusters > n_samples:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} must not exceed the number of samples, "
+                f"n_samples={n_samples}."
+            )
+
+    def _count_clusters(self, known: Features, run: Run) -> int:
+        """Return the number of clusters; note the curve that "auto" read it off."""
+        self.n_clusters_curve_: ClusterNumberCurve | None = None
+        if not isinstance(self.n_clusters, str):
+            return self.n_clusters
+        self.n_clusters_curve_ = run.keep(
+            "count",
+            lambda: estimate_n_clusters(
+                known.weighted(), random_state=run.seed("count"), device=self.device
+            ),
+        )
+        return self.n_clusters_curve_.n_clusters
+
+    def _trunk(
+        self, reader: Reader, data: Data, features: Features, rows: Rows, scaler: Scaler
+    ) -> Trunk:
+        """Return what the stages train on: features, or images and their backbone."""
+        views, encoder = self._training_views(reader.encoder), reader.encoder
+        if views is None or encoder is None or isinstance(data, Features):
+            return FeatureTrunk(through(scaler, rows), scaler.dims, scaler.scale)
+        return BackboneTrunk.of(
+            encoder,
+            data,
+            features.readable,
+            scaler,
+            augment=views,
+            device=rows.device,
+            precision=self.precision,
+            n_jobs=self.n_jobs,
+        )
+
+    # -- what prediction stands on ------------------------------------------------
+
+    def _reader(self) -> Reader:
+        return Reader(
+            self,
+            self.input_kind_,
+            self.encoder_,
+            float_range=self.float_range_,
+            dims=self.embedding_dims_,
+        )
+
+    def _model(self) -> ClusterModel:
+        check_is_fitted(self)
+        return ClusterModel(self.module_)
+
+    def _features(self, X: Any) -> Features:
+        check_is_fitted(self)
+        reader = self._reader()
+        return reader.embed(reader.read(X)).features
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.embedding_.shape[1])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
 
 
-def _to_learn_from(embedding: Features, device: torch.device) -> Rows:
-    """Return the embedding as what training reads: mapped, or on the device."""
-    if is_mapped(embedding):
-        return MappedRows(embedding, device)
-    # torch warns of read-only arrays, and takes no negative strides
-    writeable = np.require(embedding, requirements=["C", "W"])
-    return torch.from_numpy(writeable).to(device)
-
-
-def _among_all(
-    neighbors: NeighborGraph | None, readable: NDArray[np.int64], n_samples: int
-) -> NeighborGraph:
-    """Return the graph of the readable samples, or an empty one, as that of all."""
-    graph = neighbors or NeighborGraph.empty(len(readable))
-    return graph if len(readable) == n_samples else graph.spread(readable, n_samples)
-
-
-def _name_clusters(numbers: NDArray[np.int64]) -> str:
-    names = [str(number) for number in numbers]
-    if len(names) == 1:
-        return f"Cluster {names[0]}"
-    return f"Clusters {', '.join(names[:-1])} and {names[-1]}"
-
-
-def _are(numbers: NDArray[np.int64]) -> str:
-    return "is" if len(numbers) == 1 else "are"
+def _check_has_neighbors(n_samples: int) -> None:
+    """Raise if there are too few samples to have neighbours."""
+    if n_samples < 2:
+        raise ValueError(
+            f"X holds {n_samples} sample(s) (n_samples = {n_samples}), while a minimum "
+            "of 2 is required to find neighbours."
+        )

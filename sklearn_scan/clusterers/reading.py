@@ -1,180 +1,179 @@
-"""What X is: images, which an encoder embeds, or features as they are."""
+"""From X to features: what X is, and the encoder that embeds it."""
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
+from torch import nn
 
 from sklearn_scan.clusterers.feature_arrays import (
     are_tables,
     holds_feature_arrays,
     stack_feature_arrays,
 )
+from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import is_mapped
 from sklearn_scan.core.rows import check_finite_rows
-from sklearn_scan.encoders import (
-    Encoder,
-    EncoderList,
-    check_embedding,
-    embed,
-    resolve_encoder,
-)
+from sklearn_scan.core.warn import warn
+from sklearn_scan.encoders import Embedded, Encoder, check_embedding, resolve_encoder
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
 
-__all__ = ["Features", "ImageInputMixin", "image_names"]
+if TYPE_CHECKING:
+    from sklearn_scan.clusterers.base import ImageClusterer
 
-Features = NDArray[np.float32]
+__all__ = ["Data", "Reader", "image_names"]
 
 # What X holds.
-_IMAGES, _FEATURES, _SPACES = "images", "features", "a list of feature arrays"
+_IMAGES, _FEATURES, _ARRAYS = "images", "features", "a list of feature arrays"
+
+# X as it was read: images that are still to be embedded, or features.
+Data = ImageSource | Features
 
 
-class ImageInputMixin:
-    """The reading and embedding of X, for an estimator with the parameters below."""
+class Reader:
+    """Reads X for a clusterer: images, which an encoder embeds, or features.
 
-    encoder: Any
-    device: str | torch.device
-    precision: str
-    memory: str | Path | joblib.Memory | None
-    bad_images: str
-    n_jobs: int | None
-    verbose: int
+    Parameters
+    ----------
+    clusterer : ImageClusterer
+        Whose parameters say how; scikit-learn's checks note the features on it.
+    kind : {"images", "features", "a list of feature arrays"}
+        What X holds, in the fit and ever after.
+    encoder : Encoder or None
+        What embeds images; None of features.
+    float_range : float, optional
+        The white of float images in the fit.
+    dims : tuple of int, optional
+        The number of features of each encoder in the fit.
+    """
 
-    encoder_: Encoder | None
-    embedding_: Features
-    embedding_dims_: tuple[int, ...]
-    _takes: str  # what X holds
-    _float_range: float | None
+    def __init__(
+        self,
+        clusterer: ImageClusterer,
+        kind: str,
+        encoder: Encoder | None,
+        *,
+        float_range: float | None = None,
+        dims: tuple[int, ...] | None = None,
+    ) -> None:
+        self._clusterer = clusterer
+        self.kind = kind
+        self.encoder = encoder
+        self.float_range = float_range
+        self.dims = dims
 
-    def _choose_encoder(self, X: Any, seed: int) -> Encoder | None:
-        """Return a new encoder for X, or None where X is features."""
-        self._takes = self._kind(X)
-        if self._takes == _IMAGES:
-            return resolve_encoder(
-                self.encoder,
-                device=self.device,
-                precision=self.precision,
-                memory=self.memory,
-                bad_images=self.bad_images,
-                n_jobs=self.n_jobs,
+    @classmethod
+    def of(cls, X: Any, clusterer: ImageClusterer, seed: int) -> Self:
+        """Return the reader of a fit, with a new encoder where X holds images."""
+        given = clusterer.encoder
+        has_encoder = not (isinstance(given, str) and given == "auto")
+        if not has_encoder and holds_feature_arrays(X):
+            return cls(clusterer, _ARRAYS, None)
+        if is_image_input(X):
+            encoder = resolve_encoder(
+                given,
+                device=clusterer.device,
+                precision=clusterer.precision,
+                memory=clusterer.memory,
+                bad_images=clusterer.bad_images,
+                n_jobs=clusterer.n_jobs,
                 random_state=seed,
-                verbose=self.verbose,
+                verbose=clusterer.verbose,
             )
-        if self._has_encoder:
+            return cls(clusterer, _IMAGES, encoder)
+        if has_encoder:
             raise ValueError(
-                f"The encoder, {type(self.encoder).__name__}, embeds images, but X "
+                f"The encoder, {type(given).__name__}, embeds images, but X "
                 f"({type(X).__name__}) is not an array of images (n, h, w) or "
                 "(n, h, w, c), nor a list of files or PIL images, nor a Dataset. "
                 "Numeric 2-D input is taken as features, with encoder='auto' only."
             )
-        return None
+        return cls(clusterer, _FEATURES, None)
 
-    @property
-    def _has_encoder(self) -> bool:
-        return not (isinstance(self.encoder, str) and self.encoder == "auto")
-
-    def _kind(self, X: Any) -> str:
-        """Say what the X of a fit holds; with an encoder given, lists are of images."""
-        if not self._has_encoder and holds_feature_arrays(X):
-            return _SPACES
-        return _IMAGES if is_image_input(X) else _FEATURES
-
-    def _read(self, X: Any, *, reset: bool) -> Features | ImageSource:
-        """Return X, checked, as images if there is an encoder and else as features."""
+    def read(self, X: Any, *, fit: bool = False) -> Data:
+        """Return X, checked; in the fit, note its scale and its features."""
         self._check_kind(X)
-        if self._takes == _SPACES:
-            return self._read_spaces(X, reset=reset)
-        if self._takes == _FEATURES:
-            features = self._read_features(X, reset=reset)
-            if reset:
-                self.embedding_dims_ = (features.shape[1],)
-            return features
-        source = as_image_source(X, float_range=None if reset else self._float_range)
-        if reset:
-            # Another batch of floats must be read on the scale of these.
-            self._float_range = source.float_range
+        if self.kind == _ARRAYS:
+            return self._read_arrays(X, fit=fit)
+        if self.kind == _FEATURES:
+            return self._read_features(X, fit=fit)
+        # Another batch of floats must be read on the scale of those in the fit.
+        source = as_image_source(X, float_range=None if fit else self.float_range)
+        if fit:
+            self.float_range = source.float_range
         return source
-
-    def _read_features(self, X: Any, *, reset: bool) -> Features:
-        if is_mapped(X):  # in a file, where it stays: it may be larger than memory
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            check_finite_rows("X", X)
-            mapped: Features = X
-            return mapped
-        if isinstance(X, torch.Tensor):
-            X = X.detach().cpu()
-        # In fit a copy: what is kept must not change with the user's array.
-        features: Features = validate_data(
-            self, X, reset=reset, dtype=np.float32, order="C", copy=reset
-        )
-        return features
 
     def _check_kind(self, X: Any) -> None:
         """Raise if X is not of the kind that the fit is on."""
-        if self._takes != _IMAGES and are_tables(X):
-            came = _SPACES
+        if self.kind != _IMAGES and are_tables(X):
+            came = _ARRAYS
         else:
             came = _IMAGES if is_image_input(X) else _FEATURES
-        if came != self._takes:
+        if came != self.kind:
             raise ValueError(
-                f"This {type(self).__name__} was fitted on {self._takes}, but X holds "
-                f"{came}: pass {self._takes} as for fit."
+                f"This {type(self._clusterer).__name__} was fitted on {self.kind}, but "
+                f"X holds {came}: pass {self.kind} as for fit."
             )
 
-    def _read_spaces(self, X: Any, *, reset: bool) -> Features:
-        features, dims = stack_feature_arrays(
-            X, None if reset else self.embedding_dims_
+    def _read_features(self, X: Any, *, fit: bool) -> Features:
+        if is_mapped(X):  # in a file, where it stays: it may be larger than memory
+            validate_data(self._clusterer, X, reset=fit, skip_check_array=True)
+            check_finite_rows("X", X)
+            return Features.of(X)
+        if isinstance(X, torch.Tensor):
+            X = X.detach().cpu()
+        # In fit a copy: what is kept must not change with the user's array.
+        array: NDArray[np.float32] = validate_data(
+            self._clusterer, X, reset=fit, dtype=np.float32, order="C", copy=fit
         )
-        if reset:
-            self.embedding_dims_ = dims
-            self.n_features_in_ = sum(dims)
-        return features
+        return Features.of(array)
 
-    def _embed(self, data: Features | ImageSource, *, fit: bool = False) -> Features:
-        """Return the embedding of images; features stay as they are.
+    def _read_arrays(self, X: Any, *, fit: bool) -> Features:
+        array, dims = stack_feature_arrays(X, None if fit else self.dims)
+        if fit:
+            self._clusterer.n_features_in_ = sum(dims)
+        return Features.of(array, dims)
+
+    def embed(self, data: Data, *, fit: bool = False) -> Embedded:
+        """Return the features of images, by the encoder; features stay as they are.
 
         Rows of NaN are those of images that could not be read and are to be skipped.
         """
-        if not isinstance(data, ImageSource):
-            return data
-        assert self.encoder_ is not None  # for mypy: _read returned images
+        if isinstance(data, Features):
+            return Embedded(data, [])
+        assert self.encoder is not None  # for mypy: `read` returned images
         if fit:
-            self.encoder_.fit(data)
+            self.encoder.fit(data)
         try:
-            embedding = embed(self.encoder_, data)
+            embedded = self.encoder.embed(data)
         except ImageReadError as error:
-            if fit or self.bad_images == "raise":
+            if fit or self._clusterer.bad_images == "raise":
                 raise
             # None of them can be read: of a fit that is an error, of these a gap.
-            warnings.warn(str(error), UserWarning, stacklevel=4)
-            return np.full((len(data), self.embedding_.shape[1]), np.nan, np.float32)
-        check_embedding(embedding, len(self.encoder_.bad_images_))
-        if fit:
-            self.embedding_dims_ = (embedding.shape[1],)
-            if isinstance(self.encoder_, EncoderList):
-                self.embedding_dims_ = self.encoder_.embedding_dims_
-        return embedding
+            warn(str(error), UserWarning)
+            dims = self.dims or ()
+            gaps = np.full((len(data), sum(dims)), np.nan, np.float32)
+            return Embedded(Features.of(gaps, dims), list(error.failures))
+        check_embedding(embedded)
+        return embedded
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()  # type: ignore[misc]
-        tags.input_tags.two_d_array = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
+    def embed_trained(self, data: Data, backbone: nn.Module) -> Features:
+        """Return the features of the fit's images by a backbone that was trained."""
+        assert self.encoder is not None  # for mypy: images have an encoder
+        self.encoder = self.encoder.with_trained(backbone)
+        with warnings.catch_warnings():  # of unreadable images, a second time
+            warnings.simplefilter("ignore", UserWarning)
+            return self.embed(data).features
 
 
-def image_names(data: Features | ImageSource) -> list[str] | None:
+def image_names(data: Data) -> list[str] | None:
     """Return what each image is called, its path if it has one; None of features."""
-    if not isinstance(data, ImageSource):
+    if isinstance(data, Features):
         return None
     return [data.name(i) for i in range(len(data))]

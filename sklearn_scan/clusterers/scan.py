@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
-import joblib
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from sklearn_scan.clusterers.base import BaseImageClusterer
-from sklearn_scan.clusterers.scan_stage import ScanStageMixin
+from sklearn_scan.clusterers.defaults import (
+    ENTROPY_WEIGHTS,
+    MOST_LOST_BY_BACKBONE,
+    N_FINETUNED_HEADS,
+    N_HEADS,
+    PAPER_ENTROPY_WEIGHT,
+    finetuning_schedule,
+    heads_schedule,
+)
+from sklearn_scan.clusterers.docs import clusterer_docs
+from sklearn_scan.clusterers.stages import (
+    Finetuning,
+    FirstHeads,
+    Guarded,
+    Material,
+    Stage,
+)
+from sklearn_scan.clusterers.trained import TrainedClusterer
+from sklearn_scan.clusterers.trunks import StrongViews
+from sklearn_scan.core.validation import check_count, check_prior, check_real, is_auto
+from sklearn_scan.encoders import Encoder
 from sklearn_scan.results.registry import register_clusterer
 
 __all__ = ["SCANClusterer"]
 
 
 @register_clusterer("scan")
-class SCANClusterer(ScanStageMixin, BaseImageClusterer):
+@clusterer_docs
+@dataclass(eq=False, repr=False)
+class SCANClusterer(TrainedClusterer):
     """Cluster images without labels by the SCAN method.
 
     Each image is embedded by `encoder`, its nearest neighbours are mined, and cluster
@@ -33,47 +54,33 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
 
     Parameters
     ----------
-    n_clusters : int or "auto", default=10
-        The number of clusters; more than there are classes gives finer groups, which
-        `metrics.majority_accuracy` compares with classes. "auto" estimates it from the
-        features, by `model_selection.estimate_n_clusters`.
-    encoder : default="auto"
-        What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
-        timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
-        from the images in `fit` (`SimCLR()`, or another of `sklearn_scan.pretext`), an
-        nn.Module (of which a copy is used), or a function that makes a new one.
-        A list of these embeds with each, and gives each a head; the heads'
-        probabilities are averaged. Numeric 2-D input is taken as features, without an
-        encoder, and a tuple of several such arrays as several encoders' features.
+    {n_clusters}
     n_neighbors : int, default=20
         The number of neighbours mined for each sample; the paper's ImageNet subsets
         use 50. With 0, where the backbone is trained, two views of an image agree.
-    neighbor_method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
-        How neighbours are found, as `neighbors.mine_neighbors` has it. "auto" compares
-        all pairs where that takes about a minute at most, and else looks for 95 % of
-        them.
+    {neighbor_method}
     n_heads : int or "auto", default="auto"
         The number of heads trained at once, of which one is kept. On features each
         starts from a partition of the samples, made by spectral clustering, by merging
-        small clusters (of up to 166) or by k-means; "auto" is 36. Where the backbone is
-        trained along, the best of these go on, and "auto" is 10.
+        small clusters (of up to 166) or by k-means; "auto" is {N_HEADS}. If the
+        backbone is trained, the best of these go on, and "auto" is {N_FINETUNED_HEADS}.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples in the first stage. "auto" looks at 300,000 samples in
-        10 to 60 passes on features as they are, and of more than 100,000 at 1,000,000
-        in 1 to 10; where the backbone is trained, at 36,000 images in 10 to 100 passes.
+        Passes over the samples in the first stage. "auto" looks at {SAMPLES_SEEN}
+        samples in {EPOCHS} passes on features as they are, and of more than 100,000 at
+        {SEEN_OF_MANY} in {EPOCHS_OF_MANY}; if the backbone is trained, at {IMAGES_SEEN}
+        images in {IMAGE_EPOCHS} passes.
     self_label_epochs : int or "auto", default="auto"
         Passes over the samples in the second stage, which ends earlier when confident
-        samples no longer grow in number; 0 leaves it out. "auto" is 50 on features as
-        they are, and of more than 60,000 looks at 3,000,000 in 5 to 50 passes; where
-        the backbone is trained it is as in the first stage.
-    confidence_threshold : float in [0, 1), default=0.99
-        The probability above which a sample teaches in the second stage.
+        samples no longer grow in number; 0 leaves it out. "auto" looks at
+        {SAMPLES_SELF_LABELED} samples in {SELF_LABEL_EPOCHS} passes on features as they
+        are; if the backbone is trained it is as in the first stage.
+    {confidence_threshold}
     entropy_weight : float or "auto", default="auto"
         The weight λ of the spread of clusters: higher makes their sizes more alike.
-        "auto" tries 1, 0.6 and 0.3 on features, a third of the heads each, since how
-        unequal clusters are is not known; it is the paper's 5 where a `cluster_prior`
-        is given or the backbone is trained. Many more clusters than classes need about
-        5 to be all used.
+        "auto" tries {ENTROPY_WEIGHTS} on features, a third of the heads each, since how
+        unequal clusters are is not known; it is the paper's {PAPER_ENTROPY_WEIGHT} if a
+        `cluster_prior` is given or the backbone is trained. Many more clusters than
+        classes need about 5 to be all used.
     cluster_prior : array-like of shape (n_clusters,), "auto" or None, default=None
         The proportions that clusters are drawn to, by λ: known ones, in any order (the
         clusters found are numbered by size); with "auto" those of the partition that
@@ -92,58 +99,23 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         Ends the second stage with a moving average of the weights that keeps this
         share of itself at every step; the paper has 0.999 for ImageNet.
     learning_rate : float or "auto", default="auto"
-        Adam's, in both stages. "auto" is 1e-3, and more, up to 0.1, where few samples
-        of few features leave few steps to learn in. Where the backbone is trained it
-        is 1e-3, and 3e-4 in the second stage; the paper's 1e-4 is for longer training.
+        Adam's, in both stages. "auto" is {LOWEST_RATE}, and more, up to {HIGHEST_RATE},
+        if few samples of few features leave few steps to learn in. If the backbone is
+        trained it is {FINETUNING_RATE}, and {SELF_LABEL_RATE} in the second stage; the
+        paper's 1e-4 is for longer training.
     batch_size : int or "auto", default="auto"
-        Samples a step, in both stages. "auto" is 512; where the backbone is trained,
-        128, and 256 in the second stage.
-    device : str or torch.device, default="auto"
-        Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
-    precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
-        The encoder's number format; "auto" takes bf16 where the hardware has it.
-    memory : path or joblib.Memory, default=None
-        A folder that keeps embeddings, so that each image passes through an encoder
-        once, in this fit and in all others.
-    bad_images : {"raise", "skip"}, default="raise"
-        What to do about images that cannot be read, in `fit` and in `predict`: raise
-        an error that lists all of them; or warn, and give them the label -1 and
-        probabilities of NaN.
-    n_jobs : int, default=None
-        Workers that read images; None takes one per core.
-    random_state : int, RandomState or None, default=None
-        Seeds everything drawn. Two fits with the same int on the same CPU are equal
-        bit for bit.
-    verbose : int, default=0
-        Above zero, shows progress bars.
+        Samples a step, in both stages. "auto" is {BATCH_SIZE}; if the backbone is
+        trained, {FINETUNING_BATCH}, and {SELF_LABEL_BATCH} in the second stage.
+    {machine}
 
     Attributes
     ----------
-    labels_ : ndarray of int64, shape (n,)
-        The cluster of each sample. Cluster 0 is the largest; -1 is an image that
-        cannot be read.
-    probabilities_ : ndarray of float64, shape (n, n_clusters)
-        The probability of each cluster; NaN for an image that cannot be read.
-    n_clusters_ : int
-        The number of clusters.
-    n_clusters_curve_ : ClusterNumberCurve or None
-        The numbers that "auto" tried, and the score of each; None where the number was
-        given.
-    classes_ : ndarray of shape (n_clusters,)
-        The clusters' numbers, 0 to n_clusters - 1.
-    cluster_names_ : list of str
-        What each cluster is called: "cluster 0" and so on, until `relabel` names it.
-    image_names_ : list of str or None
-        What each image is called, its path if it has one; None where X was features.
+    {clusters}
     embedding_ : ndarray of float32, shape (n, embed_dim)
         The embedding of the samples, by the backbone as it is after training; NaN for
         an image that cannot be read. Where X was features in a memmap, that memmap:
         its file must stay.
-    embedding_dims_ : tuple of int
-        The size of each encoder's embedding, or of each feature array; they lie side by
-        side in `embedding_`.
-    encoder_ : Encoder or None
-        The fitted encoder, an `EncoderList` of several; None where X was features.
+    {encoders}
     neighbors_ : NeighborGraph
         The neighbours of each sample, in the embedding before the backbone was
         trained; -1 for an image that cannot be read, which is nobody's neighbour.
@@ -158,19 +130,7 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
         The head of the highest score, which was kept.
     history_ : list of dict
         The loss and its terms, for each epoch of both stages.
-    stage_times_ : dict of str to float
-        The seconds spent in "encode", "count" (of clusters, by "auto"), "mine",
-        "cluster" and "self_label".
-    bad_images_ : list of UnreadableImage
-        The images that cannot be read, as (row, path, reason).
-    module_ : nn.Module
-        From the embedding (b, embed_dim) to logits (1, b, n_clusters).
-    self_labeled_ : bool
-        Whether the second stage was run and kept.
-    confident_ : ndarray of bool, shape (n,)
-        Whether a sample's largest probability exceeds `confidence_threshold`.
-    n_features_in_ : int
-        The number of features, where X was features; of all arrays together.
+    {model}
 
     References
     ----------
@@ -188,56 +148,124 @@ class SCANClusterer(ScanStageMixin, BaseImageClusterer):
     True
     """
 
-    _empty_hint = (
+    empty_hint: ClassVar[str] = (
         "a smaller n_clusters, a larger entropy_weight, more n_heads, more max_epochs "
         "or a lower learning_rate"
     )
 
-    def __init__(
-        self,
-        n_clusters: int | str = 10,
-        *,
-        encoder: Any = "auto",
-        n_neighbors: int = 20,
-        neighbor_method: str = "auto",
-        n_heads: int | str = "auto",
-        max_epochs: int | str = "auto",
-        self_label_epochs: int | str = "auto",
-        confidence_threshold: float = 0.99,
-        entropy_weight: float | str = "auto",
-        cluster_prior: ArrayLike | str | None = None,
-        finetune: bool | str = "auto",
-        strong_views: str | Callable[[Tensor], Tensor] = "auto",
-        ema_decay: float | None = None,
-        learning_rate: float | str = "auto",
-        batch_size: int | str = "auto",
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        memory: str | Path | joblib.Memory | None = None,
-        bad_images: str = "raise",
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.encoder = encoder
-        self.n_neighbors = n_neighbors
-        self.neighbor_method = neighbor_method
-        self.n_heads = n_heads
-        self.max_epochs = max_epochs
-        self.self_label_epochs = self_label_epochs
-        self.confidence_threshold = confidence_threshold
-        self.entropy_weight = entropy_weight
-        self.cluster_prior = cluster_prior
-        self.finetune = finetune
-        self.strong_views = strong_views
-        self.ema_decay = ema_decay
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.device = device
-        self.precision = precision
-        self.memory = memory
-        self.bad_images = bad_images
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+    _: KW_ONLY
+    n_heads: int | str = "auto"
+    entropy_weight: float | str = "auto"
+    cluster_prior: ArrayLike | str | None = None
+    finetune: bool | str = "auto"
+    strong_views: StrongViews = "auto"
+    ema_decay: float | None = None
+
+    def _stages(self, material: Material) -> Sequence[Stage]:
+        """Return heads on features, the backbone along with them, self-labelling."""
+        stages: list[Stage] = []
+        trains_backbone = material.trunk.is_trained
+        if material.graph is not None:
+            stages.append(self._first_heads(material))
+        if trains_backbone:
+            stages.append(self._finetuning(material))
+        return [*stages, *self._self_labeling(material, self.ema_decay)]
+
+    def _first_heads(self, material: Material) -> FirstHeads:
+        schedule = heads_schedule(material.n_samples)
+        label = "first heads"
+        if not material.trunk.is_trained:  # else the schedule asked for is another's
+            schedule, label = self._asked(schedule, self.max_epochs), "SCAN"
+        weights: tuple[float, ...] = ENTROPY_WEIGHTS
+        if not isinstance(self.entropy_weight, str):
+            weights = (self.entropy_weight,)
+        elif self.cluster_prior is not None:
+            weights = (PAPER_ENTROPY_WEIGHT,)
+        return FirstHeads(
+            N_HEADS if isinstance(self.n_heads, str) else self.n_heads,
+            weights,
+            schedule,
+            self._prior(material),
+            label,
+        )
+
+    def _finetuning(self, material: Material) -> Guarded:
+        n_heads, weight = self.n_heads, self.entropy_weight
+        stage = Finetuning(
+            N_FINETUNED_HEADS if isinstance(n_heads, str) else n_heads,
+            PAPER_ENTROPY_WEIGHT if isinstance(weight, str) else weight,
+            self._asked(finetuning_schedule(material.n_samples), self.max_epochs),
+            self._prior(material),
+        )
+        return Guarded(
+            stage,
+            MOST_LOST_BY_BACKBONE,
+            warning="Training the backbone merged clusters that its features told "
+            "apart, and was undone: lower learning_rate, raise max_epochs, or pass "
+            "finetune=False.",
+        )
+
+    def _prior(self, material: Material) -> Tensor | str | None:
+        """Return the proportions of the clusters, from the largest to the smallest."""
+        if self.cluster_prior is None or isinstance(self.cluster_prior, str):
+            return self.cluster_prior
+        proportions = check_prior(self.cluster_prior, material.n_clusters)
+        return torch.from_numpy(np.sort(proportions)[::-1].copy())
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not is_auto("n_heads", self.n_heads):
+            check_count("n_heads", self.n_heads)
+        if not is_auto("entropy_weight", self.entropy_weight):
+            check_real("entropy_weight", self.entropy_weight, minimum=0)
+        self._check_prior()
+        if not (isinstance(self.finetune, bool) or self.finetune == "auto"):
+            raise ValueError(
+                f"finetune must be 'auto', True or False; got {self.finetune!r}."
+            )
+        if not (self.strong_views == "auto" or callable(self.strong_views)):
+            raise TypeError(
+                "strong_views must be 'auto' or a function of a batch; got "
+                f"{self.strong_views!r}."
+            )
+        if self.ema_decay is not None:
+            check_real(
+                "ema_decay", self.ema_decay, minimum=0, maximum=1, boundaries="left"
+            )
+
+    def _check_prior(self) -> None:
+        if self.cluster_prior is None:
+            return
+        if isinstance(self.cluster_prior, str):
+            if self.cluster_prior != "auto":
+                raise ValueError(
+                    "cluster_prior must be 'auto', None or an array; got "
+                    f"{self.cluster_prior!r}."
+                )
+            if self.n_neighbors == 0:
+                raise ValueError(
+                    "cluster_prior='auto' takes the proportions of partitions by "
+                    "neighbours, of which n_neighbors=0 leaves none."
+                )
+            return
+        if isinstance(self.n_clusters, str):
+            raise ValueError(
+                "cluster_prior holds one proportion per cluster: pass their number as "
+                f"n_clusters; got n_clusters={self.n_clusters!r}."
+            )
+        check_prior(self.cluster_prior, self.n_clusters)
+
+    def _training_views(self, encoder: Encoder | None) -> StrongViews | None:
+        trains = self.finetune
+        if isinstance(trains, str):
+            trains = encoder is not None and encoder.learns_from_images
+        return self.strong_views if trains else None
+
+    def _check_encoder(self, encoder: Encoder | None) -> None:
+        super()._check_encoder(encoder)
+        if self.n_neighbors == 0 and self._training_views(encoder) is None:
+            raise ValueError(
+                "n_neighbors=0 lets two views of an image agree, for which the "
+                "backbone must be trained: pass images and finetune=True, or "
+                "n_neighbors=20."
+            )

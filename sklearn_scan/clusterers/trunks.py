@@ -1,4 +1,4 @@
-"""What lies before the heads: features as they are, or a backbone trained along."""
+"""What heads are trained on: features as they are, or images and their backbone."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sklearn_scan.core.device import autocast, place, to_compute
+from sklearn_scan.core.device import autocast, place, resolve_precision, to_compute
 from sklearn_scan.core.mapped_rows import Rows
-from sklearn_scan.encoders import Preprocessing
+from sklearn_scan.encoders import Encoder, EncoderList, Preprocessing
+from sklearn_scan.images import BadImages, ImageSource, load_pixels
+from sklearn_scan.images.augment import default_strong_views
 from sklearn_scan.training.heads import Scaler
 from sklearn_scan.training.loop import View, unchanged
 
-__all__ = ["BackboneTrunk", "FeatureTrunk", "Trunk"]
+__all__ = ["BackboneTrunk", "FeatureTrunk", "StrongViews", "Trunk", "check_trainable"]
+
+# "auto", or a function from images (b, c, h, w) to augmented ones.
+StrongViews = str | Callable[[Tensor], Tensor]
 
 _EMBEDDING_BATCH = 256
 
 
 class Trunk(ABC):
-    """The samples that heads learn from, and what brings them to the heads.
+    """The samples, and the network from views of them to the heads' features.
 
     Attributes
     ----------
@@ -33,10 +40,12 @@ class Trunk(ABC):
         From a batch of samples to views: plain ones, and augmented ones.
     device : torch.device
         Where to compute.
+    dims : tuple of int
+        The number of features of each encoder; each has heads of its own.
     is_trained : bool
-        Whether the body learns along with the heads.
+        Whether the body is trained along with the heads.
     scale : Tensor of shape (embed_dim,) or None
-        What the features were divided by, where it counts for angles between them.
+        What the features were divided by; None if all were divided alike.
     """
 
     samples: Rows
@@ -44,22 +53,13 @@ class Trunk(ABC):
     weak_view: View = staticmethod(unchanged)
     strong_view: View = staticmethod(unchanged)
     device: torch.device
+    dims: tuple[int, ...]
     is_trained: bool = False
     scale: Tensor | None = None
 
     @abstractmethod
     def features(self) -> Rows:
         """Return the features of all plain samples, (n, embed_dim), as they now are."""
-
-    @property
-    @abstractmethod
-    def embed_dim(self) -> int:
-        """The number of features that the heads see."""
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The widths of the feature spaces, which have a head each."""
-        return (self.embed_dim,)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the body computes."""
@@ -74,7 +74,7 @@ class FeatureTrunk(Trunk):
     features : Tensor or MappedRows of shape (n, embed_dim)
         Standardised, on the device to train on.
     dims : tuple of int, optional
-        The widths of the feature spaces, if there are several side by side.
+        The number of features of each encoder, if there are several.
     scale : Tensor of shape (embed_dim,), optional
         What they were divided by.
     """
@@ -87,19 +87,9 @@ class FeatureTrunk(Trunk):
     ) -> None:
         self.samples = features
         self.scale = scale
-        self._space_dims = dims
+        self.dims = dims or (features.shape[1],)
         self.body = nn.Identity()
         self.device = features.device
-
-    @property
-    def embed_dim(self) -> int:
-        """The number of features."""
-        return self.samples.shape[1]
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The widths of the feature spaces."""
-        return self._space_dims or super().dims
 
     def features(self) -> Rows:
         """Return the features."""
@@ -107,7 +97,7 @@ class FeatureTrunk(Trunk):
 
 
 class BackboneTrunk(Trunk):
-    """A backbone that learns along with the heads, from augmented images.
+    """A backbone that is trained along with the heads, on augmented images.
 
     Parameters
     ----------
@@ -142,18 +132,48 @@ class BackboneTrunk(Trunk):
         dtype: torch.dtype,
     ) -> None:
         self.samples: Tensor = place(images, device)
-        self.body = nn.Sequential(to_compute(backbone, device), scaler.to(device))
+        self.backbone = to_compute(backbone, device)
+        self.body = nn.Sequential(self.backbone, scaler.to(device))
         self.weak_view = preprocessing.view()
         self.strong_view = preprocessing.view(augment, name="strong_views")
         self.device = device
         self.scale = scaler.scale
         self._dtype = dtype
-        self._embed_dim = sum(scaler.dims)
+        self.dims = scaler.dims
 
-    @property
-    def embed_dim(self) -> int:
-        """The number of the backbone's features."""
-        return self._embed_dim
+    @classmethod
+    def of(
+        cls,
+        encoder: Encoder,
+        source: ImageSource,
+        rows: NDArray[np.int64],
+        scaler: Scaler,
+        *,
+        augment: StrongViews,
+        device: torch.device,
+        precision: str,
+        n_jobs: int | None,
+    ) -> BackboneTrunk:
+        """Return the backbone of a fitted encoder, with some images of a source."""
+        module, preprocessing = encoder.for_training()
+        pixels = load_pixels(
+            source,
+            preprocessing.crop,
+            rows.tolist(),
+            BadImages("raise"),  # of these, all could be read a moment ago
+            n_jobs=n_jobs,
+        )
+        if isinstance(augment, str):
+            augment = default_strong_views(pixels.shape[1])
+        return cls(
+            torch.from_numpy(pixels),
+            module,
+            scaler,
+            preprocessing,
+            augment=augment,
+            device=device,
+            dtype=resolve_precision(precision, device),
+        )
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the backbone computes in its number format."""
@@ -164,7 +184,37 @@ class BackboneTrunk(Trunk):
         """Embed all plain images, in evaluation mode."""
         self.body.eval()
         rows = []
-        for images in self.samples.split(_EMBEDDING_BATCH):
+        for images in torch.split(self.samples, _EMBEDDING_BATCH):
             with self.autocast():
                 rows.append(self.body(self.weak_view(images.to(self.device))).float())
         return torch.cat(rows)
+
+
+def check_trainable(encoder: Encoder | None, precision: str) -> None:
+    """Raise if the backbone of an encoder cannot be trained.
+
+    Raises
+    ------
+    ValueError
+        If there is no encoder, or gradients would vanish in the precision.
+    TypeError
+        If the encoder does not offer its backbone.
+    """
+    if encoder is None:
+        raise ValueError(
+            "finetune=True trains an encoder's backbone, but X holds features: "
+            "pass images, or finetune='auto'."
+        )
+    if not encoder.is_trainable:
+        name = type(encoder).__name__
+        if isinstance(encoder, EncoderList):
+            name = "a list of encoders"
+        raise TypeError(
+            f"finetune=True trains an encoder's backbone, which {name} does not "
+            "offer: pass finetune=False, or an ImageEncoder or a pretext as encoder."
+        )
+    if precision == "fp16":
+        raise ValueError(
+            "precision must be 'auto', 'fp32' or 'bf16' to train a backbone in: "
+            "gradients vanish in fp16."
+        )

@@ -124,4 +124,5 @@ def check_prior(prior: Any, n_clusters: int) -> NDArray[np.float32]:
         raise ValueError(
             f"cluster_prior must sum to one; it sums to {proportions.sum():.4g}."
         )
-    return (proportions / proportions.sum()).astype(np.float32)
+    scaled: NDArray[np.float32] = (proportions / proportions.sum()).astype(np.float32)
+    return scaled

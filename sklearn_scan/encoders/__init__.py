@@ -1,11 +1,11 @@
 """Encoders: from images to an embedding."""
 
 from sklearn_scan.encoders._base import (
+    Embedded,
     Encoder,
     Trainable,
     check_embedding,
     check_settings,
-    embed,
 )
 from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
 from sklearn_scan.encoders._encoder_list import EncoderList
@@ -27,6 +27,7 @@ from sklearn_scan.encoders.backbones import (
 __all__ = [
     "DEFAULT_MODEL",
     "RECOMMENDED",
+    "Embedded",
     "Encoder",
     "EncoderList",
     "ImageEncoder",
@@ -41,7 +42,6 @@ __all__ = [
     "check_model",
     "check_settings",
     "describe_misfit",
-    "embed",
     "name_encoder",
     "note_recipe",
     "recipe_of",

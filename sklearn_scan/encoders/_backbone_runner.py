@@ -1,16 +1,17 @@
-"""A backbone at work: batches in, vectors out, in the memory there is."""
+"""Run a backbone: batches of images in, vectors out, in the memory there is."""
 
 from __future__ import annotations
 
 import copy
 import functools
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sklearn_scan.core.device import autocast, is_out_of_memory, to_compute
+from sklearn_scan.core.device import autocast, is_out_of_memory
 from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders.backbones import check_features
@@ -34,13 +35,34 @@ def suggest_batch_size(input_size: int, device: torch.device) -> int:
     return min(max(pixels // input_size**2, 1), _MOST_IMAGES[kind])
 
 
+@torch.no_grad()
+def ready_to_embed(module: nn.Module, device: torch.device) -> nn.Module:
+    """Return a module in evaluation mode, on a device and channels-last.
+
+    It is the module itself if it is so already, as a fitted encoder's is on the CPU.
+    Else it is a copy: the weights are copied once, straight to the device.
+    """
+    copies: dict[int, Any] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        layout = torch.channels_last if tensor.ndim == 4 else torch.preserve_format
+        moved = tensor.to(device, memory_format=layout)
+        if moved is not tensor:
+            if isinstance(tensor, nn.Parameter):
+                moved = nn.Parameter(moved, requires_grad=False)
+            copies[id(tensor)] = moved
+    if copies or any(part.training for part in module.modules()):
+        return copy.deepcopy(module, copies).eval()
+    return module
+
+
 class BackboneRunner:
-    """Embed batches of images; where memory runs out, embed them in smaller ones.
+    """Embed batches of images, and smaller batches where memory runs out.
 
     Parameters
     ----------
     module : nn.Module
-        From normalised images (b, 3, h, w) to features (b, embed_dim).
+        From normalised images (b, 3, h, w) to features (b, embed_dim). It is not
+        changed: see `ready_to_embed`.
     preprocessing : Preprocessing
         How images are normalised.
     device : torch.device
@@ -64,11 +86,11 @@ class BackboneRunner:
         batch_size: int,
         whole: bool = False,
     ) -> None:
-        self._module = to_compute(module.eval(), device)
-        self._is_whole = whole
+        self._module = ready_to_embed(module, device)
+        self.whole = whole
         self._preprocessing = preprocessing
-        self._device = device
-        self._dtype = dtype
+        self.device = device
+        self.dtype = dtype
         self.batch_size = batch_size
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -99,50 +121,47 @@ class BackboneRunner:
         return np.concatenate(vectors)
 
     def _try(self, batch: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Embed a batch; return None if memory runs out.
-
-        The error is let go of, and with it what its traceback holds of the memory.
-        """
+        """Embed a batch; return None if memory runs out."""
         try:
-            vectors = self._embed(batch, self._dtype)
+            vectors = self._embed(batch, self.dtype)
             if not np.isfinite(vectors).all():  # beyond the range of fp16, it may be
                 vectors = self._embed(batch, torch.float32)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            return None
+            return None  # without the error, whose traceback would hold memory
         return vectors
 
     @torch.inference_mode()
     def _embed(
         self, batch: NDArray[np.uint8], dtype: torch.dtype
     ) -> NDArray[np.float32]:
-        images = torch.from_numpy(batch).to(self._device)
+        images = torch.from_numpy(batch).to(self.device)
         pixels = self._preprocessing.normalize(images)
-        if self._is_whole and dtype == self._dtype:
+        if self.whole and dtype == self.dtype:
             features = self._whole(pixels.to(dtype))
         else:
-            with autocast(self._device, dtype):
+            with autocast(self.device, dtype):
                 features = self._module(pixels)
         vectors = check_features(features, len(images)).float().cpu().numpy()
         return np.asarray(vectors)
 
     @functools.cached_property
     def _whole(self) -> nn.Module:
-        """The module in `dtype`; made for the first image, which may never come."""
-        return copy.deepcopy(self._module).to(self._dtype)
+        """A copy of the module in `dtype`, made for the first image."""
+        return copy.deepcopy(self._module).to(self.dtype)
 
     def _halve(self) -> None:
         if self.batch_size == 1:
             raise RuntimeError(
-                f"Memory on {self._device} does not suffice to embed a single image: "
+                f"Memory on {self.device} does not suffice to embed a single image: "
                 "choose a smaller model or a smaller input_size, or device='cpu'."
             )
         self.batch_size //= 2
         warn(
-            f"Memory ran out on {self._device}: from here on {self.batch_size} images "
+            f"Memory ran out on {self.device}: from here on {self.batch_size} images "
             "are embedded at once. Pass this batch_size to have it from the start.",
             RuntimeWarning,
         )
-        if self._device.type != "cpu":
-            torch.get_device_module(self._device).empty_cache()
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).empty_cache()

@@ -1,8 +1,7 @@
-"""What every encoder is: images in, an embedding out."""
+"""The base class of encoders: images in, an embedding out."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -15,30 +14,97 @@ from sklearn.base import (
 from torch import nn
 
 from sklearn_scan.core.device import resolve_device, resolve_precision
+from sklearn_scan.core.features import Features
 from sklearn_scan.core.validation import check_option, check_verbose
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders.cache import cache_folder
 from sklearn_scan.exceptions import UnreadableImage
-from sklearn_scan.images import POLICIES, resolve_workers
+from sklearn_scan.images import (
+    POLICIES,
+    ImageSource,
+    as_image_source,
+    resolve_workers,
+)
+
+__all__ = [
+    "Embedded",
+    "Encoder",
+    "Trainable",
+    "check_embedding",
+    "check_settings",
+    "chosen_rows",
+]
+
+
+class Embedded(NamedTuple):
+    """The embedding of images, and which of them cannot be read.
+
+    Attributes
+    ----------
+    features : Features
+        A row an image; NaN where it cannot be read.
+    unreadable : list of UnreadableImage
+        The images that cannot be read: (row, path, reason). Rows are those of the
+        source, also where only a part of it was embedded.
+    """
+
+    features: Features
+    unreadable: list[UnreadableImage]
 
 
 class Trainable(NamedTuple):
-    """A backbone, to train or to use elsewhere, and how its images are prepared."""
+    """A backbone, to train or to use elsewhere, and how its images are prepared.
+
+    Attributes
+    ----------
+    module : nn.Module
+        From normalised images (b, 3, h, w) to features (b, embed_dim).
+    preprocessing : Preprocessing
+        How images are cropped, resized and normalised.
+    """
 
     module: nn.Module
     preprocessing: Preprocessing
 
 
-class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """From images to an embedding, as a scikit-learn transformer.
 
-    A subclass writes `transform`, and `fit` if it learns from the images. Where it can
-    skip unreadable images, it leaves NaN in their rows and lists them in `bad_images_`.
+    A subclass writes `transform`, from images to an array; or `embed`, if it skips
+    images that cannot be read. One that learns from the images writes `fit` too. Only
+    `fit` sets attributes, so that threads can share a fitted encoder.
+
+    Attributes
+    ----------
+    is_trainable : bool
+        Whether the class has `for_training` and `with_trained`.
+    learns_from_images : bool
+        Whether `fit` learns from the images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_scan.images import as_image_source
+    >>> class MeanColor(Encoder):
+    ...     def transform(self, X):
+    ...         source = as_image_source(X)
+    ...         rows = range(len(source))
+    ...         return np.stack([source[row].mean(axis=(0, 1)) for row in rows])
+    >>> MeanColor().transform(np.zeros((5, 8, 8, 3), dtype=np.uint8)).shape
+    (5, 3)
     """
 
-    is_trainable: ClassVar[bool] = False  # whether `for_training` is there
-    learns_from_images: ClassVar[bool] = False  # in `fit`
-    bad_images_: list[UnreadableImage] = []  # noqa: RUF012 - replaced, never altered
+    is_trainable: ClassVar[bool] = False
+    learns_from_images: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        if "transform" in own and "embed" not in own and cls.embed is not Encoder.embed:
+            raise TypeError(
+                f"{cls.__name__} must write embed, and not transform: its parent has "
+                "embed, which clusterers call."
+            )
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Return the encoder: by default there is nothing to learn.
@@ -56,7 +122,6 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         """
         return self
 
-    @abstractmethod
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embed images.
 
@@ -69,12 +134,56 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         -------
         ndarray of float32, shape (n, embed_dim)
         """
+        return self.embed(as_image_source(X)).features.array
+
+    def embed(self, source: ImageSource, rows: slice | None = None) -> Embedded:
+        """Embed the images of a source, and list those that cannot be read.
+
+        By default, the features are what the subclass's `transform` returns, and no
+        image is unreadable.
+
+        Parameters
+        ----------
+        source : ImageSource
+            The images.
+        rows : slice, default=None
+            Which of them to embed; None is all.
+
+        Returns
+        -------
+        Embedded
+            The features, a row for each image embedded, and the unreadable images.
+        """
+        if type(self).transform is Encoder.transform:
+            raise NotImplementedError(
+                f"{type(self).__name__} must write transform or embed."
+            )
+        part = source if rows is None else _Part(source, chosen_rows(source, rows))
+        array = np.require(self.transform(part), np.float32, ["C", "W"])
+        return Embedded(Features.of(array), [])
 
     def for_training(self) -> Trainable:
-        """Return the fitted encoder's backbone and preprocessing, to be trained.
+        """Return a copy of the fitted encoder's backbone, to train, and preprocessing.
 
-        The backbone is the one that `transform` uses, so training changes it. For a
-        subclass that is trainable, and says so.
+        Training the copy does not change the encoder: `with_trained` returns one that
+        uses it. For a subclass that is trainable.
+        """
+        raise NotImplementedError
+
+    def with_trained(self, module: nn.Module) -> Self:
+        """Return a copy of the fitted encoder that uses a trained backbone.
+
+        For a subclass that is trainable.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The backbone that `for_training` returned, trained. It is not copied, but
+            moved to the CPU and set to evaluation mode.
+
+        Returns
+        -------
+        Encoder
         """
         raise NotImplementedError
 
@@ -100,29 +209,70 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return True
 
 
-def embed(encoder: Encoder, X: Any) -> NDArray[np.float32]:
-    """Return the embedding as an array, also where the encoder makes data frames."""
-    return np.require(encoder.transform(X), np.float32, ["C", "W"])
+class _Part(ImageSource):
+    """Some images of a source, under the names that they have there."""
+
+    def __init__(self, source: ImageSource, rows: range) -> None:
+        self._source = source
+        self._rows = rows
+        self.float_range = source.float_range
+        self.thread_safe = source.thread_safe
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: int) -> NDArray[np.uint8]:
+        return self._source[self._rows[i]]
+
+    def name(self, i: int) -> str:
+        return self._source.name(self._rows[i])
 
 
-def check_embedding(embedding: NDArray[np.float32], n_unreadable: int) -> None:
+def chosen_rows(source: ImageSource, rows: slice | None) -> range:
+    """Return which rows of a source a slice names; None names all.
+
+    Raises
+    ------
+    ValueError
+        If it names none.
+    """
+    chosen = range(len(source))[slice(None) if rows is None else rows]
+    if not chosen:
+        raise ValueError(
+            f"rows must name at least one of the {len(source)} images; got {rows}."
+        )
+    return chosen
+
+
+def check_embedding(embedded: Embedded) -> None:
     """Raise if rows are not finite, other than those of unreadable images.
+
+    Parameters
+    ----------
+    embedded : Embedded
+        What an encoder returned.
 
     Raises
     ------
     ValueError
         With their number.
     """
-    n_unusable = int((~np.isfinite(embedding).all(axis=1)).sum()) - n_unreadable
+    array, unreadable = embedded.features.array, embedded.unreadable
+    n_unusable = int((~np.isfinite(array).all(axis=1)).sum()) - len(unreadable)
     if n_unusable:
         raise ValueError(
             f"The encoder returned NaN or infinity for {n_unusable} of "
-            f"{len(embedding)} images. Check its weights, and try precision='fp32'."
+            f"{len(array)} images. Check its weights, and try precision='fp32'."
         )
 
 
-def check_settings(estimator: Any) -> None:
-    """Check the parameters that all who embed images share.
+def check_settings(estimator: BaseEstimator) -> None:
+    """Check the parameters that clusterers, encoders and pretexts share.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        With the parameters below.
 
     Raises
     ------

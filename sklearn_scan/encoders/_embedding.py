@@ -1,11 +1,11 @@
-"""One pass over images: what is known is looked up, the rest is embedded."""
+"""One pass over images: look up in the cache what it holds, and embed the rest."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sklearn_scan.core.files import durable_path
 from sklearn_scan.encoders.cache import EmbeddingCache
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import (
@@ -56,10 +57,17 @@ class EmbeddingArray:
                 f"out must be a file in a folder that exists; got {str(out)!r}."
             )
 
-    @property
-    def _unfinished(self) -> Path:
-        assert self._out is not None
-        return self._out.with_name(f"{self._out.name}.{os.getpid()}.part")
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write the file in the block, if there is one to write, durably."""
+        if self._out is None:
+            yield
+            return
+        with durable_path(self._out) as self._aside:
+            try:
+                yield
+            finally:
+                self._array = None  # closed before it is renamed: Windows asks it
 
     def __setitem__(self, row: int, vector: NDArray[np.float32]) -> None:
         if self._array is None:
@@ -67,45 +75,42 @@ class EmbeddingArray:
             if self._out is None:
                 self._array = np.empty(shape, np.float32)
             else:
-                self._array = open_memmap(self._unfinished, "w+", np.float32, shape)
+                self._array = open_memmap(self._aside, "w+", np.float32, shape)
                 if hasattr(os, "posix_fallocate"):
                     # A full disk is an error here; written to, a map of it is a crash.
-                    with open(self._unfinished, "r+b") as file:
-                        size = os.path.getsize(self._unfinished)
+                    with open(self._aside, "r+b") as file:
+                        size = os.path.getsize(self._aside)
                         os.posix_fallocate(file.fileno(), 0, size)
         self._array[row] = vector
 
-    def finish(self, gaps: list[int]) -> NDArray[np.float32]:
-        """Return the array, with NaN in the rows that are gaps."""
+    def finish(self, gaps: list[int]) -> None:
+        """Fill the rows that are gaps with NaN."""
         assert self._array is not None  # for mypy: some image was readable
         self._array[gaps] = np.nan
-        if self._out is None:
-            return self._array
-        self._array = None  # the file is closed before it is renamed: Windows asks it
-        os.replace(self._unfinished, self._out)
-        finished: NDArray[np.float32] = np.load(self._out, mmap_mode="c")
-        return finished
 
-    def discard(self) -> None:
-        """Leave nothing behind of an array that will not be complete."""
-        self._array = None
+    def result(self) -> NDArray[np.float32]:
+        """Return the complete array, after the block of `writing`."""
         if self._out is not None:
-            self._unfinished.unlink(missing_ok=True)
+            self._array = np.load(self._out, mmap_mode="c")
+        assert self._array is not None
+        return self._array
 
 
 class EmbeddingPass:
-    """Embed all images of a source, once each.
+    """Embed images of a source, each once.
 
     Parameters
     ----------
     source : ImageSource
         The images.
+    rows : range
+        Which of them to embed.
     embed_batch : callable
         From images (b, size, size, 3) to vectors (b, embed_dim).
     crop : SquareCrop
-        What brings images to that size.
+        Crops and resizes images to that size.
     cache : EmbeddingCache or None
-        What is known of other passes.
+        The embeddings that other passes have kept.
     bad_images : BadImages
         What to do with images that cannot be read.
     """
@@ -113,17 +118,20 @@ class EmbeddingPass:
     def __init__(
         self,
         source: ImageSource,
+        rows: range,
         embed_batch: EmbedBatch,
         crop: SquareCrop,
         cache: EmbeddingCache | None,
         bad_images: BadImages,
     ) -> None:
         self._source = source
+        self._rows = rows
         self._embed_batch = embed_batch
         self._crop = crop
         self._cache = cache
         self._bad = bad_images
-        # Content in work: its key by the row that is read, and all rows that wait.
+        # Of images that are being embedded: the content key by row, and by content key
+        # the other rows of the same content.
         self._keys: dict[int, str] = {}
         self._waiting: dict[str, list[int]] = {}
 
@@ -141,11 +149,11 @@ class EmbeddingPass:
         Raises
         ------
         ImageReadError
-            As the policy of `bad_images` is.
+            If images cannot be read and the policy is "raise", or if none can.
         """
-        self._rows = EmbeddingArray(len(self._source), out)
+        self._array = EmbeddingArray(len(self._rows), out)
         self._progress = tqdm(
-            total=len(self._source),
+            total=len(self._rows),
             desc="embedding",
             unit="image",
             disable=verbose <= 0,
@@ -160,31 +168,34 @@ class EmbeddingPass:
             processes=processes,
         )
         try:
-            with self._progress, closing(batches):
-                for rows, images in batches:
-                    self._store(rows, self._embed_batch(images))
-            self._settle_copies()
-            self._bad.raise_or_warn(len(self._source))
-            return self._rows.finish([failure.row for failure in self._bad.found])
-        except BaseException:
-            self._rows.discard()
-            raise
+            with self._array.writing():
+                with self._progress, closing(batches):
+                    for rows, images in batches:
+                        self._store(rows, self._embed_batch(images))
+                self._add_unreadable_copies()
+                self._bad.raise_or_warn(len(self._rows))
+                gaps = [self._rows.index(failure.row) for failure in self._bad.found]
+                self._array.finish(gaps)
+            return self._array.result()
         finally:
             if self._cache is not None:
                 self._cache.save()
 
     def _store(self, rows: list[int], vectors: NDArray[np.float32]) -> None:
         for row, vector in zip(rows, vectors, strict=True):
-            self._rows[row] = vector
+            self._set(row, vector)
             n_done = 1
             if self._cache is not None:
                 key = self._keys.pop(row)
                 self._cache.add(key, vector)
                 copies = self._waiting.pop(key)
                 for copy in copies:
-                    self._rows[copy] = vector
+                    self._set(copy, vector)
                 n_done += len(copies)
             self._progress.update(n_done)
+
+    def _set(self, row: int, vector: NDArray[np.float32]) -> None:
+        self._array[self._rows.index(row)] = vector
 
     def _unknown(self, n_jobs: int | None) -> Iterator[int]:
         """Yield the rows to embed; fill in the others as they are found."""
@@ -192,28 +203,27 @@ class EmbeddingPass:
         for row in self._not_cached(n_jobs):
             if not checked and self._bad.raises:
                 # Before the first image is embedded, and the long work begins.
-                self._bad.add(self._source.unreadable())
+                self._bad.add(self._source.unreadable(self._rows))
             checked = True
             yield row
 
     def _not_cached(self, n_jobs: int | None) -> Iterator[int]:
-        n_images = len(self._source)
         if self._cache is None:
-            yield from range(n_images)
+            yield from self._rows
             return
         n_workers = resolve_workers(n_jobs) if self._source.thread_safe else 1
         with ThreadPoolExecutor(n_workers) as pool:
-            for start in range(0, n_images, _LOOKUP):
-                rows = range(start, min(start + _LOOKUP, n_images))
+            for start in range(0, len(self._rows), _LOOKUP):
+                rows = self._rows[start : start + _LOOKUP]
                 yield from self._look_up(self._identify(rows, pool))
 
     def _look_up(self, keys: dict[int, str]) -> Iterator[int]:
-        """Fill in the rows whose content is known; yield one of each other content."""
+        """Fill in the rows that the cache knows; of other contents, yield one row."""
         assert self._cache is not None  # for mypy: _not_cached has looked
         known = self._cache.read(list(keys.values()))
         for row, key in keys.items():
             if key in known:
-                self._rows[row] = known[key]
+                self._set(row, known[key])
                 self._progress.update()
             elif key in self._waiting:
                 self._waiting[key].append(row)
@@ -223,7 +233,7 @@ class EmbeddingPass:
                 yield row
 
     def _identify(self, rows: range, pool: ThreadPoolExecutor) -> dict[int, str]:
-        """Return the content keys of the rows that can be read so far."""
+        """Return the content keys of those rows whose files can be opened."""
         errands = [
             rows[i : i + _KEYS_AN_ERRAND] for i in range(0, len(rows), _KEYS_AN_ERRAND)
         ]
@@ -236,8 +246,8 @@ class EmbeddingPass:
                 keys[row] = key
         return keys
 
-    def _settle_copies(self) -> None:
-        """Note the copies of what cannot be read: they cannot be read either."""
+    def _add_unreadable_copies(self) -> None:
+        """Add the copies of images that cannot be read, which were not tried."""
         for row, key in self._keys.items():
             if row in self._bad:
                 reason = self._bad[row].reason

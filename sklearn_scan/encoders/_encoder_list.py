@@ -1,47 +1,43 @@
-"""The encoder made of encoders: their embeddings side by side."""
+"""Several encoders as one: their embeddings side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sklearn_scan.encoders._base import Encoder, Trainable, check_embedding, embed
-from sklearn_scan.images import as_image_source
+from sklearn_scan.core.features import Features
+from sklearn_scan.encoders._base import Embedded, Encoder, Trainable, check_embedding
+from sklearn_scan.images import ImageSource, as_image_source
 
 __all__ = ["EncoderList", "naming"]
 
 
 class EncoderList(Encoder):
-    """Embed images with several encoders, and put what they give side by side.
+    """Embed images with several encoders, and put their embeddings side by side.
 
     Parameters
     ----------
     encoders : list of Encoder
-        Each sees all images, in turn. None of them is trained along with heads.
-
-    Attributes
-    ----------
-    embedding_dims_ : tuple of int
-        The size of each encoder's embedding, after `transform`.
-    bad_images_ : list of UnreadableImage
-        The images that one of them could not read, which have no embedding at all.
+        Each embeds all images, in turn. None of them is trained along with heads.
 
     Examples
     --------
     >>> import numpy as np
     >>> from torch import nn
     >>> from sklearn_scan.encoders import ImageEncoder
+    >>> from sklearn_scan.images import ArraySource
     >>> def pool(size):
     ...     backbone = nn.Sequential(nn.AdaptiveAvgPool2d(size), nn.Flatten())
     ...     return ImageEncoder(backbone, input_size=32)
-    >>> encoder = EncoderList([pool(1), pool(2)])
-    >>> encoder.transform(np.zeros((5, 32, 32, 3), dtype=np.uint8)).shape
+    >>> images = np.zeros((5, 32, 32, 3), dtype=np.uint8)
+    >>> encoder = EncoderList([pool(1), pool(2)]).fit(images)
+    >>> encoder.transform(images).shape
     (5, 15)
-    >>> encoder.embedding_dims_
+    >>> encoder.embed(ArraySource(images)).features.dims
     (3, 12)
     """
 
@@ -49,7 +45,7 @@ class EncoderList(Encoder):
         self.encoders = encoders
 
     def check(self) -> None:
-        """Raise if a parameter of one of them is wrong; the error says of which."""
+        """Raise if a parameter of an encoder is wrong; the error says of which."""
         for i, encoder in enumerate(self.encoders):
             with naming(i):
                 encoder.check()
@@ -74,18 +70,21 @@ class EncoderList(Encoder):
                 encoder.fit(source)
         return self
 
-    def transform(self, X: Any) -> NDArray[np.float32]:
-        """Embed images.
+    def embed(self, source: ImageSource, rows: slice | None = None) -> Embedded:
+        """Embed the images of a source with each encoder.
 
         Parameters
         ----------
-        X : images
-            Anything `sklearn_scan.images.as_image_source` reads.
+        source : ImageSource
+            The images.
+        rows : slice, default=None
+            Which of them to embed; None is all.
 
         Returns
         -------
-        ndarray of float32, shape (n, sum of the sizes)
-            The encoders' embeddings, in their order.
+        Embedded
+            The encoders' embeddings side by side, in their order. An image that one of
+            them cannot read is unreadable, and its whole row is NaN.
 
         Raises
         ------
@@ -94,23 +93,29 @@ class EncoderList(Encoder):
         ValueError
             If an encoder returns NaN or infinity.
         """
-        source = as_image_source(X)
-        spaces = []
+        parts = []
         for i, encoder in enumerate(self.encoders):
             with naming(i):
-                spaces.append(embed(encoder, source))
-                check_embedding(spaces[-1], len(encoder.bad_images_))
-        self.embedding_dims_ = tuple(space.shape[1] for space in spaces)
-        self._n_features_out = sum(self.embedding_dims_)
-        by_row = {bad.row: bad for each in self.encoders for bad in each.bad_images_}
-        self.bad_images_ = [by_row[row] for row in sorted(by_row)]
-        embedding = np.concatenate(spaces, axis=1)
-        embedding[list(by_row)] = np.nan
-        return embedding
+                parts.append(encoder.embed(source, rows))
+                check_embedding(parts[-1])
+        array = np.concatenate([part.features.array for part in parts], axis=1)
+        array[np.isnan(array).any(axis=1)] = np.nan
+        dims = tuple(chain.from_iterable(part.features.dims for part in parts))
+        by_row = {bad.row: bad for part in parts for bad in part.unreadable}
+        unreadable = [by_row[row] for row in sorted(by_row)]
+        return Embedded(Features.of(array, dims), unreadable)
 
     def networks(self) -> list[Trainable]:
         """Return the networks of all encoders, in their order."""
         return [network for each in self.encoders for network in each.networks()]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return all(encoder.__sklearn_is_fitted__() for encoder in self.encoders)
+
+    @property
+    def _n_features_out(self) -> int:
+        """The width of the embedding, for scikit-learn."""
+        return sum(len(encoder.get_feature_names_out()) for encoder in self.encoders)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,30 +16,38 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sklearn_scan.core.device import kept_heap, resolve_device, resolve_precision
-from sklearn_scan.core.random import isolated_rng
-from sklearn_scan.core.validation import (
-    check_count,
-    check_option,
-    check_real,
-    is_auto,
+from sklearn_scan.core.device import (
+    kept_heap,
+    resolve_device,
+    resolve_precision,
+    to_compute,
 )
+from sklearn_scan.core.features import Features
+from sklearn_scan.core.random import isolated_rng
+from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
 from sklearn_scan.encoders._backbone_runner import BackboneRunner, suggest_batch_size
-from sklearn_scan.encoders._base import Encoder, Trainable, check_settings
+from sklearn_scan.encoders._base import (
+    Embedded,
+    Encoder,
+    Trainable,
+    check_settings,
+    chosen_rows,
+)
 from sklearn_scan.encoders._embedding import EmbeddingPass
-from sklearn_scan.encoders._preprocessing import per_channel
+from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
 from sklearn_scan.encoders.backbones import (
     Model,
-    backbone_preprocessing,
     build_backbone,
     check_model,
     fold_named,
     has_norms,
     is_delicate,
+    is_folded,
 )
 from sklearn_scan.encoders.cache import EmbeddingCache, cache_folder, fingerprint
 from sklearn_scan.images import (
     INTERPOLATIONS,
+    ArraySource,
     BadImages,
     ImageSource,
     PathSource,
@@ -55,6 +64,8 @@ _DEFAULT_INPUT_SIZE = 224  # its training size, 518, costs five times as much
 
 class ImageEncoder(Encoder):
     """Embed images with a pretrained backbone.
+
+    Without `fit`, each `transform` builds the backbone anew.
 
     Parameters
     ----------
@@ -102,11 +113,9 @@ class ImageEncoder(Encoder):
 
     Attributes
     ----------
-    bad_images_ : list of UnreadableImage
-        The images the last `transform` could not read: (row, path, reason).
     module_ : nn.Module
-        The backbone, once `fit` or `transform` has built it. In a model made by name,
-        batch norms are folded into the convolutions before them.
+        The backbone. In a model made by name, batch norms are folded into the
+        convolutions before them.
     preprocessing_ : Preprocessing
         How images are cropped, resized and normalised.
 
@@ -189,7 +198,7 @@ class ImageEncoder(Encoder):
         check_settings(self)
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
-        """Build the backbone and load its weights; nothing is learnt.
+        """Build the backbone and load its weights; nothing is learnt from X.
 
         Parameters
         ----------
@@ -207,14 +216,7 @@ class ImageEncoder(Encoder):
         """
         self.check()
         module = self._build()
-        self._delicate = is_delicate(module)
-        # The user's own module keeps its weights: it may be trained further.
-        self.module_ = fold_named(module) if self._is_named else module
-        # Of such a network, once folded, no layer needs more than its convolutions.
-        self._is_plain = (
-            self._is_named and self._delicate and not has_norms(self.module_)
-        )
-        self.preprocessing_ = backbone_preprocessing(
+        self.preprocessing_ = Preprocessing.of(
             module,
             input_size=self._input_size,
             crop_pct=self.crop_pct,
@@ -222,10 +224,14 @@ class ImageEncoder(Encoder):
             mean=self.mean,
             std=self.std,
         )
+        self._delicate = is_delicate(module)
+        # The user's own module keeps its weights: it may be trained further.
+        module = fold_named(module) if isinstance(self.model, str) else module
+        self.module_ = module.to(memory_format=torch.channels_last)
         return self
 
     def transform(
-        self, X: Any, *, out: str | Path | None = None
+        self, X: Any, *, out: str | os.PathLike[str] | None = None
     ) -> NDArray[np.float32]:
         """Embed images.
 
@@ -234,9 +240,8 @@ class ImageEncoder(Encoder):
         X : images
             Anything `sklearn_scan.images.as_image_source` reads.
         out : path, default=None
-            A .npy file to write the embedding to, for one that memory does not hold.
-            It appears when it is complete, and what is written to the array returned
-            does not reach it.
+            A .npy file to write the embedding to, for one larger than memory. It
+            appears when it is complete. Changes of the array returned do not reach it.
 
         Returns
         -------
@@ -246,7 +251,10 @@ class ImageEncoder(Encoder):
         Raises
         ------
         ImageReadError
-            If images cannot be read and `bad_images` is "raise"; lists all of them.
+            If images cannot be read and `bad_images` is "raise", or if none can; lists
+            all of them.
+        HubUnavailableError
+            If pretrained weights cannot be fetched.
         ValueError
             If the backbone's output is not one vector an image.
 
@@ -259,47 +267,91 @@ class ImageEncoder(Encoder):
             If memory runs out and smaller batches are taken.
         """
         source = as_image_source(X)
+        embedded = self.embed(source) if out is None else self.embed(source, out=out)
+        return embedded.features.array
+
+    def embed(
+        self,
+        source: ImageSource,
+        rows: slice | None = None,
+        *,
+        out: str | os.PathLike[str] | None = None,
+    ) -> Embedded:
+        """Embed the images of a source, or some rows of it; see `Encoder.embed`.
+
+        `out`, what is raised and what is warned of are as for `transform`.
+        """
         if not hasattr(self, "module_"):
-            self.fit()
-        device = resolve_device(self.device)
-        runner = BackboneRunner(
-            self.module_,
-            self.preprocessing_,
-            device=device,
-            dtype=self._dtype(device),
-            batch_size=self._choose_batch_size(device),
-            whole=self._is_plain,
-        )
+            return ImageEncoder.embed(copy.copy(self).fit(), source, rows, out=out)
+        runner = self._runner()
         bad = BadImages(self.bad_images)
-        embedding_pass = EmbeddingPass(
-            source, runner, self.preprocessing_.crop, self._cache(source, device), bad
-        )
-        with kept_heap() if device.type == "cpu" else nullcontext():
-            embedding = embedding_pass.run(
+        chosen, crop = chosen_rows(source, rows), self.preprocessing_.crop
+        cache = self._cache(source, runner)
+        embedding_pass = EmbeddingPass(source, chosen, runner, crop, cache, bad)
+        on_cpu = runner.device.type == "cpu"
+        with kept_heap() if on_cpu else nullcontext():
+            array = embedding_pass.run(
                 batch_size=runner.batch_size,
                 n_jobs=self.n_jobs,
-                processes=device.type != "cpu",
+                processes=not on_cpu,
                 out=out,
                 verbose=self.verbose,
             )
-        self.bad_images_ = bad.found
-        self._n_features_out = embedding.shape[1]
-        return embedding
+        return Embedded(Features.of(array), bad.found)
 
     def for_training(self) -> Trainable:
-        """Return the backbone and its preprocessing, to be trained.
+        """Return a copy of the backbone, to be trained, and its preprocessing.
 
-        The batch norms of a model made by name are unfolded for it.
+        Training the copy does not change the encoder: `with_trained` returns one that
+        uses it. Where batch norms are folded, the copy is the pretrained model, built
+        anew, in which they are not.
         """
-        if self._is_named:
-            self.module_ = self._build()
-            self._is_plain = False
-        return Trainable(self.module_, self.preprocessing_)
+        check_is_fitted(self)
+        module = self._build() if self._is_folded else copy.deepcopy(self.module_)
+        return Trainable(module, self.preprocessing_)
+
+    def with_trained(self, module: nn.Module) -> Self:
+        """Return a copy of the encoder that uses a trained backbone.
+
+        See `Encoder.with_trained`. If `model` is a module, it is replaced too.
+        """
+        check_is_fitted(self)
+        trained = copy.copy(self)
+        trained.module_ = to_compute(module, torch.device("cpu")).eval()
+        if isinstance(self.model, nn.Module):
+            trained.model = module
+        return trained
 
     def networks(self) -> list[Trainable]:
         """Return the backbone as `transform` uses it, and its preprocessing."""
-        check_is_fitted(self, "module_")
+        check_is_fitted(self)
         return [Trainable(self.module_, self.preprocessing_)]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+    @property
+    def _n_features_out(self) -> int:
+        """The width of the embedding, for scikit-learn: that of a black image's."""
+        silent = copy.copy(self).set_params(memory=None, verbose=0)
+        black = ArraySource(np.zeros((1, 8, 8), dtype=np.uint8))
+        return int(silent.embed(black).features.array.shape[1])
+
+    def _runner(self) -> BackboneRunner:
+        """Return the backbone on the device, ready to embed batches."""
+        device = resolve_device(self.device)
+        batch_size = self.batch_size
+        if isinstance(batch_size, str):
+            batch_size = suggest_batch_size(self.preprocessing_.input_size, device)
+        return BackboneRunner(
+            self.module_,
+            self.preprocessing_,
+            device=device,
+            dtype=resolve_precision(self.precision, device, delicate=self._delicate),
+            batch_size=int(batch_size),
+            # once folded, no layer of such a network needs more than its convolutions
+            whole=self._is_folded and self._delicate and not has_norms(self.module_),
+        )
 
     def _build(self) -> nn.Module:
         with isolated_rng(0):  # for the weights that a model begins with
@@ -317,36 +369,29 @@ class ImageEncoder(Encoder):
         return self.input_size
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: weights on the CPU, which every machine has."""
+        """Return the state to pickle, with weights on the CPU, as all machines have."""
         state: dict[str, Any] = super().__getstate__()
         module = state.get("module_")
         if module is None or all(p.device.type == "cpu" for p in module.parameters()):
             return state
-        # as one, since they may be the same module
+        # copied together, since they may be the same module
         model, module = copy.deepcopy((self.model, module))
         return state | {"model": model, "module_": module.cpu()}
 
     @property
-    def _is_named(self) -> bool:
-        return isinstance(self.model, str)
-
-    def _dtype(self, device: torch.device) -> torch.dtype:
-        return resolve_precision(self.precision, device, delicate=self._delicate)
-
-    def _choose_batch_size(self, device: torch.device) -> int:
-        if isinstance(self.batch_size, str):
-            return suggest_batch_size(self.preprocessing_.input_size, device)
-        return int(self.batch_size)
+    def _is_folded(self) -> bool:
+        return isinstance(self.model, str) and is_folded(self.module_)
 
     def _cache(
-        self, source: ImageSource, device: torch.device
+        self, source: ImageSource, runner: BackboneRunner
     ) -> EmbeddingCache | None:
         folder = cache_folder(self.memory)
         if folder is None:
             return None
-        settings = [repr(self.preprocessing_), device.type, str(self._dtype(device))]
-        settings.append(f"whole: {self._is_plain}")
+        settings = [repr(self.preprocessing_), runner.device.type, str(runner.dtype)]
+        settings.append(f"whole: {runner.whole}")
         if isinstance(source, PathSource):
             settings.append(decoder_settings())
-        name = str(self.model) if self._is_named else type(self.module_).__name__
+        named = isinstance(self.model, str)
+        name = str(self.model) if named else type(self.module_).__name__
         return EmbeddingCache(folder, fingerprint(self.module_, *settings), name)

@@ -1,4 +1,4 @@
-"""What to call an encoder, in a word."""
+"""The short name of an encoder."""
 
 from __future__ import annotations
 

@@ -1,22 +1,30 @@
-"""From an image of any size to what a backbone takes."""
+"""The preparation of images for a backbone: crop, resize and normalise."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sklearn_scan.images import SquareCrop
+from sklearn_scan.images import INTERPOLATIONS, SquareCrop
 
 View = Callable[[Tensor], Tensor]
 
 # How far from [0, 1] views may be: noise may add to them, and 255 is another scale.
 _SLACK = 1.0
+# ImageNet's, for modules that come without a configuration of their own.
+_DEFAULT_CONFIG: dict[str, Any] = {
+    "input_size": (3, 224, 224),
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "crop_pct": 1.0,
+    "interpolation": "bicubic",
+}
 
 
 def per_channel(name: str, value: Any) -> tuple[float, ...]:
@@ -60,9 +68,45 @@ class Preprocessing:
     crop_pct: float = 1.0
     interpolation: str = "bicubic"
 
+    @classmethod
+    def of(cls, module: nn.Module, **given: object) -> Self:
+        """Return a backbone's own preprocessing, except for the fields given.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The backbone. A timm model has a configuration; other modules get the
+            preprocessing of ImageNet at 224 pixels.
+        **given
+            Fields, of which those that are not None replace the backbone's own.
+
+        Returns
+        -------
+        Preprocessing
+
+        Examples
+        --------
+        >>> from torch import nn
+        >>> Preprocessing.of(nn.Flatten(), input_size=32, mean=0.5).mean
+        (0.5, 0.5, 0.5)
+        """
+        config = _DEFAULT_CONFIG
+        if own := getattr(module, "pretrained_cfg", None):
+            from timm.data.config import resolve_model_data_config
+
+            config = resolve_model_data_config(module, pretrained_cfg={**config, **own})
+        size = config["input_size"][-1]
+        config = {key: config[key] for key in _DEFAULT_CONFIG} | {"input_size": size}
+        if config["interpolation"] not in INTERPOLATIONS:  # timm knows "random" too
+            config["interpolation"] = _DEFAULT_CONFIG["interpolation"]
+        config |= {key: value for key, value in given.items() if value is not None}
+        config["mean"] = per_channel("mean", config["mean"])
+        config["std"] = per_channel("std", config["std"])
+        return cls(**config)
+
     @property
     def crop(self) -> SquareCrop:
-        """What brings an image to `input_size`."""
+        """The crop and resize of an image to `input_size`."""
         return SquareCrop(self.input_size, self.crop_pct, self.interpolation)
 
     def normalize(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From what a user passes as `encoder` to an encoder."""
+"""The encoder of a clusterer, from what a user passes as `encoder`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sklearn_scan.encoders._encoder_list import EncoderList, naming
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders.backbones import check_model
 
-# What each setting is when the user of an encoder has said nothing of it.
-_UNSAID: dict[str, Any] = {
+# The default of each setting: an encoder that has another was given it by the user.
+_DEFAULTS: dict[str, Any] = {
     "device": "auto",
     "precision": "auto",
     "memory": None,
@@ -55,11 +55,10 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
         )
         check_model(model, checkpoint=None)
         encoder = ImageEncoder(model)
-    # A user's own network is copied too: the one made here may be trained.
-    resolved = clone(encoder)
+    resolved: Encoder = clone(encoder)  # with a copy of the user's own network
     own = resolved.get_params(deep=False)
-    unsaid = {k for k, v in _UNSAID.items() if k in own and own[k] == v}
-    resolved.set_params(**{k: v for k, v in settings.items() if k in unsaid})
+    unset = {k for k, v in _DEFAULTS.items() if k in own and own[k] == v}
+    resolved.set_params(**{k: v for k, v in settings.items() if k in unset})
     resolved.check()
     return resolved
 

@@ -1,4 +1,4 @@
-"""Images that cannot be read: an error, or a gap and a warning."""
+"""Images that cannot be read: an error, or a warning and rows of NaN."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 
 POLICIES = ("raise", "skip")
 
-
 T = TypeVar("T")
 
 
 def try_each(
     read: Callable[[int], T], rows: Iterable[int]
 ) -> list[T | UnreadableImage]:
-    """Return the result of `read` for each row, or why the image cannot be read."""
+    """Read each row; return the results, or why an image cannot be read."""
     results: list[T | UnreadableImage] = []
     for row in rows:
         try:
@@ -28,12 +27,12 @@ def try_each(
 
 
 class BadImages:
-    """The images of one pass that cannot be read, and the policy for them.
+    """The images that cannot be read, collected during one pass over all images.
 
     Parameters
     ----------
     policy : {"raise", "skip"}
-        Whether the pass ends in an error that lists them all, or goes on without them.
+        Whether the pass ends with an error that lists them all, or skips them.
     """
 
     def __init__(self, policy: str) -> None:
@@ -47,12 +46,12 @@ class BadImages:
 
     @property
     def lost(self) -> bool:
-        """Whether the pass ends in an error, and goes on only to name all images."""
+        """Whether the pass will end with an error, and only looks for more of them."""
         return self.raises and bool(self._by_row)
 
     @property
     def raises(self) -> bool:
-        """Whether a single image that cannot be read is an error."""
+        """Whether the policy is "raise"."""
         return self._policy == "raise"
 
     def __contains__(self, row: int) -> bool:
@@ -62,7 +61,7 @@ class BadImages:
         return self._by_row[row]
 
     def add(self, failures: Iterable[UnreadableImage]) -> None:
-        """Add failures; the first of an image counts."""
+        """Add images; of two entries for one image, the first is kept."""
         for failure in failures:
             self._by_row.setdefault(failure.row, failure)
 
@@ -72,12 +71,12 @@ class BadImages:
         Raises
         ------
         ImageReadError
-            If an image could not be read under "raise", or none could under "skip".
+            If the policy is "raise" and an image cannot be read, or if none can.
 
         Warns
         -----
         UserWarning
-            With their number, under "skip".
+            With their number, if the policy is "skip".
         """
         if not self._by_row:
             return

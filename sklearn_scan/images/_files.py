@@ -7,7 +7,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from io import BufferedReader
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
@@ -16,8 +17,7 @@ from sklearn_scan.images._pixels import check_mode, pil_to_rgb
 if TYPE_CHECKING:
     import torch
 
-_KEY_BYTES = 16
-_BLOCK_BYTES = 2**20  # of a file, hashed at a time
+_new_digest = functools.partial(hashlib.blake2b, digest_size=16)
 
 
 def decode_file(path: str, ample_side: int | None = None) -> Image.Image:
@@ -102,14 +102,11 @@ def check_header(path: str) -> None:
 
 def content_key(path: str) -> str:
     """Return a digest of the file's bytes, hexadecimal."""
-    digest = hashlib.blake2b(digest_size=_KEY_BYTES)
     with _open(path) as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, _new_digest).hexdigest()
 
 
-def _open(path: str) -> BinaryIO:
+def _open(path: str) -> BufferedReader:
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(path)

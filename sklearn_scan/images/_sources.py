@@ -98,8 +98,8 @@ class ImageSource(ABC):
             repr(image.shape).encode() + image.tobytes(), digest_size=16
         ).hexdigest()
 
-    def unreadable(self) -> list[UnreadableImage]:
-        """Return the images that cannot be read, as far as a quick look shows."""
+    def unreadable(self, rows: Iterable[int] | None = None) -> list[UnreadableImage]:
+        """List images, of all or some rows, that a quick look finds unreadable."""
         return []
 
     @contextmanager
@@ -201,9 +201,10 @@ class PathSource(ImageSource):
     def _explain(self, i: int, error: Exception) -> str:
         return explain(self._paths[i], error)
 
-    def unreadable(self) -> list[UnreadableImage]:
-        """Read every file's header; damage further on shows when an image is read."""
-        headers = try_each(self._check_header, range(len(self)))
+    def unreadable(self, rows: Iterable[int] | None = None) -> list[UnreadableImage]:
+        """Open every file's header; damage inside shows when the image is read."""
+        rows = range(len(self)) if rows is None else rows
+        headers = try_each(self._check_header, rows)
         return [header for header in headers if header is not None]
 
     def _check_header(self, i: int) -> None:

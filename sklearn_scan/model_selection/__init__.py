@@ -7,7 +7,6 @@ returns it. `estimate_n_clusters` chooses the number. `ShuffledKFold` and
 
 from sklearn_scan.model_selection._head_scores import score_heads
 from sklearn_scan.model_selection._information import (
-    COLLAPSE,
     information_lost,
     neighbor_information,
 )
@@ -20,7 +19,6 @@ from sklearn_scan.model_selection._n_clusters import (
 from sklearn_scan.model_selection._splitters import ShuffledKFold, TransductiveSplit
 
 __all__ = [
-    "COLLAPSE",
     "ClusterNumberCurve",
     "ShuffledKFold",
     "TransductiveSplit",

@@ -8,11 +8,6 @@ from numpy.typing import NDArray
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.neighbors.partitions import joint_distribution
 
-# The share of the neighbours' information that the training of a backbone may lose. The
-# neighbours are those of before the training: where it succeeded, labels have lost up
-# to 27 % (CIFAR-10, with 3 points of accuracy gained).
-COLLAPSE = 0.5
-
 
 def neighbor_information(
     clusters: NDArray[np.integer] | NDArray[np.floating], neighbors: NeighborGraph

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan.core.rows import row_blocks
-from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.neighbors._graph import NeighborGraph
 
 __all__ = ["among_readable", "check_given"]
 

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
-from sklearn_scan.neighbors._graph_file import check_indices, read_graph, write_graph
+from sklearn_scan.neighbors._graph_file import (
+    MmapMode,
+    check_indices,
+    read_graph,
+    write_graph,
+)
 
 __all__ = ["NeighborGraph"]
 
@@ -200,17 +205,19 @@ class NeighborGraph:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the graph to a file, in the safetensors format.
+        """Write the graph as a folder: two .npy files and a JSON document.
 
         Parameters
         ----------
         path : path
-            The file; an existing one is replaced when the new one is complete.
+            The folder; an existing graph is replaced when the new one is complete.
 
         Raises
         ------
         ValueError
             If an index is that of no sample.
+        FileExistsError
+            If something else than a graph is there.
         OSError
             If it cannot be written, or the disk has too little room.
         """
@@ -219,23 +226,25 @@ class NeighborGraph:
         )
 
     @classmethod
-    def load(cls, path: str | Path, *, mmap_mode: str | None = None) -> NeighborGraph:
-        """Read a saved graph; nothing in the file is executed.
+    def load(
+        cls, path: str | Path, *, mmap_mode: MmapMode | None = None
+    ) -> NeighborGraph:
+        """Read a saved graph; nothing in its files is executed.
 
         Parameters
         ----------
         path : path
-            The file.
+            The folder.
         mmap_mode : {"r", "c"} or None, default=None
-            The way to map the file into memory, as in `numpy.load`, for a graph larger
+            The way to map the files into memory, as in `numpy.load`, for a graph larger
             than memory. None reads all of it.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If there is no such folder.
         ModelFileError
-            If it is not a graph, is damaged, or of a newer version.
+            If it is not a graph, is damaged, or of another version.
 
         Examples
         --------
@@ -243,8 +252,8 @@ class NeighborGraph:
         >>> from pathlib import Path
         >>> graph = NeighborGraph(np.array([[1], [0]]), np.ones((2, 1), np.float32))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     graph.save(Path(folder) / "graph.safetensors")
-        ...     again = NeighborGraph.load(Path(folder) / "graph.safetensors")
+        ...     graph.save(Path(folder) / "graph")
+        ...     again = NeighborGraph.load(Path(folder) / "graph")
         >>> again.indices.tolist()
         [[1], [0]]
         """

@@ -1,9 +1,4 @@
-"""A graph as a file of the safetensors format, which may be mapped into memory.
-
-The format is eight bytes with the length of a JSON header, the header, and the arrays.
-Here arrays are written from where they are, and read or mapped from where they lie, so
-that a graph larger than memory passes.
-"""
+"""A graph as a folder: two arrays, which may be mapped into memory, and a document."""
 
 from __future__ import annotations
 
@@ -11,21 +6,39 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypeVar
 
 import numpy as np
+from numpy.lib.format import open_memmap, write_array_header_1_0
 from numpy.typing import NDArray
 
-from sklearn_scan.core.files import written_aside
+from sklearn_scan.core.files import FolderKind, durable_folder
 from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.exceptions import ModelFileError
 
-_FORMAT, _VERSION = "sklearn-scan-neighbors", 1
-_TYPES: dict[str, np.dtype[Any]] = {"I64": np.dtype("<i8"), "F32": np.dtype("<f4")}
-_ARRAYS = {"indices": "I64", "similarities": "F32"}
-_MOST_HEADER = 100_000  # bytes; of a few hundred
+_FORMAT, _VERSION = "sklearn-scan-neighbors", 2
+_DOCUMENT, _INDICES, _SIMILARITIES = "graph.json", "indices.npy", "similarities.npy"
+_KIND = FolderKind(
+    "a graph of neighbours",
+    _DOCUMENT,
+    _FORMAT,
+    frozenset({_DOCUMENT, _INDICES, _SIMILARITIES}),
+)
+_INDEX, _SIMILARITY = np.dtype("<i8"), np.dtype("<f4")
 
+# What reading a folder that is damaged may raise.
+_DAMAGE = (
+    FileNotFoundError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+_Number = TypeVar("_Number", np.int64, np.float32)
 Parts = tuple[NDArray[np.int64], NDArray[np.float32], str, float | None]
+MmapMode = Literal["r", "c"]
 
 
 def write_graph(
@@ -35,31 +48,21 @@ def write_graph(
     method: str,
     recall: float | None,
 ) -> None:
-    """Write the parts of a graph, if they are such as can be read again."""
+    """Write the parts of a graph durably, if they are such as can be read again."""
     check_indices(indices)
-    arrays: dict[str, NDArray[Any]] = {"indices": indices, "similarities": similarities}
-    facts = {"format": _FORMAT, "version": _VERSION, "method": method, "recall": recall}
-    header: dict[str, Any] = {
-        # as the format has it, a map of texts
-        "__metadata__": {name: json.dumps(value) for name, value in facts.items()}
-    }
-    end = 0
-    for name, kind in _ARRAYS.items():
-        start, end = end, end + math.prod(indices.shape) * _TYPES[kind].itemsize
-        header[name] = {
-            "dtype": kind, "shape": indices.shape, "data_offsets": [start, end]
-        }  # fmt: skip
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of eight
-    with written_aside(path) as file:
-        _check_room(path, end)
-        file.write(len(text).to_bytes(8, "little") + text)
-        for name, kind in _ARRAYS.items():
-            for block in row_blocks(*indices.shape):
-                file.write(np.ascontiguousarray(arrays[name][block], _TYPES[kind]).data)
+    document = {
+        "format": _FORMAT, "version": _VERSION, "method": method, "recall": recall
+    }  # fmt: skip
+    with durable_folder(path, _KIND, overwrite=True) as folder:
+        _check_room(path, math.prod(indices.shape))
+        _write_array(folder / _INDICES, indices, _INDEX)
+        _write_array(folder / _SIMILARITIES, similarities, _SIMILARITY)
+        text = json.dumps(document, indent=1) + "\n"
+        (folder / _DOCUMENT).write_text(text, encoding="utf-8")
 
 
-def _check_room(path: Path, n_bytes: int) -> None:
+def _check_room(path: Path, n_neighbors: int) -> None:
+    n_bytes = n_neighbors * (_INDEX.itemsize + _SIMILARITY.itemsize)
     free = shutil.disk_usage(path.absolute().parent).free
     if n_bytes > free:
         raise OSError(
@@ -69,84 +72,73 @@ def _check_room(path: Path, n_bytes: int) -> None:
         )
 
 
-def read_graph(path: Path, mmap_mode: str | None) -> Parts:
+def _write_array(file: Path, array: NDArray[_Number], dtype: np.dtype[_Number]) -> None:
+    """Write an array as `numpy.save` would, converting a few MB at a time."""
+    header = {"descr": dtype.str, "fortran_order": False, "shape": array.shape}
+    with file.open("wb") as content:
+        write_array_header_1_0(content, header)
+        for block in row_blocks(*array.shape):
+            content.write(np.ascontiguousarray(array[block], dtype).data)
+
+
+def read_graph(path: Path, mmap_mode: MmapMode | None) -> Parts:
     """Read, or map, the parts of a graph.
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such folder.
     ModelFileError
-        If the file holds none.
+        If it holds no graph.
     """
     if mmap_mode not in (None, "r", "c"):
         raise ValueError(f"mmap_mode must be None, 'r' or 'c'; got {mmap_mode!r}.")
-    header, start = _read_header(path)
-    facts = _read_facts(path, header)
+    if not path.exists():
+        raise FileNotFoundError(f"{str(path)!r} is not there.")
+    if not path.is_dir():
+        raise _damaged(path, "it is a file, and a graph is saved as a folder")
     try:
-        shape = _check_layout(header)
-        arrays = []
-        for name, kind in _ARRAYS.items():
-            offset = start + header[name]["data_offsets"][0]
-            if 0 in shape:  # nothing to map
-                arrays.append(np.empty(shape, _TYPES[kind]))
-                continue
-            mode: Any = mmap_mode or "r"
-            mapped = np.memmap(path, _TYPES[kind], mode, offset, shape)
-            arrays.append(mapped if mmap_mode else np.array(mapped))
-        check_indices(arrays[0])
-    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        method, recall = _read_document(path / _DOCUMENT)
+        indices = _read_array(path / _INDICES, _INDEX, mmap_mode)
+        similarities = _read_array(path / _SIMILARITIES, _SIMILARITY, mmap_mode)
+        if indices.ndim != 2 or indices.shape != similarities.shape:
+            raise ValueError(f"shapes {indices.shape} and {similarities.shape} differ")
+        check_indices(indices)
+    except ModelFileError:
+        raise
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
-    return arrays[0], arrays[1], facts["method"], facts["recall"]
+    return indices, similarities, method, recall
 
 
-def _check_layout(header: dict[str, Any]) -> tuple[int, int]:
-    """Return the shape of both arrays, if they lie one after the other."""
-    n_rows, n_columns = (int(size) for size in header["indices"]["shape"])
-    end = 0
-    for name, kind in _ARRAYS.items():
-        start, end = end, end + n_rows * n_columns * _TYPES[kind].itemsize
-        expected = {
-            "dtype": kind,
-            "shape": [n_rows, n_columns],
-            "data_offsets": [start, end],
-        }
-        if header[name] != expected:
-            raise ValueError(f"{name} should be {expected}, and is {header[name]}")
-    return n_rows, n_columns
-
-
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """Return the header, and where the arrays begin."""
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > _MOST_HEADER:
-            raise _damaged(path, "it does not begin as such files do")
-        text = file.read(length)
-    try:
-        header: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        raise _damaged(path, error) from error
-    return header, 8 + length
-
-
-def _read_facts(path: Path, header: dict[str, Any]) -> dict[str, Any]:
-    try:
-        texts = header["__metadata__"]
-        facts = {name: json.loads(text) for name, text in texts.items()}
-        if facts["format"] != _FORMAT:
-            raise ValueError(f"it is of the format {facts['format']!r}")
-        version = int(facts["version"])
-        if not isinstance(facts["method"], str):
-            raise TypeError("its method is no text")
-        if not isinstance(facts["recall"], float | None):
-            raise TypeError("its recall is no number")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path, error) from error
-    if version > _VERSION:
+def _read_document(file: Path) -> tuple[str, float | None]:
+    """Return the method of a graph and its recall."""
+    document = json.loads(file.read_text(encoding="utf-8"))
+    if document["format"] != _FORMAT:
+        raise ValueError(f"it is of the format {document['format']!r}")
+    version = int(document["version"])
+    if version != _VERSION:
+        hint = "install a newer one" if version > _VERSION else "mine and save it again"
         raise ModelFileError(
-            f"{str(path)!r} is a graph of version {version}, and this sklearn_scan "
-            f"reads up to version {_VERSION}: install a newer one."
+            f"{str(file.parent)!r} is a graph of version {version}, and this "
+            f"sklearn_scan reads version {_VERSION}: {hint}."
         )
-    return facts
+    method, recall = document["method"], document["recall"]
+    if not isinstance(method, str):
+        raise TypeError("its method is no text")
+    if not isinstance(recall, float | None):
+        raise TypeError("its recall is no number")
+    return method, recall
+
+
+def _read_array(
+    file: Path, dtype: np.dtype[_Number], mmap_mode: MmapMode | None
+) -> NDArray[_Number]:
+    # mapped in any case: a shape beyond the file is an error then, and takes no memory
+    mapped = open_memmap(file, mode=mmap_mode or "r")
+    if mapped.dtype != dtype:
+        raise ValueError(f"{file.name} must be of {dtype}; got {mapped.dtype}")
+    return mapped if mmap_mode else np.array(mapped)
 
 
 def check_indices(indices: NDArray[np.int64]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -28,19 +29,15 @@ from sklearn_scan.core.device import (
 from sklearn_scan.core.random import isolated_rng, make_generator
 from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
 from sklearn_scan.encoders import (
+    Embedded,
     Encoder,
     ImageEncoder,
     Preprocessing,
     Trainable,
     check_features,
     check_settings,
-    embed,
 )
-from sklearn_scan.exceptions import (
-    DivergenceError,
-    ImageReadError,
-    UnreadableImage,
-)
+from sklearn_scan.exceptions import DivergenceError, ImageReadError
 from sklearn_scan.images import (
     BadImages,
     ImageSource,
@@ -122,7 +119,7 @@ class Material(NamedTuple):
 
 # With eq and repr, scikit-learn's own would be lost.
 @dataclass(eq=False, repr=False)
-class Pretext(Encoder):
+class Pretext(Encoder, ABC):
     """An encoder trained by a task made from unlabelled images.
 
     Its parameters are the fields: a dataclass writes the `__init__` that scikit-learn
@@ -272,14 +269,24 @@ class Pretext(Encoder):
         """
         check_is_fitted(self)
         source = as_image_source(X, float_range=self._float_range)
-        embedding = embed(self.encoder_, source)
-        self._n_features_out = embedding.shape[1]
-        return embedding
+        return self.embed(source).features.array
+
+    def embed(self, source: ImageSource, rows: slice | None = None) -> Embedded:
+        """Embed the images of a source, or some rows of it; see `Encoder.embed`."""
+        check_is_fitted(self)
+        return self.encoder_.embed(source, rows)
 
     def for_training(self) -> Trainable:
-        """Return the trained backbone and its preprocessing, to be trained further."""
+        """Return a copy of the trained backbone, and its preprocessing."""
         check_is_fitted(self)
         return self.encoder_.for_training()
+
+    def with_trained(self, module: nn.Module) -> Self:
+        """Return a copy that uses a backbone trained further; see `Encoder`."""
+        check_is_fitted(self)
+        trained = copy.copy(self)
+        trained.encoder_ = self.encoder_.with_trained(module)
+        return trained
 
     def networks(self) -> list[Trainable]:
         """Return the trained backbone and its preprocessing."""
@@ -287,9 +294,8 @@ class Pretext(Encoder):
         return self.encoder_.networks()
 
     @property
-    def bad_images_(self) -> list[UnreadableImage]:  # type: ignore[override]
-        """The images the last `transform` could not read: (row, path, reason)."""
-        return self.encoder_.bad_images_ if hasattr(self, "encoder_") else []
+    def _n_features_out(self) -> int:
+        return len(self.encoder_.get_feature_names_out())
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")

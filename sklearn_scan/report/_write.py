@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_scan.core.files import written_aside
+from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import check_option
 from sklearn_scan.images import ImageSource, as_image_source
@@ -118,7 +118,7 @@ def write_report(
             clustering_report(y, estimator.labels_, estimator.probabilities_)
         )
     page = Page()
-    with written_aside(path) as file:
+    with durable_file(path) as file:
         draw = partial(map_embedding, method=projection, random_state=random_state)
         data, sheets = _gather(estimator, source, names, y, draw)
         content = page.render(

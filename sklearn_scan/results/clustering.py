@@ -5,23 +5,20 @@ A clusterer of any class that has these attributes can be shown, saved and used.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from sklearn_scan.core.features import Features
-from sklearn_scan.core.mapped_rows import read_blocks
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.model_selection import ClusterNumberCurve
 from sklearn_scan.neighbors import NeighborGraph
 
-__all__ = ["Clustering", "Epoch", "features_of", "probability_blocks"]
+__all__ = ["Clustering", "Epoch", "features_of"]
 
 # What is noted of an epoch: its stage and its number, the loss and the loss's terms.
 Epoch = dict[str, float | str]
@@ -60,28 +57,3 @@ class Clustering(Protocol):
 def features_of(clusterer: Clustering) -> Features:
     """Return the features that a clusterer was fitted on."""
     return Features.of(clusterer.embedding_, clusterer.embedding_dims_)
-
-
-@torch.inference_mode()
-def probability_blocks(
-    module: nn.Module, embedding: NDArray[np.float32]
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield the probability of each cluster, for some rows of an embedding at a time.
-
-    Parameters
-    ----------
-    module : nn.Module
-        From features (b, d) to logits (1, b, n_clusters): a clusterer's `module_`.
-    embedding : ndarray of shape (n, d)
-        The features of the samples, which may be a memmap.
-
-    Yields
-    ------
-    rows : slice
-        Which samples these are.
-    probabilities : ndarray of float64, shape (b, n_clusters)
-    """
-    # In double precision: a sample's row then does not depend on its batch.
-    module = copy.deepcopy(module).double()
-    for rows, block in read_blocks(embedding):
-        yield rows, module(block.double())[0].softmax(dim=1).numpy()

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.labels import most_probable
 
 if TYPE_CHECKING:
@@ -121,16 +123,12 @@ class LabelTable:
         ]
 
     def write_csv(self, path: str | Path) -> None:
-        """Write the table, with a header, as UTF-8; aside first, and then renamed."""
-        aside = Path(f"{path}.part")
-        try:
-            with aside.open(
-                "w", newline="", encoding="utf-8", errors="surrogateescape"
-            ) as file:
-                self.write_to(file)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        """Write the table, with a header, as UTF-8; durably."""
+        with (
+            durable_file(path) as file,
+            TextIOWrapper(file, "utf-8", "surrogateescape", newline="") as text,
+        ):
+            self.write_to(text)
 
     def write_to(self, file: TextIO) -> None:
         """Write the table as CSV to a file that is open."""

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
+from sklearn_scan.core.files import durable_path, replace
 from sklearn_scan.exceptions import OnnxExportError
 from sklearn_scan.results.standalone import StandaloneModel
 
@@ -37,8 +39,24 @@ def write_onnx(model: StandaloneModel, path: Path) -> None:
         If onnx or onnxscript is not installed.
     OnnxExportError
         If the network has parts that ONNX does not express.
+    OSError
+        Naming `path`, if it cannot be written.
     """
     _check_installed()
+    with durable_path(path) as place:
+        program = _export(model)
+        with TemporaryDirectory(dir=path.parent, prefix=".") as folder, _silence():
+            written = Path(folder, path.name)
+            program.save(str(written))
+            weights = written.with_name(f"{path.name}.data")
+            if weights.exists():  # of more than 1.5 GB, in a file that the other names
+                with durable_path(path.with_name(weights.name)) as place_of_weights:
+                    replace(weights, place_of_weights)
+            replace(written, place)
+
+
+def _export(model: StandaloneModel) -> torch.onnx.ONNXProgram:
+    """Return the network as ONNX has it."""
     examples = tuple(torch.zeros(_BATCH, *shape) for shape in model.input_shapes)
     batch = torch.export.Dim("batch", min=1)
     with _silence():
@@ -59,8 +77,7 @@ def write_onnx(model: StandaloneModel, path: Path) -> None:
     if program is None:
         raise OnnxExportError("torch.onnx.export made no program.")
     program.model.metadata_props.update(_metadata(model))
-    with _silence():
-        program.save(str(path))
+    return program
 
 
 def _check_installed() -> None:

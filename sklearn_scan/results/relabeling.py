@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
-from sklearn_scan.results.clustering import Clustering, probability_blocks
+from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import LabelTable, name_cluster, read_labels
-from sklearn_scan.training.heads import MergedClusters
+from sklearn_scan.results.model import ClusterModel
 
 __all__ = ["Edits", "read_edits", "relabel"]
 
@@ -94,7 +92,8 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
         names[cluster] = _check_name(name)
     survivors = [c for c in range(len(names)) if c not in edits.merged]
     new = copy.copy(clusterer)
-    new.module_ = _merge(clusterer.module_, groups)
+    model = ClusterModel(clusterer.module_).merge(groups)
+    new.module_ = model.module
     new.n_clusters_ = len(survivors)
     new.classes_ = np.arange(len(survivors))
     new.cluster_names_ = [
@@ -103,23 +102,10 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
         else names[cluster]
         for number, cluster in enumerate(survivors)
     ]
-    blocks = probability_blocks(new.module_, clusterer.embedding_)
-    new.probabilities_ = np.concatenate([block for _, block in blocks])
+    new.probabilities_ = model.probabilities(features_of(clusterer))
     new.confident_ = new.probabilities_.max(axis=1) > new.confidence_threshold
     new.labels_ = _move(clusterer.labels_, edits.moved, groups)
     return new
-
-
-def _merge(module: nn.Sequential, groups: NDArray[np.int64]) -> nn.Sequential:
-    """Return the module with its clusters merged; of one merged before, once more."""
-    parts = list(copy.deepcopy(module))
-    if len(groups) == groups.max() + 1:
-        return nn.Sequential(*parts)
-    into = torch.from_numpy(groups)
-    if isinstance(last := parts[-1], MergedClusters):
-        into = into[last.groups]
-        parts.pop()
-    return nn.Sequential(*parts, MergedClusters(into)).eval()
 
 
 def _number_groups(merged: Mapping[int, int], n_clusters: int) -> NDArray[np.int64]:

@@ -219,6 +219,7 @@ def test_embed(photos, tmp_path, call):
     assert np.isnan(embedding).any(axis=1).sum() == summary["n_unreadable"] == 1
     paths = [row["path"] for row in read_rows((tmp_path / "e.csv").read_text())]
     assert sorted(os.path.basename(path) for path in paths)[0] == "broken.jpg"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".e.")]
     again = call("embed", photos, "-o", tmp_path / "e.npy", *options, expect=1)
     assert "--overwrite" in again.output
 

@@ -177,9 +177,7 @@ def test_stopped_while_training(photos, weights, tmp_path, call, monkeypatch):
     ]  # fmt: skip
     out = tmp_path / "out"
     with monkeypatch.context() as patched:
-        patched.setattr(
-            "sklearn_scan.clusterers.scan_stage.ScanStageMixin._fit_heads", stop
-        )
+        patched.setattr("sklearn_scan.clusterers.scan.SCANClusterer._stages", stop)
         result = call("fit", photos, "-k", 3, "-o", out, *pretrained, expect=130)
         assert "the same command goes on from there" in result.output
         result = call("fit", photos, "-k", 3, "-o", out, *QUICK, expect=130)
@@ -265,9 +263,7 @@ def test_an_error_leaves_its_trace_in_the_log(photos, tmp_path, call, monkeypatc
     def fail(*args, **kwargs):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(
-        "sklearn_scan.clusterers.scan_stage.ScanStageMixin._fit_heads", fail
-    )
+    monkeypatch.setattr("sklearn_scan.clusterers.scan.SCANClusterer._stages", fail)
     result = call("fit", photos, "-o", tmp_path / "out", "-k", 3, *QUICK, expect=1)
     assert "Error: out of luck" in result.output
     assert "Traceback" not in result.output

@@ -13,6 +13,8 @@ from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR, TEMIClusterer
+from sklearn_scan.core.features import Features
+from sklearn_scan.encoders import Embedded
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.model_selection import TransductiveSplit
 from sklearn_scan.training.heads import AveragedHeads
@@ -403,11 +405,11 @@ def test_unreadable_images(files):
 class Choosy(ImageEncoder):
     """Cannot read one image more than others can."""
 
-    def transform(self, X):
-        embedding = super().transform(X)
+    def embed(self, source, rows=None):
+        embedding = super().embed(source, rows).features.array
         embedding[7] = np.nan
-        self.bad_images_ = [UnreadableImage(7, "X[7]", "of no interest")]
-        return embedding
+        bad = [UnreadableImage(7, "X[7]", "of no interest")]
+        return Embedded(Features.of(embedding), bad)
 
 
 def test_unreadable_for_one_is_unreadable_for_all(colored):

@@ -6,16 +6,17 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_scan import SCANClusterer, TEMIClusterer, load, save
-from sklearn_scan.clusterers.scan_stage import _count_head_epochs
-from sklearn_scan.clusterers.temi import _usual_pace
-from sklearn_scan.clusterers.trunks import FeatureTrunk
+from sklearn_scan.clusterers.defaults import (
+    heads_schedule,
+    self_labeling_schedule,
+    teacher_schedule,
+)
 from sklearn_scan.model_selection import TransductiveSplit, label_free_score
 from sklearn_scan.neighbors import mine_neighbors
 
@@ -51,8 +52,8 @@ def many(monkeypatch):
     monkeypatch.setattr("sklearn_scan.core.sampling.MOST_DRAWN", 150)
     monkeypatch.setattr("sklearn_scan.core.rows._BLOCK_ELEMENTS", 100 * 12)
     monkeypatch.setattr("sklearn_scan.core.mapped_rows._AT_ONCE", 100 * 12)
-    monkeypatch.setattr("sklearn_scan.core.mapped_rows._ROWS_AT_ONCE", 100)
-    monkeypatch.setattr("sklearn_scan.clusterers.stages.self_labeling._ROWS", 100)
+    monkeypatch.setattr("sklearn_scan.core.features._ROWS", 100)
+    monkeypatch.setattr("sklearn_scan.clusterers.stages.base._ROWS", 100)
 
 
 class Watched(np.memmap):
@@ -218,11 +219,10 @@ def test_a_search_over_a_file(blobs, to_disk):
     ],
 )
 def test_auto_makes_fewer_passes_over_more_samples(n_samples, first, second, temi):
-    assert _count_head_epochs(n_samples) == first
-    assert _usual_pace(n_samples).n_epochs == temi
-    # features that take no memory: all rows are one
-    features = torch.zeros(1, 4).expand(n_samples, 4)
-    assert SCANClusterer()._usual_again(FeatureTrunk(features)).n_epochs == second
+    assert heads_schedule(n_samples).n_epochs == first
+    assert teacher_schedule(n_samples).n_epochs == temi
+    auto = self_labeling_schedule(n_samples, trains_backbone=False)
+    assert auto.n_epochs == second
 
 
 MEMORY = """

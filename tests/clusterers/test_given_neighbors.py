@@ -34,7 +34,7 @@ def graph_of(indices):
 def test_the_graph_that_is_mined_gives_the_same_fit(clusterer, X, mined, monkeypatch):
     own = clone(clusterer).fit(X)
     monkeypatch.setattr(
-        "sklearn_scan.clusterers.prediction.mine_neighbors", None
+        "sklearn_scan.clusterers.graph.mine_neighbors", None
     )  # not called
     given = clone(clusterer).fit(X, neighbors=own.neighbors_)
     np.testing.assert_array_equal(given.probabilities_, own.probabilities_)

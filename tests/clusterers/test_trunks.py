@@ -1,4 +1,4 @@
-"""What lies before the heads."""
+"""Trunks: features as they are, and images with their backbone."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_features_are_their_own_trunk():
     features = torch.randn(7, 3)
     trunk = FeatureTrunk(features)
     assert trunk.features() is trunk.samples is features
-    assert trunk.embed_dim == 3
+    assert trunk.dims == (3,)
     assert not trunk.is_trained
     for view in (trunk.weak_view, trunk.strong_view, trunk.body):
         assert view(features) is features
@@ -77,7 +77,7 @@ def test_features_of_a_backbone_equal_a_hand_computation(n_channels):
     expected = (expected - [0.5, -1]) / [2, 0.25]
     features = trunk.features()
     torch.testing.assert_close(features, torch.tensor(expected).float())
-    assert features.shape == (300, trunk.embed_dim)
+    assert features.shape == (300, *trunk.dims)
     assert not features.requires_grad
     assert set(backbone.modes) == {False}
     # in batches that fit into memory, each image once

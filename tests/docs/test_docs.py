@@ -21,23 +21,26 @@ PAGES = sorted(
     and not str(page.relative_to(DOCS)).startswith(NOT_WRITTEN_BY_HAND)
 )
 PUBLIC = {
-    "sklearn_scan": "clusterers",
-    "sklearn_scan.images.augment": "augment",
-    "sklearn_scan.encoders.cache": "cache",
+    "sklearn_scan": "sklearn_scan",
+    "sklearn_scan.clusterers": "clusterers",
     "sklearn_scan.datasets": "datasets",
     "sklearn_scan.encoders": "encoders",
+    "sklearn_scan.encoders.cache": "cache",
     "sklearn_scan.exceptions": "exceptions",
     "sklearn_scan.images": "images",
+    "sklearn_scan.images.augment": "augment",
     "sklearn_scan.metrics": "metrics",
     "sklearn_scan.model_selection": "model_selection",
     "sklearn_scan.neighbors": "neighbors",
-    "sklearn_scan.training.objectives": "objectives",
     "sklearn_scan.plotting": "plotting",
     "sklearn_scan.pretext": "pretext",
-    "sklearn_scan.results.embedding_map": "projection",
+    "sklearn_scan.report": "report",
+    "sklearn_scan.results.embedding_map": "embedding_map",
+    "sklearn_scan.results.persistence": "persistence",
     "sklearn_scan.results.prototypes": "prototypes",
     "sklearn_scan.results.relabeling": "relabeling",
-    "sklearn_scan.report": "report",
+    "sklearn_scan.results.standalone": "standalone",
+    "sklearn_scan.training.objectives": "objectives",
 }
 
 
@@ -50,7 +53,8 @@ def menu_of(page):
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return [page.parent / line for line in lines if line and not line.startswith(":")]
+    entries = [line for line in lines if line and not line.startswith(":")]
+    return [page.parent / re.sub(r".*<(.+)>", r"\1", entry) for entry in entries]
 
 
 def links_of(page):
@@ -79,7 +83,9 @@ def test_every_page_is_in_a_menu():
     assert set(PAGES) - listed == {DOCS / "index.md"}
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=name_page)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=name_page
+)
 def test_links_lead_somewhere(page):
     for file, anchor in links_of(page):
         if file.parent == DOCS / "gallery":  # which is made by the build
@@ -91,5 +97,6 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("module", PUBLIC)
 def test_every_public_name_is_documented(module):
     text = (DOCS / "api" / f"{PUBLIC[module]}.rst").read_text(encoding="utf-8")
+    assert text.startswith(f"{module}\n{'=' * len(module)}\n")
     names = set(import_module(module).__all__)
     assert names == {name for name in names if re.search(rf"(?<!\w){name}(?!\w)", text)}

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 
 from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR
 from sklearn_scan.exceptions import ImageReadError
+from sklearn_scan.images import as_image_source
 from sklearn_scan.metrics import clustering_report
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.plotting import plot_clusters
@@ -411,13 +412,12 @@ def test_the_encoders_own_policy_is_kept(paths):
     check_gaps(clusterer.labels_, is_minus_one)
 
 
-def test_an_encoder_forgets_the_bad_images_of_the_last_pass(sound, paths):
-    encoder = make_encoder(bad_images="skip")
+def test_each_pass_has_its_own_bad_images(sound, paths):
+    encoder = make_encoder(bad_images="skip").fit()
     with pytest.warns(UserWarning, match="5 of 24"):
-        encoder.transform(paths)
-    check_failures(encoder.bad_images_, paths)
-    encoder.transform(sound)
-    assert encoder.bad_images_ == []
+        embedded = encoder.embed(as_image_source(paths))
+    check_failures(embedded.unreadable, paths)
+    assert encoder.embed(as_image_source(sound)).unreadable == []
 
 
 # Memory and files
@@ -438,10 +438,9 @@ def test_copies_of_a_bad_file_are_all_listed(sound, tmp_path, policy, how):
             failures = caught.value.failures
         else:
             with pytest.warns(UserWarning, match="3 of 24 images"):
-                embedding = encoder.transform(sound)
-            check_gaps(embedding, np.isnan, [4, 9, 20])
-            assert_array_equal(embedding[21], embedding[5])
-            failures = encoder.bad_images_
+                features, failures = encoder.embed(as_image_source(sound))
+            check_gaps(features.array, np.isnan, [4, 9, 20])
+            assert_array_equal(features.array[21], features.array[5])
         assert [failure.row for failure in failures] == [4, 9, 20]
         assert [failure.path for failure in failures] == [sound[i] for i in (4, 9, 20)]
         assert len({failure.reason.replace(sound[4], "") for failure in failures}) == 1
@@ -482,9 +481,10 @@ def test_a_pretext_learns_without_bad_images(paths, memory):
     with pytest.warns(UserWarning, match="5 of 24 images"):
         pretext.fit(paths)
     with pytest.warns(UserWarning, match="5 of 24 images"):
-        embedding = pretext.transform(paths)
+        features, failures = pretext.embed(as_image_source(paths))
+    embedding = features.array
     check_gaps(embedding, np.isnan)
-    check_failures(pretext.bad_images_, paths)
+    check_failures(failures, paths)
     good = [paths[row] for row in GOOD_ROWS]
     alone = SimCLR(**settings).fit(good)
     assert pretext.history_ == alone.history_

@@ -1,5 +1,7 @@
 """One pass over the images: in the memory there is, to where the user wants it."""
 
+import errno
+import os
 import pickle
 import tracemalloc
 
@@ -42,7 +44,8 @@ def test_an_embedding_in_a_file(images, tmp_path, memory):
     assert embedding.dtype == np.float32
     assert_array_equal(embedding, expected)
     assert_array_equal(np.load(tmp_path / "embedding.npy"), expected)
-    assert not list(tmp_path.glob("*.part"))
+    names = {entry.name for entry in tmp_path.iterdir()}
+    assert names == {"embedding.npy", *(["cache"] if memory else [])}
 
 
 def test_a_pass_that_fails_leaves_no_file(images, tmp_path):
@@ -67,6 +70,18 @@ def test_a_pass_that_fails_leaves_no_file(images, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         ImageEncoder(Failing, input_size=8, batch_size=4).transform(images, out=out)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.png", "embedding.npy"]
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(images, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match=r"No space left on device: .*embedding\.npy'"):
+        ImageEncoder(pooled, input_size=8).transform(
+            images, out=tmp_path / "embedding.npy"
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_in_no_folder(images, tmp_path):

@@ -5,6 +5,7 @@ import random
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def checkpoint(resnet, tmp_path):
 
 @pytest.mark.parametrize("model", [small_net(), small_net])
 def test_module_and_factory(images, model):
-    encoder = ImageEncoder(model, input_size=20, mean=0.5, std=0.5, **EXACT)
+    encoder = ImageEncoder(model, input_size=20, mean=0.5, std=0.5, **EXACT).fit()
     embedding = encoder.transform(images)
     assert embedding.dtype == np.float32
     with torch.no_grad():
@@ -216,11 +217,6 @@ def test_checkpoint_with_a_head_of_several_layers(tmp_path, name):
     with torch.no_grad():
         expected = model.eval()(pixels)
         torch.testing.assert_close(encoder.module_(pixels), expected)
-
-
-def test_output_as_a_data_frame(images):
-    frame = ImageEncoder(small_net).set_output(transform="pandas").transform(images)
-    assert list(frame.columns[:2]) == ["imageencoder0", "imageencoder1"]
 
 
 def test_checkpoint_that_is_empty(tmp_path):
@@ -404,6 +400,33 @@ def test_a_timm_model_brings_its_own_preprocessing(checkpoint):
     changed = clone(encoder).set_params(crop_pct=1, mean=0.25).fit().preprocessing_
     assert changed.mean == (0.25, 0.25, 0.25)
     assert (changed.crop_pct, changed.std) == (1, preprocessing.std)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vit_small_patch14_dinov2.lvd142m",
+        "vit_small_patch16_224.dino",
+        "mobilenetv2_100.ra_in1k",
+        "resnet50.tv_in1k",
+        "convnext_tiny.fb_in1k",
+        "swin_tiny_patch4_window7_224.ms_in1k",
+    ],
+)
+def test_the_configuration_of_a_family(name):
+    module, own = nn.Flatten(), timm.get_pretrained_cfg(name)
+    module.pretrained_cfg = own.to_dict()
+    assert Preprocessing.of(module) == Preprocessing(
+        own.input_size[-1], own.mean, own.std, own.crop_pct, own.interpolation
+    )
+
+
+def test_a_configuration_that_says_little():
+    module = nn.Flatten()
+    module.pretrained_cfg = {"interpolation": "random", "mean": (0.1, 0.2, 0.3)}
+    plain = Preprocessing.of(nn.Flatten())
+    assert Preprocessing.of(module) == replace(plain, mean=(0.1, 0.2, 0.3))
+    assert plain.interpolation == "bicubic"
 
 
 def test_a_plain_module_gets_imagenets_preprocessing():
@@ -605,34 +628,7 @@ def test_a_dataset_is_read_by_one_thread():
     assert len(readers) == 1
 
 
-# -- to be trained further -------------------------------------------------------------
-
-
-def test_a_networks_own_backbone_is_trained(images):
-    encoder = ImageEncoder(small_net(), input_size=16, mean=0.4, std=0.3, **EXACT)
-    before = encoder.fit().transform(images)
-    module, preprocessing = encoder.for_training()
-    assert module is encoder.module_
-    assert preprocessing is encoder.preprocessing_
-    with torch.no_grad():
-        module[0].weight.mul_(2)
-    assert (encoder.transform(images) != before).any()
-
-
-def test_the_batch_norms_of_a_named_model_are_unfolded_to_be_trained(
-    resnet, images, tmp_path
-):
-    save_file(resnet.state_dict(), tmp_path / "weights.safetensors")
-    encoder = ImageEncoder(
-        "test_resnet", checkpoint=tmp_path / "weights.safetensors", **EXACT
-    ).fit()
-    folded = encoder.transform(images)
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in encoder.module_.modules())
-    module, _ = encoder.for_training()
-    assert any(isinstance(m, nn.BatchNorm2d) for m in module.modules())
-    assert module is encoder.module_
-    assert all(parameter.requires_grad for parameter in module.parameters())
-    assert_allclose(encoder.transform(images), folded, rtol=1e-3, atol=1e-4)
+# -- views to train on -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("augment", [None, lambda images: 1 - images])

@@ -346,9 +346,9 @@ def test_skipped_files_of_odd_names_are_warned_of(tmp_path):
     bad = [str(tmp_path / name) for name in (NAMES[-1], "猫.png")]
     encoder = make_encoder(bad_images="skip")
     with pytest.warns(UserWarning, match="2 of 3 images") as caught:
-        encoder.transform([*bad, str(good)])
+        unreadable = encoder.embed(as_image_source([*bad, str(good)])).unreadable
     assert "猫.png".encode() in str(caught[0].message).encode()
-    assert [failure.path for failure in encoder.bad_images_] == bad
+    assert [failure.path for failure in unreadable] == bad
 
 
 # Odd, but readable

@@ -1,14 +1,14 @@
-"""Graphs kept in files."""
+"""Graphs kept in folders."""
 
 import json
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 from neighbor_helpers import groups_of_vectors, ring
 from numpy.testing import assert_array_equal
-from safetensors.numpy import load_file, save_file
 
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
@@ -16,7 +16,7 @@ from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "graph.safetensors"
+    return tmp_path / "graph"
 
 
 def assert_same(graph, other):
@@ -49,12 +49,34 @@ def test_graphs_with_gaps_and_without_neighbors(path, mmap_mode):
         assert_same(NeighborGraph.load(path, mmap_mode=mmap_mode), graph)
 
 
-def test_the_file_is_of_the_safetensors_format(path):
+def test_the_arrays_are_npy_files(path):
     graph = ring(100, 3)
     graph.save(path)
-    arrays = load_file(path)
-    assert_array_equal(arrays["indices"], graph.indices)
-    assert_array_equal(arrays["similarities"], graph.similarities)
+    assert_array_equal(np.load(path / "indices.npy"), graph.indices)
+    assert_array_equal(np.load(path / "similarities.npy"), graph.similarities)
+    files = {file.name for file in path.iterdir()}
+    assert files == {"graph.json", "indices.npy", "similarities.npy"}
+
+
+def test_a_graph_takes_the_place_of_the_one_it_is_mapped_from(path):
+    ring(100, 3).save(path)
+    mapped = NeighborGraph.load(path, mmap_mode="r")
+    mapped.nearest(2).save(path)
+    assert_same(NeighborGraph.load(path), ring(100, 3).nearest(2))
+    assert_same(mapped, ring(100, 3))
+
+
+def test_memory_is_bounded_of_arrays_of_any_type(path):
+    graph = NeighborGraph(
+        np.zeros((400_000, 10), np.int32), np.zeros((400_000, 20))[:, ::2]
+    )
+    graph.save(path)
+    tracemalloc.start()
+    graph.save(path)
+    NeighborGraph.load(path, mmap_mode="r")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20e6  # of 48 MB in the files
 
 
 def test_a_mapped_graph_is_drawn_from(path):
@@ -65,19 +87,40 @@ def test_a_mapped_graph_is_drawn_from(path):
     assert torch.equal(*drawn)
 
 
-def test_a_file_is_replaced_when_the_new_one_is_complete(path, monkeypatch):
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_graph_is_replaced_when_the_new_one_is_complete(path, monkeypatch):
     ring(10, 2).save(path)
-    before = path.read_bytes()
+    before = contents(path)
     monkeypatch.setattr(
         shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0)
     )
     with pytest.raises(OSError, match=r"needs 3.6e-07 GB .* 0 GB free: choose another"):
         ring(10, 3).save(path)
-    assert path.read_bytes() == before
+    assert contents(path) == before
     assert list(path.parent.iterdir()) == [path]
     monkeypatch.undo()
     ring(10, 3).save(path)
     assert NeighborGraph.load(path).n_neighbors == 3
+
+
+def test_what_is_no_graph_is_never_replaced(path):
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="is a file"):
+        ring(10, 2).save(path)
+    assert path.read_text() == "mine"
+    path.unlink()
+    path.mkdir()
+    (path / "diary.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="other things than a graph"):
+        ring(10, 2).save(path)
+    (path / "diary.txt").rename(path.parent / "diary.txt")
+    ring(10, 2).save(path)  # empty
+    (path.parent / "diary.txt").rename(path / "diary.txt")
+    ring(10, 3).save(path)
+    assert (path / "diary.txt").read_text() == "mine"
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -93,64 +136,79 @@ def test_an_unknown_mode(path):
         NeighborGraph.load(path, mmap_mode="w")
 
 
-def rewrite(path, change):
-    """Change the header of a file."""
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    change(header)
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+def rewrite(path, **changes):
+    """Change the document of a graph; "gone" is for keys to delete."""
+    file = path / "graph.json"
+    document = json.loads(file.read_text()) | changes
+    file.write_text(json.dumps({k: v for k, v in document.items() if v != "gone"}))
+
+
+def write_array(name, make):
+    def damage(path):
+        np.save(path / name, make(np.load(path / name)))
+
+    return damage
+
+
+def cut(name):
+    def damage(path):
+        content = (path / name).read_bytes()
+        (path / name).write_bytes(content[:-100])
+
+    return damage
+
+
+def claim_more_rows(path):
+    content = (path / "indices.npy").read_bytes()
+    more = content.replace(b"(100, 3), }   ", b"(100000, 3), }")
+    assert more != content
+    (path / "indices.npy").write_bytes(more)
 
 
 DAMAGES = {
-    "no header": lambda h: h.clear(),
-    "no array": lambda h: h.pop("indices"),
-    "another type": lambda h: h["indices"].update(dtype="F64"),
-    "too long": lambda h: h["similarities"].update(shape=[10**9, 3]),
-    "no shape": lambda h: h["indices"].update(shape="10"),
-    "another format": lambda h: h["__metadata__"].update(format='"other"'),
-    "shapes that differ": lambda h: h["similarities"].update(shape=[100, 2]),
-    "other places": lambda h: h["indices"].update(data_offsets=[8, 2408]),
-    "no places": lambda h: h["indices"].update(data_offsets=[]),
-    "a recall of letters": lambda h: h["__metadata__"].update(recall='"x"'),
-    "no recall": lambda h: h["__metadata__"].pop("recall"),
+    "no document": lambda path: (path / "graph.json").unlink(),
+    "no array": lambda path: (path / "indices.npy").unlink(),
+    "no JSON": lambda path: (path / "graph.json").write_bytes(b"\xff{"),
+    "a list": lambda path: (path / "graph.json").write_text("[1, 2]"),
+    "too deep": lambda path: (path / "graph.json").write_text("[" * 100_000),
+    "another format": lambda path: rewrite(path, format="other"),
+    "a version of letters": lambda path: rewrite(path, version="x"),
+    "no method": lambda path: rewrite(path, method=None),
+    "a recall of letters": lambda path: rewrite(path, recall="x"),
+    "no recall": lambda path: rewrite(path, recall="gone"),
+    "another type": write_array("indices.npy", lambda a: a.astype(np.float64)),
+    "objects": write_array("indices.npy", lambda a: a.astype(object)),
+    "one dimension": write_array("indices.npy", lambda a: a[:, 0]),
+    "shapes that differ": write_array("similarities.npy", lambda a: a[:, :2]),
+    "too long": claim_more_rows,
+    "indices cut short": cut("indices.npy"),
+    "similarities cut short": cut("similarities.npy"),
+    "a file of another kind": lambda path: (path / "indices.npy").write_bytes(
+        b"PK\x03\x04" * 100
+    ),
+    "an empty file": lambda path: (path / "indices.npy").write_bytes(b""),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 @pytest.mark.parametrize("mmap_mode", [None, "r"])
-def test_damaged_files_are_refused(path, damage, mmap_mode):
+def test_damaged_graphs_are_refused(path, damage, mmap_mode):
     ring(100, 3).save(path)
-    rewrite(path, damage)
+    damage(path)
     with pytest.raises(ModelFileError, match="no graph of neighbours"):
         NeighborGraph.load(path, mmap_mode=mmap_mode)
 
 
-def test_files_of_other_kinds_are_refused(path):
-    for content in (b"", b"PK\x03\x04" * 100, b"\x05\0\0\0\0\0\0\0[1,2]"):
-        path.write_bytes(content)
-        with pytest.raises(ModelFileError, match="no graph of neighbours"):
-            NeighborGraph.load(path)
-    save_file({"indices": np.zeros((2, 1), np.int64)}, path)
-    with pytest.raises(ModelFileError, match="no graph of neighbours"):
-        NeighborGraph.load(path)
-
-
-def test_a_file_cut_short(path):
-    ring(1000, 3).save(path)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ModelFileError, match="no graph of neighbours"):
+def test_a_file_is_refused(path):
+    path.write_bytes(b"as graphs were kept before")
+    with pytest.raises(ModelFileError, match="no graph of neighbours: it is a file"):
         NeighborGraph.load(path)
 
 
 def test_neighbors_that_are_no_samples(path):
     graph = ring(10, 2)
     graph.save(path)
-    content = path.read_bytes()
-    start = 8 + int.from_bytes(content[:8], "little")
-    number = (10).to_bytes(8, "little")
-    path.write_bytes(content[:start] + number + content[start + 8 :])
+    write_array("indices.npy", lambda a: np.where(a == 3, 10, a))(path)
     with pytest.raises(ModelFileError, match="from 0 to 9, or -1 for none"):
         NeighborGraph.load(path)
     shifted = NeighborGraph(graph.indices + 5, graph.similarities)
@@ -165,8 +223,11 @@ def test_what_is_saved_is_read_again(path):
         assert NeighborGraph.load(path).recall_ == recall
 
 
-def test_a_newer_version(path):
+@pytest.mark.parametrize(("version", "hint"), [(7, "newer"), (1, "mine and save")])
+def test_another_version(path, version, hint):
     ring(10, 2).save(path)
-    rewrite(path, lambda h: h["__metadata__"].update(version="7"))
-    with pytest.raises(ModelFileError, match=r"version 7, .* up to version 1: install"):
+    rewrite(path, version=version)
+    with pytest.raises(
+        ModelFileError, match=f"version {version}, .* version 2: .*{hint}"
+    ):
         NeighborGraph.load(path)

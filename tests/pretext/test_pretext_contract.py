@@ -25,6 +25,7 @@ from torch import nn
 from sklearn_scan import ImageEncoder
 from sklearn_scan.datasets import load_digits_images, make_shapes
 from sklearn_scan.exceptions import DivergenceError, ImageReadError
+from sklearn_scan.images import as_image_source
 from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet, SimCLR
 
 PRETEXTS = [SimCLR, MoCo, InstanceDiscrimination, RotNet]
@@ -143,7 +144,8 @@ def test_the_backbone_can_be_trained_further(pretext, shapes):
     assert preprocessing == encoder.encoder_.preprocessing_
     with torch.no_grad():
         module[0].weight.mul_(2)
-    assert (encoder.transform(shapes) != before).any()
+    assert_array_equal(encoder.transform(shapes), before)
+    assert (encoder.with_trained(module).transform(shapes) != before).any()
     with pytest.raises(NotFittedError):
         fast(pretext).for_training()
 
@@ -503,9 +505,10 @@ def test_unreadable_images_are_skipped_where_that_is_asked_for(
     with pytest.warns(UserWarning, match="2 of 42 images"):
         encoder.fit(with_bad)
     with pytest.warns(UserWarning, match="2 of 42 images"):
-        embedding = encoder.transform(with_bad)
+        features, unreadable = encoder.embed(as_image_source(with_bad))
+    embedding = features.array
     rows = np.isfinite(embedding).all(axis=1)
     assert np.flatnonzero(~rows).tolist() == [0, 8]
     # as if they had not been there
     assert_array_equal(embedding[rows], fitted[pretext].transform(shapes))
-    assert [failure.row for failure in encoder.bad_images_] == [0, 8]
+    assert [failure.row for failure in unreadable] == [0, 8]

@@ -1,5 +1,6 @@
 """A clusterer as an ONNX file, run by onnxruntime."""
 
+import errno
 import json
 import logging
 import sys
@@ -129,7 +130,31 @@ def test_what_onnx_does_not_express(tmp_path):
     clusterer = fit(IMAGES, encoder=Moody())
     with pytest.raises(OnnxExportError, match="parts that ONNX does not express"):
         clusterer.to_onnx(tmp_path / "model.onnx")
-    assert not (tmp_path / "model.onnx").exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_of_large_networks_are_in_a_file_of_their_own(tmp_path, monkeypatch):
+    module = sys.modules["torch.onnx._internal.exporter._onnx_program"]
+    monkeypatch.setattr(module, "_LARGE_MODEL_THRESHOLD", 0)
+    assert_equal(fit(X), tmp_path, X, X)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"model.onnx", "model.onnx.data"}
+
+
+def test_a_file_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "model.onnx").write_text("of before")
+    clusterer = fit(X)
+    with pytest.raises(FileNotFoundError, match="path must be in a folder that exists"):
+        clusterer.to_onnx(tmp_path / "none" / "model.onnx")
+
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sklearn_scan.core.files.sync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*model\.onnx"):
+        clusterer.to_onnx(tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").read_text() == "of before"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxscript"])

@@ -6,6 +6,8 @@ import os
 import pickle
 import shutil
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -534,15 +536,13 @@ def test_an_interrupted_save_leaves_the_old_model(failing, fitted, saved, monkey
 
 
 def test_a_rename_that_fails_leaves_the_old_model(fitted, saved, monkeypatch):
-    rename = Path.rename
-
-    def fail_to_place(path, target):
-        if ".saving-" in path.name:
+    def fail_to_place(source, target):
+        if Path(target) == saved and "before" not in Path(source).name:
             raise OSError("disk gone")
-        return rename(path, target)
+        os.replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", fail_to_place)
+        patch.setattr("sklearn_scan.core.files.replace", fail_to_place)
         with pytest.raises(OSError, match="disk gone"):
             save(fitted, saved, overwrite=True)
     load(saved)
@@ -654,11 +654,53 @@ def test_no_folder(tmp_path):
 
 def test_a_newer_version(saved):
     def change(document):
-        document["version"], document["readable_from"] = 2, "3.1"
+        document["version"], document["readable_from"] = 3, "3.1"
 
     rewrite(saved, change)
-    with pytest.raises(ModelFileError, match=r"sklearn_scan 3\.1 and later read"):
+    with pytest.raises(
+        ModelFileError, match=r"is version 3, which sklearn_scan 3\.1 and later read"
+    ):
         load(saved)
+
+
+def test_a_version_that_is_read_no_longer(fitted, saved):
+    rewrite(saved, lambda document: document.update(version=1))
+    with pytest.raises(
+        ModelFileError,
+        match="is version 1, and this sklearn_scan reads version 2: fit the est",
+    ):
+        load(saved)
+    save(fitted, saved, overwrite=True)
+    load(saved)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_the_files_are_as_readable_as_others(fitted, tmp_path):
+    (tmp_path / "ordinary").write_text("")
+    mode = (tmp_path / "ordinary").stat().st_mode
+    save(fitted, tmp_path / "model")
+    assert {file.stat().st_mode for file in (tmp_path / "model").iterdir()} == {mode}
+
+
+def test_several_may_save_at_once(fitted, tmp_path):
+    """All with overwrite, the first one without; the model is whole."""
+    save(fitted, tmp_path / "before")
+    expected = load(tmp_path / "before").labels_
+    for overwrite, n_expected in ((False, 1), (True, 4)):
+        with ThreadPoolExecutor(4) as pool:
+            save_there = partial(saves, fitted, tmp_path / "model", overwrite=overwrite)
+            saved = [pool.submit(save_there) for _ in range(4)]
+        assert sum(each.result() for each in saved) == n_expected
+        np.testing.assert_array_equal(load(tmp_path / "model").labels_, expected)
+    assert {path.name for path in tmp_path.iterdir()} == {"before", "model"}
+
+
+def saves(estimator, path, **options):
+    try:
+        save(estimator, path, **options)
+    except FileExistsError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("name", ["model.json", "heads.safetensors"])

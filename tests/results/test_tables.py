@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR, TEMIClusterer, relabel
+from sklearn_scan.results.label_table import LabelTable
 from sklearn_scan.results.relabeling import Edits
 
 pandas = pytest.importorskip("pandas")
@@ -64,6 +66,18 @@ def test_names_and_corrections_are_in_the_frame():
     assert (frame.label[row], frame.name[row]) == (1, "ones")
     others = frame.drop(row)
     assert set(others.name[others.label == 0]) == {"zeros"}
+
+
+def test_a_table_that_fails_leaves_the_one_before(tmp_path):
+    path = tmp_path / "labels.csv"
+    table = LabelTable(["a\udcff.jpg"], np.array([0]), ["cats"], np.array([0.5]))
+    table.write_csv(path)
+    written = path.read_bytes()
+    assert b"a\xff.jpg,0,cats,0.5000" in written
+    with pytest.raises(UnicodeEncodeError):
+        replace(table, paths=["\ud800"]).write_csv(path)
+    assert path.read_bytes() == written
+    assert [entry.name for entry in tmp_path.iterdir()] == ["labels.csv"]
 
 
 def test_without_pandas(monkeypatch):

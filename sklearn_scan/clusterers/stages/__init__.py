@@ -1,1 +1,20 @@
 """The stages of training, one a file."""
+
+from sklearn_scan.clusterers.stages.base import Decisions, Found, Material, Stage
+from sklearn_scan.clusterers.stages.finetuning import Finetuning
+from sklearn_scan.clusterers.stages.first_heads import FirstHeads
+from sklearn_scan.clusterers.stages.guarded import Guarded
+from sklearn_scan.clusterers.stages.self_labeling import SelfLabeling
+from sklearn_scan.clusterers.stages.teacher_heads import TeacherHeads
+
+__all__ = [
+    "Decisions",
+    "Finetuning",
+    "FirstHeads",
+    "Found",
+    "Guarded",
+    "Material",
+    "SelfLabeling",
+    "Stage",
+    "TeacherHeads",
+]

@@ -2,22 +2,17 @@
 
 from sklearn_scan.encoders.backbones._build import (
     Model,
-    backbone_preprocessing,
     build_backbone,
     check_features,
     check_model,
 )
-from sklearn_scan.encoders.backbones._checkpoints import (
-    describe_misfit,
-)
-from sklearn_scan.encoders.backbones._folding import (
-    has_norms,
-    is_delicate,
-)
+from sklearn_scan.encoders.backbones._checkpoints import describe_misfit
+from sklearn_scan.encoders.backbones._folding import has_norms, is_delicate
 from sklearn_scan.encoders.backbones._recipes import (
     Recipe,
     TimmRecipe,
     fold_named,
+    is_folded,
     note_recipe,
     recipe_of,
 )
@@ -26,7 +21,6 @@ __all__ = [
     "Model",
     "Recipe",
     "TimmRecipe",
-    "backbone_preprocessing",
     "build_backbone",
     "check_features",
     "check_model",
@@ -34,6 +28,7 @@ __all__ = [
     "fold_named",
     "has_norms",
     "is_delicate",
+    "is_folded",
     "note_recipe",
     "recipe_of",
 ]

@@ -11,10 +11,8 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sklearn_scan.core.validation import did_you_mean
-from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
 from sklearn_scan.encoders.backbones._checkpoints import (
     Weights,
-    classifier_layers,
     describe_misfit,
     drop_classifier,
     read_weights,
@@ -22,18 +20,8 @@ from sklearn_scan.encoders.backbones._checkpoints import (
 from sklearn_scan.encoders.backbones._hub import cached_weights, probe_hub
 from sklearn_scan.encoders.backbones._recipes import TimmRecipe, note_recipe
 from sklearn_scan.exceptions import HubUnavailableError
-from sklearn_scan.images import INTERPOLATIONS
 
 Model = str | nn.Module | Callable[[], nn.Module]
-
-# ImageNet's, for modules that come without a configuration of their own.
-_DEFAULT_CONFIG: dict[str, Any] = {
-    "input_size": (3, 224, 224),
-    "mean": (0.485, 0.456, 0.406),
-    "std": (0.229, 0.224, 0.225),
-    "crop_pct": 1.0,
-    "interpolation": "bicubic",
-}
 
 
 def check_model(
@@ -153,8 +141,8 @@ def _build(
         )
     if weights is not None:
         config = getattr(module, "pretrained_cfg", None) or {}
-        own = module.state_dict()
-        module.load_state_dict(drop_classifier(weights, config, keep=own))
+        classifier, own = config.get("classifier"), module.state_dict()
+        module.load_state_dict(drop_classifier(weights, classifier, keep=own))
     return module
 
 
@@ -220,11 +208,10 @@ def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.
 
     config = timm.get_pretrained_cfg(name)
     if config is not None and kwargs["num_classes"] == 0:
-        settings = config.to_dict()
         keep: Container[str] = ()
-        if any("." in layer for layer in classifier_layers(settings)):
+        if "." in "".join(config.classifier or ()):
             keep = _untrained(name, kwargs).state_dict()  # the head's norm may stay
-        weights = drop_classifier(weights, settings, keep)
+        weights = drop_classifier(weights, config.classifier, keep)
     # Told of no classifier, the loader is strict: every weight must find its place.
     overlay = {"state_dict": weights, "classifier": None}
     module: Any = timm.create_model(
@@ -236,7 +223,7 @@ def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.
 
 
 def check_features(features: Any, n_images: int) -> Tensor:
-    """Return what a backbone made of images, if it is one vector an image.
+    """Return the output of a backbone, if it is one vector an image.
 
     Raises
     ------
@@ -251,16 +238,3 @@ def check_features(features: Any, n_images: int) -> Tensor:
         f"returned {came} for {n_images} images. Pool its output, or pass "
         "model_kwargs={'num_classes': 0} for a timm model."
     )
-
-
-def backbone_preprocessing(module: nn.Module, **given: Any) -> Preprocessing:
-    """Return the module's own preprocessing, overridden by what is given (not None)."""
-    own = getattr(module, "pretrained_cfg", None) or {}
-    config = {key: own.get(key, value) for key, value in _DEFAULT_CONFIG.items()}
-    if config["interpolation"] not in INTERPOLATIONS:  # timm knows "random" too
-        config["interpolation"] = _DEFAULT_CONFIG["interpolation"]
-    config["input_size"] = config["input_size"][-1]
-    config |= {key: value for key, value in given.items() if value is not None}
-    config["mean"] = per_channel("mean", config["mean"])
-    config["std"] = per_channel("std", config["std"])
-    return Preprocessing(**config)

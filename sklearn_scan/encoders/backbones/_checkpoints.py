@@ -1,10 +1,10 @@
-"""Checkpoints: weights on disk, and how they differ from a model's."""
+"""Checkpoints: weights on disk, and their differences from a model's."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from torch import Tensor
 
@@ -30,25 +30,22 @@ def read_weights(checkpoint: str | Path) -> Weights:
 
 
 def drop_classifier(
-    weights: Weights, config: Mapping[str, Any], keep: Container[str] = ()
+    weights: Weights,
+    classifier: str | Sequence[str] | None,
+    keep: Container[str] = (),
 ) -> Weights:
-    """Leave out the weights of the classifier that timm's configuration names.
+    """Leave out the weights of the classifier, a layer or several in timm's words.
 
-    With "head.linear" goes all that is below "head", such as a norm, unless it is to
-    be kept.
+    For "head.linear", all weights below "head", such as a norm's, are left out, except
+    those to keep.
     """
-    heads = tuple(f"{name.partition('.')[0]}." for name in classifier_layers(config))
+    names = [classifier] if isinstance(classifier, str) else classifier or ()
+    heads = tuple(f"{name.partition('.')[0]}." for name in names)
     return {
         key: value
         for key, value in weights.items()
         if key in keep or not key.startswith(heads)
     }
-
-
-def classifier_layers(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the classifiers in timm's configuration of a model."""
-    names = config.get("classifier") or ()
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def describe_misfit(weights: Weights, own: Mapping[str, Tensor]) -> str:
@@ -57,9 +54,14 @@ def describe_misfit(weights: Weights, own: Mapping[str, Tensor]) -> str:
     Parameters
     ----------
     weights : dict of str to Tensor
-        What the checkpoint holds.
+        The checkpoint's.
     own : mapping of str to Tensor
-        What the model has.
+        The model's.
+
+    Returns
+    -------
+    str
+        Of names and shapes; values are not compared.
     """
     missing = [key for key in own if key not in weights]
     unknown = [key for key in weights if key not in own]

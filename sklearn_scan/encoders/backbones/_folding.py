@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 def fold_batch_norms(module: nn.Module) -> nn.Module:
-    """Fold each batch norm that reads nothing but one convolution into it, in place.
+    """Fold each batch norm that follows one convolution into it, in place.
 
     In evaluation a batch norm is a scale and a shift of every channel, which the
     convolution's weights can take on.
@@ -24,10 +24,10 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
     Returns
     -------
     nn.Module
-        The same; as it was, where its forward pass cannot be traced.
+        The same module; unchanged if its forward pass cannot be traced.
     """
     try:
-        # a copy: tracing may leave its traces in what a forward pass remembers
+        # of a copy, since tracing may change what a module caches
         graph = _Tracer().trace(copy.deepcopy(module))
     except Exception:  # a forward pass may do anything that tracing cannot follow
         return module
@@ -46,7 +46,7 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
 
 
 def is_delicate(module: nn.Module) -> bool:
-    """Tell a network that the eight bits of bfloat16's mantissa are too few for.
+    """Whether bfloat16, with eight bits of mantissa, is too coarse for a network.
 
     Depthwise convolutions with batch norms (MobileNet, EfficientNet) have channels of
     very different scales: the least cosine of MobileNetV2's embeddings of 127 photos
@@ -67,15 +67,15 @@ def has_norms(
         nn.LayerNorm,
     ),
 ) -> bool:
-    """Tell a network with normalising layers of these kinds."""
+    """Whether a network has normalising layers of these kinds."""
     return any(isinstance(part, kinds) for part in module.modules())
 
 
 class _Tracer(fx.Tracer):
-    """Follows a forward pass, stopping at what is to be folded."""
+    """Follows a forward pass, but not into convolutions and batch norms."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        # timm's own kinds of both are subclasses, whose insides tracing does not know
+        # timm's kinds of both are subclasses, into which tracing would go
         if isinstance(m, nn.Conv2d | nn.BatchNorm2d):
             return True
         return super().is_leaf_module(m, module_qualified_name)
@@ -108,7 +108,7 @@ def _is_foldable(convolution: nn.Module, norm: nn.Module) -> bool:
 
 
 def _rest(norm: nn.Module) -> nn.Module:
-    """Return what timm's batch norms do besides: drop and activate."""
+    """Return the dropout and the activation that a batch norm of timm's includes."""
     parts = [part for name in ("drop", "act") if (part := getattr(norm, name, None))]
     parts = [part for part in parts if not isinstance(part, nn.Identity)]
     return nn.Sequential(*parts) if parts else nn.Identity()

@@ -1,4 +1,4 @@
-"""The model hub: what was fetched before is not asked for again."""
+"""The model hub: weights that were fetched before need no connection."""
 
 from __future__ import annotations
 

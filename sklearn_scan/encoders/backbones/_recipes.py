@@ -1,4 +1,4 @@
-"""How a backbone was made, but for its weights: so that it can be made again."""
+"""Recipes: how a backbone was made, without its weights, to make it again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from torch import nn
 
 from sklearn_scan.encoders.backbones._folding import fold_batch_norms
 
-__all__ = ["Recipe", "TimmRecipe", "fold_named", "note_recipe", "recipe_of"]
+__all__ = [
+    "Recipe",
+    "TimmRecipe",
+    "fold_named",
+    "is_folded",
+    "note_recipe",
+    "recipe_of",
+]
 
-# Of these `timm.create_model` would take weights from elsewhere.
+# Arguments by which `timm.create_model` loads weights.
 _WEIGHTS = frozenset(
     {
         "cache_dir",
@@ -26,7 +33,7 @@ _WEIGHTS = frozenset(
 
 
 class Recipe(ABC):
-    """What makes a network of known kind, with the weights it begins with."""
+    """Makes a network of a known kind, with its initial weights."""
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -99,3 +106,9 @@ def fold_named(module: nn.Module) -> nn.Module:
     if isinstance(recipe, TimmRecipe):
         note_recipe(module, replace(recipe, folded=True))
     return module
+
+
+def is_folded(module: nn.Module) -> bool:
+    """Whether `fold_named` has folded the batch norms of a network."""
+    recipe = recipe_of(module)
+    return isinstance(recipe, TimmRecipe) and recipe.folded

@@ -1,4 +1,4 @@
-"""The key of an encoder: all that decides what it makes of an image."""
+"""The key of an encoder: a digest of its weights, code and settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from importlib.metadata import version
 from types import CodeType
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,13 +17,13 @@ from torch import Tensor, nn
 _FORMAT = "3"
 # Libraries whose code is told by their versions.
 _KNOWN = ("torch", "timm")
-_DEEPEST = 8  # of what is described: beyond, there may be no end
+_DEEPEST = 8  # level of parts that is described: deeper ones may be endless
 # What nn.Module keeps for itself; parameters and buffers are told one by one.
 _MODULE_STATE = frozenset(vars(nn.Module())) - {"training"}
 
 
 def fingerprint(module: nn.Module, *settings: str) -> str:
-    """Return a key of all that decides an embedding: weights, code and settings."""
+    """Return a digest of all that decides an embedding: weights, code, settings."""
     digest = blake2b(digest_size=16)
     for text in (_FORMAT, str(module), *settings, *map(version, _KNOWN)):
         digest.update(text.encode())
@@ -50,7 +49,7 @@ def _code_of(kind: type) -> Iterator[str]:
                     yield f"{name}{_describe(function)}"
 
 
-def _describe(value: Any, depth: int = 0) -> str:
+def _describe(value: object, depth: int = 0) -> str:
     """Return a text that is the same in every process for what computes the same."""
     if isinstance(value, Tensor):
         # as bytes, since NumPy has no bfloat16
@@ -64,15 +63,15 @@ def _describe(value: Any, depth: int = 0) -> str:
         return repr(value)
     parts = _parts(value)
     if parts is None or depth == _DEEPEST:
-        return type(value).__qualname__  # a repr may hold an address, which is chance
+        return type(value).__qualname__  # a repr may hold an address
     texts = [_describe(part, depth + 1) for part in parts]
     if isinstance(value, set | frozenset):
         texts.sort()
     return f"{type(value).__qualname__}{texts}"
 
 
-def _parts(value: Any) -> list[Any] | None:
-    """Return what makes up a value; None where nothing is known of it."""
+def _parts(value: object) -> list[object] | None:
+    """Return the parts of a value; None if they are not known."""
     if isinstance(value, Mapping):
         return [part for key in sorted(value, key=str) for part in (key, value[key])]
     if isinstance(value, list | tuple | set | frozenset):
@@ -89,5 +88,5 @@ def _parts(value: Any) -> list[Any] | None:
     return [vars(value)]
 
 
-def _hash(content: NDArray[Any]) -> str:
+def _hash(content: NDArray[np.generic]) -> str:
     return blake2b(content.data, digest_size=16).hexdigest()

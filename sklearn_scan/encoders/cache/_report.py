@@ -1,4 +1,4 @@
-"""What the cache holds, and how to be rid of it."""
+"""The content of the cache: reported and deleted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import joblib
 
 from sklearn_scan.encoders.cache._store import SUFFIX
 
-_FOLDER = "sklearn_scan"  # within the user's, which other things may share
+_FOLDER = "sklearn_scan"  # in the folder of `memory`, which may hold other things
 
 
 class CachedEncoder(NamedTuple):
@@ -27,7 +27,7 @@ class CachedEncoder(NamedTuple):
     n_bytes : int
         The size on disk.
     file : str
-        Where.
+        The path of the file.
     """
 
     encoder: str
@@ -42,7 +42,7 @@ class CacheInfo(NamedTuple):
     Attributes
     ----------
     folder : str
-        Where it is.
+        Its path.
     encoders : list of CachedEncoder
         From the largest to the smallest.
     """

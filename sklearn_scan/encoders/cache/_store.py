@@ -1,4 +1,7 @@
-"""The file of an encoder's embeddings, which no damage to it can make wrong."""
+"""The SQLite file of an encoder's embeddings, each with a checksum.
+
+SQLite locks the file, and keeps it whole where a process ends in the middle.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS encoder (name TEXT PRIMARY KEY)",
 )
 _HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'embeddings'"
-# What SQLite says of files that are sound, but not to be had; all else is damage.
+# SQLite's errors for a sound file that cannot be used; all others mean damage.
 _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -80,7 +83,7 @@ class EmbeddingCache:
                     keys,
                 )
                 for image, checksum, vector in rows:
-                    # what is not as it was written is as good as unknown
+                    # damaged rows are left out
                     sound = isinstance(image, str) and isinstance(vector, bytes)
                     if sound and _checksum(image, vector) == checksum:
                         known[image] = np.frombuffer(vector, "<f4")
@@ -92,7 +95,7 @@ class EmbeddingCache:
     def add(self, image: str, vector: NDArray[np.float32]) -> None:
         """Keep an embedding; it is written within seconds, or by `save`."""
         if not np.isfinite(vector).all():
-            return  # a fault of the day, such as an overflow, is not to last
+            return  # such as an overflow, which need not happen the next time
         self._unsaved[image] = vector
         if time.monotonic() - self._saved_at > _FLUSH_INTERVAL:
             self.save()
@@ -123,7 +126,7 @@ class EmbeddingCache:
         self._saved_at = time.monotonic()
 
     def _attempt(self, done: str, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Do something with the file; if it goes wrong, warn and do without."""
+        """Read or write the file; on an error, warn and go on without the cache."""
         if done in self._given_up:
             return
         try:
@@ -163,5 +166,5 @@ def _decode(text: bytes) -> str:
 
 
 def _checksum(image: str, vector: bytes) -> int:
-    """Of both, so that no damage can give one image the vector of another."""
+    """Return a checksum of both: damage gives no image the vector of another."""
     return zlib.crc32(vector, zlib.crc32(image.encode()))

@@ -1,22 +1,21 @@
-"""The folder of a saved model: written aside and renamed, checked when it is read."""
+"""The folder of a saved model: what is in it, and checks when it is read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
+from sklearn_scan.core.files import FolderKind, durable_folder, find_replaced
 from sklearn_scan.exceptions import ModelFileError
+from sklearn_scan.results.persistence._known import Entry
 
-FORMAT, VERSION = "sklearn-scan-model", 1
+FORMAT, VERSION = "sklearn-scan-model", 2
 _READABLE_FROM = "0.1.0"  # the first sklearn_scan that reads this version
 _DOCUMENT = "model.json"
 _TENSORS = ("heads", "backbones", "arrays")
@@ -26,17 +25,18 @@ def _file_of(kind: str) -> str:
     return f"{kind}.safetensors"
 
 
-_FILES = frozenset({_DOCUMENT, *map(_file_of, _TENSORS)})
+_FILES = frozenset(map(_file_of, _TENSORS))
+_KIND = FolderKind("a saved model", _DOCUMENT, FORMAT, _FILES | {_DOCUMENT})
 
 
 def write_folder(
     path: Path,
-    content: dict[str, Any],
+    content: Entry,
     tensors: Mapping[str, Mapping[str, Tensor]],
     *,
     overwrite: bool,
 ) -> None:
-    """Write a folder that appears when it is complete.
+    """Write a model durably, as a folder.
 
     Raises
     ------
@@ -44,97 +44,36 @@ def write_folder(
         If there is something at `path` that may not be replaced.
     """
     path = Path(os.path.realpath(path))
-    _check_free(path, overwrite=overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tag = secrets.token_hex(4)
-    aside = path.with_name(f".{path.name}.saving-{tag}")
-    before = path.with_name(f"{_before_name(path)}{tag}")
-    aside.mkdir()
-    try:
-        _write_files(aside, content, tensors)
-        _check_free(path, overwrite=overwrite)  # it took a while
-        _put_in_place(aside, path, before)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    _sync(path.parent)
+    with durable_folder(path, _KIND, overwrite=overwrite) as folder:
+        digests = {}
+        for kind, of_kind in tensors.items():
+            file = folder / _file_of(kind)
+            _write_tensors(file, of_kind)
+            digests[file.name] = _digest(file)
+        document: Entry = {
+            "format": FORMAT,
+            "version": VERSION,
+            "readable_from": _READABLE_FROM,
+            **content,
+            "files": digests,
+        }
+        document["checksum"] = _checksum(document)
+        text = json.dumps(document, indent=1) + "\n"
+        (folder / _DOCUMENT).write_text(text, encoding="utf-8")
 
 
-def _before_name(path: Path) -> str:
-    """Return how the name of a model begins while it is replaced."""
-    return f".{path.name}.before-"
-
-
-def _find_before(path: Path) -> str:
-    """Say where the model is, if the machine stopped between two renames."""
-    if not path.parent.is_dir():
-        return ""
-    start = _before_name(path)
-    found = [each for each in path.parent.iterdir() if each.name.startswith(start)]
-    if not found:
-        return ""
-    return f" Saving was interrupted: {str(found[0])!r} is what was there."
-
-
-def _check_free(path: Path, *, overwrite: bool) -> None:
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise FileExistsError(f"{str(path)!r} is a file, and no folder for a model.")
-    names = sorted(entry.name for entry in path.iterdir())
-    if not names:
-        return
-    if not _is_model(path):
-        raise FileExistsError(
-            f"{str(path)!r} holds other things than a saved model ({names[0]!r}): pass "
-            "a folder that is not there yet."
-        )
-    if not overwrite:
-        raise FileExistsError(
-            f"{str(path)!r} holds a saved model already: pass overwrite=True to "
-            "replace it."
-        )
-
-
-def _is_model(path: Path) -> bool:
-    """Tell a folder of ours, even a damaged one, from others."""
-    try:
-        start = (path / _DOCUMENT).read_bytes()[:200]
-    except OSError:
-        return False
-    return FORMAT.encode() in start
-
-
-def _write_files(
-    folder: Path,
-    content: dict[str, Any],
-    tensors: Mapping[str, Mapping[str, Tensor]],
-) -> None:
+def _write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    digests = {}
-    for kind, of_kind in tensors.items():
-        file = folder / _file_of(kind)
-        try:
-            save_file(_apart(of_kind), file)
-        except SafetensorError as error:  # a full disk, for one
-            raise OSError(f"{str(file)!r} cannot be written: {error}") from error
-        _sync(file)
-        digests[file.name] = _digest(file)
-    document = {
-        "format": FORMAT,
-        "version": VERSION,
-        "readable_from": _READABLE_FROM,
-        **content,
-        "files": digests,
-    }
-    document["checksum"] = _checksum(document)
-    file = folder / _DOCUMENT
-    file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    _sync(file)
-    for name in digests:  # as readable for others as what Python writes
-        (folder / name).chmod(stat.S_IMODE(file.stat().st_mode))
-    _sync(folder)
+    file.touch()
+    mode = stat.S_IMODE(file.stat().st_mode)
+    try:
+        save_file(_apart(tensors), file)
+    except SafetensorError as error:  # a full disk, for one
+        raise OSError(f"{str(file)!r} cannot be written: {error}") from error
+    file.chmod(mode)  # of ordinary files: safetensors lets no others read its own
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -148,46 +87,18 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def _put_in_place(new: Path, path: Path, before: Path) -> None:
-    """Rename the new folder; what was there stays until that is done."""
-    if not path.exists():
-        new.rename(path)
-        return
-    path.rename(before)
-    try:
-        new.rename(path)
-    except BaseException:
-        before.rename(path)
-        raise
-    for other in before.iterdir():  # what others put there is theirs
-        if other.name not in _FILES:
-            other.rename(path / other.name)
-    shutil.rmtree(before)
-
-
-def _sync(path: Path) -> None:
-    """Have the system write a file, or a folder's entries, to the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # which opens no folders
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _digest(file: Path) -> str:
     with open(file, "rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _checksum(document: Mapping[str, Any]) -> str:
+def _checksum(document: Entry) -> str:
     rest = {key: value for key, value in document.items() if key != "checksum"}
     text = json.dumps(rest, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_folder(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+def read_folder(path: Path) -> tuple[Entry, dict[str, dict[str, Tensor]]]:
     """Return what a folder holds, once all of it is checked.
 
     Tensors are views of the files, which are read when they are looked at.
@@ -195,13 +106,15 @@ def read_folder(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]
     Raises
     ------
     ModelFileError
-        If it is no saved model, damaged, or of a newer version.
+        If it is no saved model, damaged, or of another version.
     """
     if not path.is_dir():
-        raise ModelFileError(f"there is no such folder.{_find_before(path)}")
+        replaced = find_replaced(path)
+        hint = f" Saving was interrupted: {str(replaced)!r} is what was there."
+        raise ModelFileError(f"there is no such folder.{hint if replaced else ''}")
     document = _read_document(path / _DOCUMENT)
     files = document["files"]
-    if not isinstance(files, dict) or not set(files) <= _FILES - {_DOCUMENT}:
+    if not isinstance(files, dict) or not set(files) <= _FILES:
         raise ModelFileError(f"{_DOCUMENT} names files that are no part of a model.")
     tensors = {}
     for kind in _TENSORS:
@@ -210,7 +123,7 @@ def read_folder(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]
     return document, tensors
 
 
-def _read_document(file: Path) -> dict[str, Any]:
+def _read_document(file: Path) -> Entry:
     _check_file(file)
     try:
         document = json.loads(
@@ -226,8 +139,13 @@ def _read_document(file: Path) -> dict[str, Any]:
     if version > VERSION:
         raise ModelFileError(
             f"its format is version {version}, which sklearn_scan "
-            f"{document.get('readable_from')} and later read; this one reads up to "
+            f"{document.get('readable_from')} and later read; this one reads "
             f"version {VERSION}. Upgrade sklearn_scan."
+        )
+    if version < VERSION:
+        raise ModelFileError(
+            f"its format is version {version}, and this sklearn_scan reads version "
+            f"{VERSION}: fit the estimator again and save it."
         )
     if document.get("checksum") != _checksum(document):
         raise ModelFileError(

@@ -91,6 +91,8 @@ NETWORK_PLACES = frozenset(
 MODULE_STATE = frozenset(vars(nn.Module()))
 
 Place = tuple[str | int, ...]
+Entry = dict[str, Any]  # a JSON object, whose values are checked where they are used
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 def dotted(place: Place) -> str:

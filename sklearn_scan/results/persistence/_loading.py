@@ -1,9 +1,9 @@
-"""From a folder to a fitted estimator."""
+"""Loading: a fitted estimator from a folder."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.features import Features
 from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import ModelFileError
+from sklearn_scan.results.model import ClusterModel
 from sklearn_scan.results.persistence._folder import read_folder
-from sklearn_scan.results.persistence._known import estimator_classes, first_place
-from sklearn_scan.results.persistence._own import OwnPartError, OwnParts
+from sklearn_scan.results.persistence._known import (
+    Entry,
+    estimator_classes,
+    first_place,
+)
+from sklearn_scan.results.persistence._own import OwnPart, OwnPartError, OwnParts
 from sklearn_scan.results.persistence._unpacking import (
     Tensors,
     Unpacker,
@@ -27,7 +33,7 @@ from sklearn_scan.results.persistence._unpacking import (
 
 __all__ = ["load"]
 
-# What putting a model together from wrong values may raise.
+# Errors that making an estimator from damaged values may raise.
 _DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -43,7 +49,7 @@ _DAMAGE = (
 def load(
     path: str | os.PathLike[str],
     *,
-    encoder: Any = None,
+    encoder: OwnPart | Sequence[OwnPart] = None,
     device: str | torch.device | None = None,
 ) -> Any:
     """Load an estimator that `save` has written.
@@ -72,7 +78,7 @@ def load(
     Raises
     ------
     ModelFileError
-        If the folder is damaged, no saved model, or of a newer version; says why.
+        If the folder is damaged, no saved model, or of another version; says why.
     ValueError, TypeError
         If an encoder of your own is needed and not given, or is another one.
 
@@ -111,7 +117,7 @@ def load(
 
 
 def _refusal(
-    path: str | os.PathLike[str], reason: Exception, made_with: Any = None
+    path: str | os.PathLike[str], reason: Exception, made_with: object = None
 ) -> ModelFileError:
     text = str(reason) if isinstance(reason, ModelFileError) else repr(reason)
     here = library_versions()
@@ -120,7 +126,7 @@ def _refusal(
     return ModelFileError(f"{os.fspath(path)!r} cannot be loaded: {text}")
 
 
-def _make(document: dict[str, Any], tensors: Tensors, own: OwnParts) -> Any:
+def _make(document: Entry, tensors: Tensors, own: OwnParts) -> BaseEstimator:
     """Return the estimator of a folder."""
     packed = document["estimator"]
     unpacker = Unpacker(
@@ -132,8 +138,8 @@ def _make(document: dict[str, Any], tensors: Tensors, own: OwnParts) -> Any:
     return estimator
 
 
-def _check_clusterer(estimator: Any) -> None:
-    """Raise if a clusterer's parts do not fit one another, or do not work."""
+def _check_clusterer(estimator: BaseEstimator) -> None:
+    """Raise if the attributes of a clusterer do not fit one another."""
     check_is_fitted(estimator)
     n_samples, n_features = estimator.embedding_.shape
     n_clusters = estimator.n_clusters_
@@ -159,12 +165,13 @@ def _check_clusterer(estimator: Any) -> None:
         raise ModelFileError("embedding_dims_ do not fit the embedding.")
     if not ((estimator.labels_ >= -1) & (estimator.labels_ < n_clusters)).all():
         raise ModelFileError("labels_ name clusters that are not there.")
-    [(_, row)] = estimator._probability_blocks(np.zeros((1, n_features), np.float32))
+    zeros = Features.of(np.zeros((1, n_features), np.float32))
+    row = ClusterModel(estimator.module_).probabilities(zeros)
     if row.shape != (1, n_clusters):
         raise ModelFileError("the heads do not fit the clusters.")
 
 
-def _choose_device(estimator: Any, device: str | torch.device | None) -> None:
+def _choose_device(estimator: BaseEstimator, device: str | torch.device | None) -> None:
     """Set the device of an estimator and of its encoders."""
     missing = set()
     for each in _all_estimators(estimator):
@@ -186,7 +193,7 @@ def _choose_device(estimator: Any, device: str | torch.device | None) -> None:
         )
 
 
-def _all_estimators(estimator: Any) -> Iterator[Any]:
+def _all_estimators(estimator: BaseEstimator) -> Iterator[BaseEstimator]:
     yield estimator
     for value in vars(estimator).values():
         for each in value if isinstance(value, list | tuple) else [value]:

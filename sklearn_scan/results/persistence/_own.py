@@ -1,17 +1,19 @@
-"""The networks and encoders that a user gives to `load`: the code of their own."""
+"""The networks and encoders of the user's own code, which are given to `load`."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from sklearn.base import clone
 from torch import nn
 
 from sklearn_scan.encoders import Encoder, ImageEncoder
 from sklearn_scan.pretext import Pretext
+from sklearn_scan.results.persistence._known import Entry
+
+OwnPart = nn.Module | Callable[..., nn.Module] | Encoder | None
 
 
 class OwnPartError(ValueError):
@@ -19,7 +21,7 @@ class OwnPartError(ValueError):
 
 
 class OwnParts:
-    """What the user gives to `load`, for those parts of which a file has no code.
+    """The user's own networks and encoders, for which a saved model has no code.
 
     Parameters
     ----------
@@ -27,13 +29,13 @@ class OwnParts:
         A list for a list of encoders, with None for those that are not the user's own.
     """
 
-    def __init__(self, given: Any) -> None:
+    def __init__(self, given: OwnPart | Sequence[OwnPart]) -> None:
         self._given = given
         self.is_used = given is None
 
-    def function(self, entry: dict[str, Any]) -> Callable[..., nn.Module]:
+    def function(self, entry: Entry) -> Callable[..., nn.Module]:
         """Return what makes the network of an entry."""
-        given = self._find(entry)
+        given: OwnPart | str = self._find(entry)
         if isinstance(given, ImageEncoder) and not isinstance(given.model, str):
             given = given.model
         elif isinstance(given, Pretext):
@@ -44,7 +46,7 @@ class OwnParts:
             raise OwnPartError(_expected(entry, given))
         return given
 
-    def network(self, entry: dict[str, Any], settings: dict[str, Any]) -> nn.Module:
+    def network(self, entry: Entry, settings: Entry) -> nn.Module:
         """Return a network of an entry, with any weights."""
         make = self.function(entry)
         try:
@@ -61,14 +63,14 @@ class OwnParts:
             )
         return module
 
-    def encoder(self, entry: dict[str, Any], *, fitted: bool) -> Encoder:
+    def encoder(self, entry: Entry, *, fitted: bool) -> Encoder:
         """Return the encoder of an entry, a new one where it is a parameter."""
         given = self._find(entry)
         if not isinstance(given, Encoder):
             raise OwnPartError(_expected(entry, given))
         return given if fitted else clone(given)
 
-    def _find(self, entry: dict[str, Any]) -> Any:
+    def _find(self, entry: Entry) -> OwnPart:
         given, number = self._given, entry["encoder"]
         if isinstance(given, Sequence) and not isinstance(given, str):
             given = given[number or 0] if (number or 0) < len(given) else None
@@ -83,7 +85,7 @@ class OwnParts:
         return given
 
 
-def _missing(entry: dict[str, Any]) -> str:
+def _missing(entry: Entry) -> str:
     number = entry["encoder"]
     which = "" if number is None else f" (number {number} of the list)"
     return (
@@ -92,7 +94,7 @@ def _missing(entry: dict[str, Any]) -> str:
     )
 
 
-def _hint(entry: dict[str, Any]) -> str:
+def _hint(entry: Entry) -> str:
     if entry.get("what") == "encoder":
         return "its code is not in the file. Pass it, fitted: load(path, encoder=...)."
     return (
@@ -101,7 +103,7 @@ def _hint(entry: dict[str, Any]) -> str:
     )
 
 
-def _expected(entry: dict[str, Any], given: Any) -> str:
+def _expected(entry: Entry, given: object) -> str:
     what = (
         "a fitted Encoder"
         if entry.get("what") == "encoder"

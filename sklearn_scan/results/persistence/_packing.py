@@ -1,9 +1,9 @@
-"""From an estimator to plain values and tensors."""
+"""Packing: an estimator as JSON values and tensors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from pathlib import PurePath
@@ -12,6 +12,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ from sklearn_scan.results.persistence._known import (
     MODULE_STATE,
     MODULES,
     RECORDS,
+    Json,
     Place,
     dotted,
     encoder_number,
@@ -32,12 +34,16 @@ from sklearn_scan.results.persistence._known import (
 HEADS, BACKBONES, ARRAYS = "heads", "backbones", "arrays"  # the files of tensors
 
 
+_PLAIN = (bool, int, str)  # written as they are; of their subclasses, some are not
+_Kind = type | tuple[type, ...]
+
+
 class NotStorableError(TypeError):
     """A value has no place in a saved model."""
 
 
 class Packer:
-    """Takes an estimator apart.
+    """Turns an estimator into JSON values and tensors.
 
     Attributes
     ----------
@@ -51,9 +57,9 @@ class Packer:
         self.tensors: dict[str, dict[str, Tensor]] = {}
         self.left_out: list[str] = []
         self._estimators = estimator_classes()
-        self._modules: dict[int, str] = {}  # where each was first met
-        self._weights: dict[str, str] = {}  # under which name weights of a digest are
-        self._ways: list[tuple[Any, Callable[[Any, Place], Any]]] = [
+        self._modules: dict[int, str] = {}  # the first place of each, by id
+        self._weights: dict[str, str] = {}  # the name of the weights, by digest
+        self._packers: list[tuple[_Kind, Callable[[Any, Place], Json]]] = [
             (np.generic, self._scalar),
             (np.ndarray, self._array),
             (Tensor, self._tensor),
@@ -68,43 +74,43 @@ class Packer:
             (np.random.RandomState, self._random_state),
         ]
 
-    def __call__(self, value: Any, place: Place = ()) -> Any:
-        """Return a value as JSON knows it, and keep its tensors.
+    def __call__(self, value: object, place: Place = ()) -> Json:
+        """Return the JSON value for a value, and keep its tensors.
 
         Raises
         ------
         NotStorableError
             If it cannot be stored.
         """
-        if value is None or type(value) in (bool, int, str):
+        if value is None or (isinstance(value, int | str) and type(value) in _PLAIN):
             return value
         if type(value) is float:
             if math.isfinite(value):
                 return value
             return {"is": "float", "text": repr(value)}
-        for kind, pack in self._ways:
+        for kind, pack in self._packers:
             if isinstance(value, kind):
                 return pack(value, place)
         if callable(value) and is_network_place(place):
             return self._own(value, place)
         raise NotStorableError(f"{dotted(place)}, {_describe(value)}")
 
-    def _sequence(self, values: Any, place: Place) -> Any:
+    def _sequence(self, values: Sequence[object], place: Place) -> Json:
         items = [self(each, (*place, i)) for i, each in enumerate(values)]
         return items if type(values) is list else {"is": "tuple", "items": items}
 
-    def _mapping(self, values: Mapping[Any, Any], place: Place) -> dict[str, Any]:
+    def _mapping(self, values: Mapping[str, object], place: Place) -> Json:
         if not all(type(key) is str for key in values):
-            raise NotStorableError(f"{dotted(place)}, a dict whose keys are not texts")
+            raise NotStorableError(f"{dotted(place)}, a dict whose keys are no strings")
         items = {key: self(each, (*place, key)) for key, each in values.items()}
         return {"is": "dict", "items": items}
 
-    def _scalar(self, value: np.generic, place: Place) -> Any:
+    def _scalar(self, value: np.generic, place: Place) -> Json:
         if value.dtype.kind not in "biuf":
             return self(value.item(), place)
         return {"is": "scalar", "dtype": value.dtype.name, "value": self(value.item())}
 
-    def _array(self, array: np.ndarray, place: Place) -> dict[str, Any]:
+    def _array(self, array: NDArray[Any], place: Place) -> Json:
         if array.dtype.kind in "OU" and all(type(text) is str for text in array.flat):
             return {"is": "texts", "items": array.tolist()}
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
@@ -112,23 +118,19 @@ class Packer:
         native = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
         return self._keep("array", ARRAYS, torch.from_numpy(native), place)
 
-    def _tensor(self, tensor: Tensor, place: Place) -> dict[str, Any]:
+    def _tensor(self, tensor: Tensor, place: Place) -> Json:
         return self._keep("tensor", HEADS, tensor, place)
 
-    def _keep(
-        self, kind: str, file: str, tensor: Tensor, place: Place
-    ) -> dict[str, Any]:
+    def _keep(self, kind: str, file: str, tensor: Tensor, place: Place) -> Json:
         name = dotted(place)
         self.tensors.setdefault(file, {})[name] = tensor.detach().cpu().contiguous()
         return {"is": kind, "name": name}
 
-    def _random_state(
-        self, generator: np.random.RandomState, place: Place
-    ) -> dict[str, Any]:
+    def _random_state(self, generator: np.random.RandomState, place: Place) -> Json:
         state = generator.get_state(legacy=False)
         return {"is": "random_state", "state": self(state, place)}
 
-    def _record(self, record: Any, place: Place) -> dict[str, Any]:
+    def _record(self, record: Any, place: Place) -> Json:
         names = (
             [each.name for each in fields(record)]
             if is_dataclass(record)
@@ -137,7 +139,7 @@ class Packer:
         values = {name: self(getattr(record, name), (*place, name)) for name in names}
         return {"is": type(record).__name__, "fields": values}
 
-    def _estimator(self, estimator: Any, place: Place) -> dict[str, Any]:
+    def _estimator(self, estimator: BaseEstimator, place: Place) -> Json:
         name = type(estimator).__name__
         if self._estimators.get(name) is not type(estimator):
             return self._own(estimator, place)
@@ -154,9 +156,9 @@ class Packer:
         }
 
     def _those_storable(
-        self, values: Mapping[str, Any], place: Place, gap: str
-    ) -> dict[str, Any]:
-        packed = {}
+        self, values: Mapping[str, object], place: Place, gap: str
+    ) -> Json:
+        packed: dict[str, Json] = {}
         for name, value in values.items():
             try:
                 packed[name] = self(value, (*place, name))
@@ -166,7 +168,7 @@ class Packer:
                 self.left_out.append(f"{reason}, {gap}.")
         return packed
 
-    def _module(self, module: nn.Module, place: Place) -> dict[str, Any]:
+    def _module(self, module: nn.Module, place: Place) -> Json:
         if id(module) in self._modules:
             return {"is": "same", "as": self._modules[id(module)]}
         known = all(type(part) in MODULES.values() for part in module.modules())
@@ -174,10 +176,10 @@ class Packer:
         self._modules[id(module)] = dotted(place)
         return packed
 
-    def _parts(self, module: nn.Module, place: Place) -> dict[str, Any]:
-        """Take a module of a known class apart."""
+    def _parts(self, module: nn.Module, place: Place) -> Json:
+        """Pack a module of a known class, with its parts."""
 
-        def pack(values: Mapping[str, Any]) -> dict[str, Any]:
+        def pack(values: Mapping[str, object]) -> Json:
             return {name: self(each, (*place, name)) for name, each in values.items()}
 
         own = {k: v for k, v in vars(module).items() if k not in MODULE_STATE}
@@ -193,8 +195,8 @@ class Packer:
             },
         }
 
-    def _network(self, module: nn.Module, place: Place) -> dict[str, Any]:
-        """Keep a network's weights, and how it is made, if that is known."""
+    def _network(self, module: nn.Module, place: Place) -> Json:
+        """Pack a network: its weights and, if it is known, its recipe."""
         if not is_network_place(place):
             raise NotStorableError(f"{dotted(place)}, {_describe(module)}")
         return {
@@ -209,14 +211,14 @@ class Packer:
             "fingerprint": fingerprint(module),
         }
 
-    def _recipe(self, module: nn.Module, place: Place) -> Any:
-        """Return how a network is made; None where nobody knows."""
+    def _recipe(self, module: nn.Module, place: Place) -> Json:
+        """Return the recipe of a network; None if there is none that still fits."""
         recipe = recipe_of(module)
         if recipe is None:
             return None
         with isolated_rng(0):
             made = recipe.build()
-        # it may have been changed since, or made by settings that are left out
+        # the network may have changed since, or have settings that are left out
         if str(made) != str(module) or describe_misfit(
             module.state_dict(), made.state_dict()
         ):
@@ -245,8 +247,8 @@ class Packer:
             file |= {f"{name}:{key}": value for key, value in state.items()}
         return name
 
-    def _own(self, value: Any, place: Place) -> dict[str, Any]:
-        """Note that here stands an encoder, or a function, of the user's own."""
+    def _own(self, value: object, place: Place) -> Json:
+        """Return an entry for the user's own encoder or function."""
         if not is_network_place(place):
             raise NotStorableError(f"{dotted(place)}, {_describe(value)}")
         return {
@@ -257,7 +259,7 @@ class Packer:
         }
 
 
-def _describe(value: Any) -> str:
+def _describe(value: object) -> str:
     """Say what a value is, without its address."""
     name = getattr(value, "__qualname__", None)
     return f"the function {name}" if name else f"a {type(value).__qualname__}"

@@ -1,11 +1,11 @@
-"""From a fitted estimator to a folder."""
+"""Saving: a fitted estimator as a folder."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan import __version__
@@ -19,13 +19,13 @@ __all__ = ["save"]
 
 
 def save(
-    estimator: Any, path: str | os.PathLike[str], *, overwrite: bool = False
+    estimator: BaseEstimator, path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> None:
     """Save a fitted estimator as a folder that suffices by itself.
 
     The folder holds JSON and safetensors: parameters, what `fit` has set, the weights
-    of the heads and of the encoder. It is written aside and then renamed, so that what
-    was there before stays until the new one is complete.
+    of the heads and of the encoder. It is written durably: what was there before stays
+    until the new one is complete.
 
     Parameters
     ----------

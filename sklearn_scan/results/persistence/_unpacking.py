@@ -1,4 +1,4 @@
-"""From plain values and tensors back to an estimator."""
+"""Unpacking: an estimator from JSON values and tensors."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from sklearn_scan.core.device import to_compute
 from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.core.warn import warn
-from sklearn_scan.encoders import Recipe, describe_misfit
+from sklearn_scan.encoders import Encoder, Recipe, describe_misfit
 from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.results.persistence._known import (
     MODULE_STATE,
     MODULES,
     RECORDS,
+    Entry,
     Place,
     dotted,
     estimator_classes,
@@ -35,13 +38,13 @@ Tensors = Mapping[str, Mapping[str, Tensor]]
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of what decides how a network computes."""
+    """Return the versions of the libraries that decide how a network computes."""
     libraries = {name: version(name) for name in ("torch", "timm")}
     return {"python": platform.python_version(), **libraries}
 
 
 class Unpacker:
-    """Puts an estimator together again.
+    """Makes an estimator from JSON values and tensors.
 
     Parameters
     ----------
@@ -61,8 +64,8 @@ class Unpacker:
         self._estimators = estimator_classes()
         self._same_libraries = same_libraries
         self._modules: dict[str, nn.Module] = {}  # by the place of each
-        self._network_settings: dict[str, Any] = {}  # of the encoder at work
-        self._ways: dict[str, Callable[[dict[str, Any], Place], Any]] = {
+        self._network_settings: Entry = {}  # of the encoder at work
+        self._unpackers: dict[str, Callable[[Entry, Place], Any]] = {
             "array": self._array,
             "device": self._device,
             "dict": self._dict,
@@ -91,53 +94,53 @@ class Unpacker:
             return RECORDS[kind](**self._all(value["fields"], place))
         if kind in MODULES:
             return self._parts(MODULES[kind], value, place)
-        return self._ways[kind](value, place)
+        return self._unpackers[kind](value, place)
 
-    def _all(self, values: dict[str, Any], place: Place) -> dict[str, Any]:
+    def _all(self, values: Entry, place: Place) -> Entry:
         return {name: self(each, (*place, name)) for name, each in values.items()}
 
-    def _tuple(self, value: dict[str, Any], place: Place) -> tuple[Any, ...]:
+    def _tuple(self, value: Entry, place: Place) -> tuple[object, ...]:
         return tuple(self(value["items"], place))
 
-    def _dict(self, value: dict[str, Any], place: Place) -> dict[str, Any]:
+    def _dict(self, value: Entry, place: Place) -> Entry:
         return self._all(value["items"], place)
 
-    def _float(self, value: dict[str, Any], place: Place) -> float:
+    def _float(self, value: Entry, place: Place) -> float:
         return float(value["text"])
 
-    def _scalar(self, value: dict[str, Any], place: Place) -> Any:
+    def _scalar(self, value: Entry, place: Place) -> np.generic:
         return np.dtype(value["dtype"]).type(self(value["value"], place))
 
-    def _texts(self, value: dict[str, Any], place: Place) -> Any:
+    def _texts(self, value: Entry, place: Place) -> NDArray[np.object_]:
         return np.array(value["items"], dtype=object)
 
-    def _path(self, value: dict[str, Any], place: Place) -> Path:
+    def _path(self, value: Entry, place: Place) -> Path:
         return Path(value["text"])
 
-    def _device(self, value: dict[str, Any], place: Place) -> torch.device:
+    def _device(self, value: Entry, place: Place) -> torch.device:
         return torch.device(value["text"])
 
-    def _random_state(self, value: dict[str, Any], place: Place) -> Any:
+    def _random_state(self, value: Entry, place: Place) -> np.random.RandomState:
         generator = np.random.RandomState()
         generator.set_state(self(value["state"], place))
         return generator
 
-    def _array(self, value: dict[str, Any], place: Place) -> Any:
+    def _array(self, value: Entry, place: Place) -> NDArray[Any]:
         # a copy: what is changed in place is the caller's, and the file is let go of
         return self._tensors[ARRAYS][value["name"]].clone().numpy()
 
-    def _tensor(self, value: dict[str, Any], place: Place) -> Tensor:
+    def _tensor(self, value: Entry, place: Place) -> Tensor:
         return self._tensors[HEADS][value["name"]].clone()
 
-    def _same(self, value: dict[str, Any], place: Place) -> nn.Module:
+    def _same(self, value: Entry, place: Place) -> nn.Module:
         return self._modules[value["as"]]
 
-    def _own(self, value: dict[str, Any], place: Place) -> Any:
+    def _own(self, value: Entry, place: Place) -> Encoder | Callable[..., nn.Module]:
         if value["what"] == "encoder":
             return self._own_parts.encoder(value, fitted="encoder_" in place)
         return self._own_parts.function(value)
 
-    def _network(self, value: dict[str, Any], place: Place) -> nn.Module:
+    def _network(self, value: Entry, place: Place) -> nn.Module:
         module = self._build(value, place)
         prefix = f"{value['weights']}:"
         weights = {
@@ -165,17 +168,18 @@ class Unpacker:
                 "what it computes may differ.",
                 UserWarning,
             )
-        self._modules[dotted(place)] = module
+        # channels-last, as a fitted encoder's
+        self._modules[dotted(place)] = to_compute(module, torch.device("cpu"))
         return module
 
-    def _build(self, value: dict[str, Any], place: Place) -> nn.Module:
+    def _build(self, value: Entry, place: Place) -> nn.Module:
         """Return the network of an entry, with any weights."""
         with isolated_rng(0):
             if value["recipe"] is None:
                 return self._own_parts.network(value, self._network_settings)
             return cast(Recipe, self(value["recipe"], place)).build()
 
-    def _parts(self, kind: type, value: dict[str, Any], place: Place) -> nn.Module:
+    def _parts(self, kind: type, value: Entry, place: Place) -> nn.Module:
         """Return a module of a known class, from its parts."""
         # Without __init__, which draws weights: all that it sets is in the file.
         module: nn.Module = object.__new__(kind)
@@ -192,9 +196,7 @@ class Unpacker:
         module.training = value["training"]
         return module
 
-    def _estimator(
-        self, kind: type, value: dict[str, Any], place: Place
-    ) -> BaseEstimator:
+    def _estimator(self, kind: type, value: Entry, place: Place) -> BaseEstimator:
         parameters = self._all(value["parameters"], place)
         estimator = kind(**parameters)
         with self._settings_of(parameters):
@@ -204,16 +206,16 @@ class Unpacker:
         return estimator
 
     @contextmanager
-    def _settings_of(self, parameters: dict[str, Any]) -> Iterator[None]:
-        """Make networks in the block as the parameters of their encoder say."""
+    def _settings_of(self, parameters: Entry) -> Iterator[None]:
+        """Use the parameters of an encoder for the networks made in the block."""
         before = self._network_settings
         self._network_settings = parameters.get("model_kwargs") or {}
         yield
         self._network_settings = before
 
 
-def _check_names(values: Mapping[str, Any], kind: type) -> None:
-    """Raise if values would take the place of methods, or of what torch keeps."""
+def _check_names(values: Entry, kind: type) -> None:
+    """Raise if a name is that of a method, a property, or an attribute of torch."""
     for name in values:
         shadowed = inspect.getattr_static(kind, name, None)
         if (

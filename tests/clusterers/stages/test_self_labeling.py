@@ -3,13 +3,16 @@
 import copy
 import math
 import warnings
+from dataclasses import dataclass
 
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from stage_helpers import run_stage
 from torch import nn
 
-from sklearn_scan.clusterers.stages.self_labeling import self_label
+from sklearn_scan.clusterers.stages import Found, Guarded, SelfLabeling
+from sklearn_scan.clusterers.stages.base import decide
 from sklearn_scan.clusterers.trunks import Trunk
 from sklearn_scan.neighbors import mine_neighbors
 from sklearn_scan.training.heads import ClusterHeads
@@ -36,12 +39,9 @@ class Line(Trunk):
         self.body = body or nn.Identity()
         self.is_trained = body is not None
         self.device = FEATURES.device
+        self.dims = (1,)
         self.strong_view = strong_view or torch.clone
         self.weak_view = weak_view or torch.clone
-
-    @property
-    def embed_dim(self):
-        return 1
 
     def features(self):
         self.body.eval()
@@ -57,9 +57,38 @@ def confidences(head):
     return head(FEATURES)[0].softmax(dim=1).amax(dim=1).detach()
 
 
+@dataclass
+class Taught:
+    """What came of a stage: whether it was kept, and how it went."""
+
+    kept: bool
+    lost: tuple[int, ...]
+    history: list
+
+
 def teach(head, trunk=None, neighbors=NEIGHBORS, **settings):
+    """Run the stage guarded; `head` has the weights that come of it."""
     defaults = {"n_epochs": 10, "batch_size": 10, "learning_rate": 0.05, "seed": 0}
-    return self_label(head, trunk or Line(), neighbors, **(defaults | settings))
+    defaults |= {"confidence_threshold": 0.99}
+    trunk = trunk or Line()
+    scores = torch.zeros(1)
+    decisions = decide(head, trunk.features())
+    found = Found(head, scores, scores, head, decisions)
+    most_lost = 0.5 if trunk.is_trained else 0.005
+
+    def guarded(**stage):
+        return Guarded(SelfLabeling(**stage), most_lost)
+
+    after, history = run_stage(
+        guarded,
+        trunk,
+        neighbors,
+        n_clusters=head.n_clusters,
+        found=found,
+        **defaults | settings,
+    )
+    head.load_state_dict(after.head.state_dict())
+    return Taught(after.self_labeled, after.lost_clusters, history)
 
 
 def state(*modules):
@@ -282,7 +311,11 @@ def test_the_moving_average_of_weights_and_batch_norms_is_what_stays():
     class Spy(Adam):
         def step(self, closure=None):
             super().step(closure)
-            steps.append(state(plain_body, plain_head))
+            weights = [p.detach().clone() for p in self.param_groups[0]["params"]]
+            statistics = [
+                b.clone() for b in plain_body.buffers() if b.is_floating_point()
+            ]
+            steps.append(weights + statistics)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("torch.optim.Adam", Spy)
@@ -290,16 +323,13 @@ def test_the_moving_average_of_weights_and_batch_norms_is_what_stays():
     assert len(steps) == 12
     expected = steps[0]
     for step in steps[1:]:
-        for mean, new in zip(expected, step, strict=True):
-            for name, value in new.items():
-                if value.is_floating_point():
-                    mean[name] = decay * mean[name] + (1 - decay) * value
+        pairs = zip(expected, step, strict=True)
+        expected = [decay * mean + (1 - decay) * new for mean, new in pairs]
     teach(head, Line(body=body), None, n_epochs=3, ema_decay=decay)
-    averaged = state(body, head)
+    averaged = [*head.parameters(), *body.parameters()]
+    averaged += [body.norm.running_mean, body.norm.running_var]
     for mean, got in zip(expected, averaged, strict=True):
-        for name, value in mean.items():
-            if value.is_floating_point():
-                torch.testing.assert_close(got[name], value)
+        torch.testing.assert_close(got.detach(), mean)
     assert not torch.equal(head.weight, plain_head.weight)
     assert not torch.equal(body.norm.running_mean, before.norm.running_mean)
     assert not torch.equal(body.norm.running_mean, plain_body.norm.running_mean)

@@ -1,5 +1,7 @@
 """The first stage on groups that anyone can tell apart."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -7,17 +9,19 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from sklearn_scan.clusterers.stages.clustering import (
-    TrainedHeads,
+from sklearn_scan.clusterers.defaults import Schedule, suggest_learning_rate
+from sklearn_scan.clusterers.run import Run
+from sklearn_scan.clusterers.stages import Found
+from sklearn_scan.clusterers.stages.neighbor_training import (
     make_adam,
-    suggest_learning_rate,
+    make_heads,
     train_heads,
 )
 from sklearn_scan.clusterers.trunks import BackboneTrunk, FeatureTrunk
 from sklearn_scan.encoders import Preprocessing
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.neighbors import mine_neighbors
-from sklearn_scan.training.heads import ClusterHeads, Standardize
+from sklearn_scan.training.heads import ClusterHeads, Heads, Standardize
 from sklearn_scan.training.objectives import PairObjective, ScanLoss
 
 CENTERS = [[10, 0, 0, 0], [0, 10, 0, 0], [0, 0, 10, 0], [0, 0, 0, 10]]
@@ -31,10 +35,44 @@ def blobs():
     return features, mine_neighbors(features, 8), labels
 
 
+@dataclass
+class Trained:
+    """Heads, with the loss of each, and how they were trained."""
+
+    heads: Heads
+    losses: torch.Tensor
+    history: list
+
+    @property
+    def best_head(self):
+        return int(self.losses.argmin())
+
+
+def train_new(trunk, graph, objective, *, n_clusters, n_heads, seed, heads=None, **how):
+    """Train heads, by default new ones."""
+    run = Run()
+    generator = torch.Generator().manual_seed(seed)
+    starts_good = heads is not None
+    if heads is None:
+        heads = make_heads(trunk, n_clusters, n_heads, generator)
+    losses = train_heads(
+        heads,
+        trunk,
+        graph,
+        objective,
+        Schedule(**how),
+        run,
+        generator=generator,
+        label="SCAN",
+        starts_good=starts_good,
+    )
+    return Trained(heads, losses, run.history)
+
+
 def train(blobs, seed=0, n_epochs=3, **settings):
     features, neighbors, _ = blobs
     defaults = {"n_clusters": 4, "n_heads": 3, "batch_size": 40, "learning_rate": 0.05}
-    return train_heads(
+    return train_new(
         FeatureTrunk(features),
         neighbors,
         ScanLoss(),
@@ -72,10 +110,15 @@ def test_losses_are_those_of_the_trained_heads(blobs, trained):
     torch.testing.assert_close(trained.losses, expected.detach(), rtol=0, atol=0.05)
 
 
-def test_best_head_has_the_lowest_loss(trained):
-    assert trained.losses[trained.best_head] == trained.losses.min()
-    losses = torch.tensor([2.0, -1.0, 3.0])
-    assert TrainedHeads(trained.heads, losses, [], -losses).best_head == 1
+def test_the_head_of_the_highest_score_is_found(blobs, trained):
+    scores = torch.tensor([2.0, 3.0, -1.0])
+    found = Found.best_of(trained.heads, trained.losses, scores, blobs[0])
+    assert found.best_head == 1
+    logits = trained.heads(blobs[0]).detach()
+    torch.testing.assert_close(found.head(blobs[0])[0].detach(), logits[1])
+    assert torch.equal(found.decisions.labels, logits[1].argmax(dim=1))
+    best = found.best_heads(2)(blobs[0]).detach()
+    torch.testing.assert_close(best, logits[[1, 0]])
 
 
 def test_one_seed_gives_the_same_heads_to_the_bit(blobs):
@@ -103,7 +146,7 @@ def test_given_heads_are_trained_further(blobs, trained):
     generator = torch.Generator().manual_seed(5)
     heads = ClusterHeads(4, 4, 3, generator=generator)
     heads.load_state_dict(trained.heads.state_dict())
-    further = train(blobs, first_heads=heads, n_epochs=1, learning_rate=1e-9)
+    further = train(blobs, heads=heads, n_epochs=1, learning_rate=1e-9)
     assert further.heads is heads
     assert_allclose(further.heads.weight.detach(), trained.heads.weight.detach())
     assert further.history[0]["loss"] < trained.history[0]["loss"]
@@ -151,9 +194,9 @@ def make_trunk(images, augment=brighten):
 
 
 def train_trunk(trunk, objective=None, **settings):
-    neighbors = mine_neighbors(trunk.features(), 5)
+    graph = mine_neighbors(trunk.features(), 5)
     defaults = {
-        "neighbors": neighbors,
+        "graph": graph,
         "n_clusters": 3,
         "n_heads": 2,
         "n_epochs": 6,
@@ -161,7 +204,7 @@ def train_trunk(trunk, objective=None, **settings):
         "learning_rate": 0.01,
         "seed": 0,
     }
-    return train_heads(trunk, objective=objective or ScanLoss(), **defaults | settings)
+    return train_new(trunk, objective=objective or ScanLoss(), **defaults | settings)
 
 
 def clusters_of(trunk, trained):
@@ -187,14 +230,14 @@ def test_views_of_an_image_agree_where_there_are_no_neighbors(images):
             return super().value_and_gradient(outputs, targets)
 
     plain = make_trunk(images[0], augment=torch.clone)
-    train_trunk(plain, Watch(), neighbors=None, n_epochs=1)
+    train_trunk(plain, Watch(), graph=None, n_epochs=1)
     # of one image, unaugmented: only the batch's statistics are shared
     assert all(torch.allclose(a, p, atol=1e-5) for a, p in pairs)
     pairs.clear()
     train_trunk(plain, Watch(), n_epochs=1)
     assert not any(torch.allclose(a, p, atol=1e-5) for a, p in pairs)
     augmented = make_trunk(images[0])
-    trained = train_trunk(augmented, neighbors=None, n_epochs=25)
+    trained = train_trunk(augmented, graph=None, n_epochs=25)
     assert clustering_accuracy(images[1].numpy(), clusters_of(augmented, trained)) == 1
 
 

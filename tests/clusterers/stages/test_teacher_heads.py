@@ -4,8 +4,11 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
+from stage_helpers import run_stage
 
-from sklearn_scan.clusterers.stages.teacher import suggest_momentum, train_with_teacher
+from sklearn_scan.clusterers.defaults import suggest_momentum
+from sklearn_scan.clusterers.stages import TeacherHeads, teacher_heads
+from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.neighbors import mine_neighbors
 from sklearn_scan.training.heads import Directions
@@ -22,9 +25,12 @@ def blobs():
     return features, mine_neighbors(features, 10), labels
 
 
-def train(blobs, objective=None, **settings):
+def train(blobs, **settings):
+    """Return what is found, and the history."""
     features, neighbors, _ = blobs
     defaults = {
+        "n_clusters": N_CLUSTERS,
+        "n_heads": N_HEADS,
         "temperature": 0.1,
         "n_epochs": 8,
         "batch_size": 16,
@@ -32,9 +38,9 @@ def train(blobs, objective=None, **settings):
         "teacher_momentum": 0.9,
         "seed": 0,
     }
-    objective = objective or TemiLoss(N_HEADS, N_CLUSTERS)
     torch.manual_seed(0)  # of the axes
-    return train_with_teacher(features, neighbors, objective, **defaults | settings)
+    trunk = FeatureTrunk(features)
+    return run_stage(TeacherHeads, trunk, neighbors, **defaults | settings)
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +50,35 @@ def trained(blobs):
 
 def test_separated_groups_are_found(blobs, trained):
     features, _, labels = blobs
+    trained, _ = trained
     clusters = trained.heads(features)[trained.best_head].argmax(dim=1)
     assert clustering_accuracy(labels, clusters.numpy()) == 1
 
 
 def test_training_lowers_the_loss(trained):
-    assert [entry["epoch"] for entry in trained.history] == list(range(1, 21))
-    assert trained.history[-1]["loss"] < trained.history[0]["loss"] - 0.5
-    assert {entry["stage"] for entry in trained.history} == {"TEMI"}
+    _, history = trained
+    assert [entry["epoch"] for entry in history] == list(range(1, 21))
+    assert history[-1]["loss"] < history[0]["loss"] - 0.5
+    assert {entry["stage"] for entry in history} == {"TEMI"}
 
 
-def test_losses_are_those_of_the_teachers(blobs):
+@pytest.fixture
+def objectives(monkeypatch):
+    """The losses that stages make, as they are made."""
+    made = []
+
+    def make(*sizes):
+        made.append(TemiLoss(*sizes))
+        return made[-1]
+
+    monkeypatch.setattr(f"{teacher_heads.__name__}.TemiLoss", make)
+    return made
+
+
+def test_losses_are_those_of_the_teachers(blobs, objectives):
     features, neighbors, _ = blobs
-    objective = TemiLoss(N_HEADS, N_CLUSTERS)
-    trained = train(blobs, objective)
+    trained, _ = train(blobs)
+    (objective,) = objectives
     logits = trained.heads(features)
     expected = [
         objective.losses(torch.cat([logits, logits[:, column]] * 2, dim=1), None)
@@ -70,20 +91,22 @@ def test_losses_are_those_of_the_teachers(blobs):
 
 def test_a_teacher_lags_behind_its_student_by_its_momentum(blobs):
     features, _, _ = blobs
-    still = train(blobs, teacher_momentum=1 - 1e-9)
-    follower = train(blobs, teacher_momentum=0.0)
-    first = train(blobs, n_epochs=1, learning_rate=1e-9).heads(features)
+    still, _ = train(blobs, teacher_momentum=1 - 1e-9)
+    follower, _ = train(blobs, teacher_momentum=0.0)
+    first = train(blobs, n_epochs=1, learning_rate=1e-9)[0].heads(features)
     distance_still = (still.heads(features) - first).abs().max()
     distance_follower = (follower.heads(features) - first).abs().max()
     assert 3 * distance_still < distance_follower
 
 
 def test_one_seed_gives_the_same_heads_to_the_bit(blobs):
-    first, again = (train(blobs, seed=1, n_epochs=2) for _ in range(2))
-    other = train(blobs, seed=2, n_epochs=2)
+    (first, history), (again, same) = (
+        train(blobs, seed=1, n_epochs=2) for _ in range(2)
+    )
+    other, _ = train(blobs, seed=2, n_epochs=2)
     assert torch.equal(first.heads(blobs[0]), again.heads(blobs[0]))
     assert torch.equal(first.losses, again.losses)
-    assert first.history == again.history
+    assert history == same
     assert not torch.equal(first.losses, other.losses)
 
 
@@ -91,27 +114,27 @@ def test_many_features_are_seen_along_their_main_axes(blobs):
     """What lies off the axes is noise, and the heads see all features again."""
     features, neighbors, labels = blobs
     wide = torch.cat([features, 0.01 * torch.randn(len(features), 300)], dim=1)
-    trained = train((wide, neighbors, labels), n_epochs=20)
+    trained, _ = train((wide, neighbors, labels), n_epochs=20)
     clusters = trained.heads(wide)[trained.best_head].argmax(dim=1)
     assert clustering_accuracy(labels, clusters.numpy()) == 1
 
 
-def test_divergence_leaves_the_last_good_epoch(blobs):
-    class Broken(TemiLoss):
-        n_calls = 0
+def test_divergence_leaves_the_last_good_epoch(blobs, objectives, monkeypatch):
+    calls = []
+    original = TemiLoss.value_and_gradient
 
-        def value_and_gradient(self, outputs, targets):
-            self.n_calls += 1
-            factor = torch.nan if self.n_calls > 16 else 1  # 8 batches an epoch
-            return super().value_and_gradient(factor * outputs, targets)
+    def breaking(self, outputs, targets):
+        calls.append(targets)
+        factor = torch.nan if len(calls) > 16 else 1  # 8 batches an epoch
+        return original(self, factor * outputs, targets)
 
-    objective = Broken(N_HEADS, N_CLUSTERS)
+    monkeypatch.setattr(TemiLoss, "value_and_gradient", breaking)
     with pytest.warns(ConvergenceWarning, match="epoch 3 of the TEMI stage"):
-        trained = train(blobs, objective)
-    assert len(trained.history) == 2
+        trained, history = train(blobs)
+    assert len(history) == 2
     assert trained.losses.isfinite().all()
     assert trained.heads(blobs[0]).isfinite().all()
-    assert objective.marginal.isfinite().all()
+    assert objectives[0].marginal.isfinite().all()
 
 
 @pytest.mark.parametrize(("n_steps", "momentum"), [(1, 0.9), (10**6, 0.996)])

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits, make_blobs
+from stage_helpers import run_stage
 
-from sklearn_scan.clusterers.stages.feature_stage import (
-    draw_partitions,
-    train_on_features,
-)
+from sklearn_scan.clusterers.run import Run
+from sklearn_scan.clusterers.stages.first_heads import FirstHeads, draw_partitions
 from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import score_heads
@@ -41,9 +40,10 @@ def train(features, neighbors, **settings):
     }
     torch.manual_seed(0)  # of the axes
     trunk = FeatureTrunk(features)
-    return train_on_features(trunk, neighbors, **defaults | settings)
+    return run_stage(FirstHeads, trunk, neighbors, **defaults | settings)
 
 
+SEED = Run(0).seed("cluster")  # that the stage draws its partitions by
 STILL = {"n_epochs": 1, "learning_rate": 1e-9}  # the heads that training starts with
 
 
@@ -58,8 +58,8 @@ def test_partitions_are_numbered_by_size(digits):
 
 def test_heads_start_from_partitions(digits):
     features, neighbors, _ = digits
-    drawn = draw_partitions(FeatureTrunk(features), neighbors, 10, 3, seed=0)
-    trained = train(features, neighbors, **STILL)
+    drawn = draw_partitions(FeatureTrunk(features), neighbors, 10, 3, seed=SEED)
+    trained, _ = train(features, neighbors, **STILL)
     labels = label_all(trained.heads, features)
     # both weights of the spread follow the same three partitions
     torch.testing.assert_close(labels[:3], labels[3:])
@@ -69,13 +69,13 @@ def test_heads_start_from_partitions(digits):
 
 def test_training_lowers_the_loss_of_every_head(digits):
     features, neighbors, _ = digits
-    before, after = (train(features, neighbors, **how) for how in (STILL, {}))
+    before, after = (train(features, neighbors, **how)[0] for how in (STILL, {}))
     assert (after.losses < before.losses).all()
 
 
 def test_a_smaller_weight_leaves_sizes_less_alike(digits):
     features, neighbors, _ = digits
-    trained = train(features, neighbors, entropy_weights=(20.0, 0.1), n_epochs=10)
+    trained, _ = train(features, neighbors, entropy_weights=(20.0, 0.1), n_epochs=10)
     shares = count_shares(label_all(trained.heads, features), 10)
     largest = shares.max(dim=1).values
     assert (largest[:3] < largest[3:]).all()
@@ -84,14 +84,14 @@ def test_a_smaller_weight_leaves_sizes_less_alike(digits):
 @pytest.mark.parametrize("n_heads", [1, 2, 5])
 def test_any_number_of_heads(n_heads, digits):
     features, neighbors, _ = digits
-    trained = train(features, neighbors, n_heads=n_heads, **STILL)
+    trained, _ = train(features, neighbors, n_heads=n_heads, **STILL)
     assert trained.heads.n_heads == n_heads
     assert trained.losses.shape == trained.scores.shape == (n_heads,)
 
 
 def test_scores_are_those_of_the_heads(digits):
     features, neighbors, _ = digits
-    trained = train(features, neighbors)
+    trained, _ = train(features, neighbors)
     expected = score_heads(trained.heads, features, neighbors)
     torch.testing.assert_close(trained.scores, expected, rtol=0, atol=0.01)
     assert trained.best_head == trained.scores.argmax()
@@ -101,7 +101,7 @@ def test_heads_on_many_features_see_all_of_them(digits):
     features, neighbors, y = digits
     generator = torch.Generator().manual_seed(0)
     wide = features @ torch.linalg.qr(torch.randn(300, 64, generator=generator))[0].T
-    trained = train(wide, neighbors, n_epochs=10)
+    trained, _ = train(wide, neighbors, n_epochs=10)
     assert trained.heads(wide).shape == (6, 400, 10)
     labels = label_all(trained.heads, wide)[trained.best_head]
     assert clustering_accuracy(y, labels.numpy()) > 0.75
@@ -109,7 +109,7 @@ def test_heads_on_many_features_see_all_of_them(digits):
 
 def test_losses_are_at_each_heads_own_weight(digits):
     features, neighbors, _ = digits
-    trained = train(features, neighbors)
+    trained, _ = train(features, neighbors)
     weights = torch.tensor([1.0, 1.0, 1.0, 0.3, 0.3, 0.3])
     logits = trained.heads(features)
     terms = [
@@ -126,10 +126,10 @@ def test_auto_prior_keeps_the_sizes_of_the_start():
     features, neighbors = prepared(X)
     strong = {"n_clusters": 3, "n_heads": 3, "entropy_weights": (20.0,)}
     strong |= {"n_epochs": 30}
-    own = train(features, neighbors, prior="auto", **strong)
+    own, _ = train(features, neighbors, prior="auto", **strong)
     shares = count_shares(label_all(own.heads, features), 3)
     starts = count_shares(
-        draw_partitions(FeatureTrunk(features), neighbors, 3, 3, seed=0), 3
+        draw_partitions(FeatureTrunk(features), neighbors, 3, 3, seed=SEED), 3
     )
     torch.testing.assert_close(shares, starts, rtol=0, atol=0.05)
 
@@ -138,22 +138,21 @@ def test_a_prior_of_empty_clusters_stays_finite():
     """Of partitions that find fewer groups than there are clusters."""
     features, neighbors = prepared(np.repeat(np.eye(3), 20, axis=0))
     settings = {"n_clusters": 5, "n_heads": 3, "entropy_weights": (5.0,)}
-    trained = train(features, neighbors, prior="auto", **settings)
+    trained, _ = train(features, neighbors, prior="auto", **settings)
     assert trained.losses.isfinite().all()
     assert trained.heads(features).isfinite().all()
 
 
 def test_equal_seeds_give_equal_heads_and_others_do_not(digits):
     features, neighbors, _ = digits
-    first, again, other = (train(features, neighbors, seed=s) for s in (1, 1, 2))
+    first, again, other = (train(features, neighbors, seed=s)[0] for s in (1, 1, 2))
     assert torch.equal(first.heads(features), again.heads(features))
     assert torch.equal(first.losses, again.losses)
     assert torch.equal(first.scores, again.scores)
-    assert first.history == again.history
     assert not torch.equal(first.losses, other.losses)
 
 
 def test_history_names_the_stage(digits):
     features, neighbors, _ = digits
-    trained = train(features, neighbors, stage="first heads")
-    assert [record["stage"] for record in trained.history] == ["first heads"] * 4
+    _, history = train(features, neighbors, label="first heads")
+    assert [record["stage"] for record in history] == ["first heads"] * 4

@@ -1,0 +1,240 @@
+"""Every tuned number of the clusterers, and what "auto" means.
+
+The principal axes of
+linear heads are `training.heads.MOST_AXES`, which scores without labels look at too.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# -- Passes, batches and learning rates ------------------------------------------------
+
+
+class Schedule(NamedTuple):
+    """How long to train, in which steps.
+
+    Attributes
+    ----------
+    n_epochs : int
+        Passes over the samples.
+    batch_size : int
+        Samples a step.
+    learning_rate : float or None
+        None is worked out from the number of features and of steps.
+    """
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float | None
+
+    def asked(
+        self,
+        n_epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float | str = "auto",
+    ) -> Schedule:
+        """Return the schedule with what a user asks for, where that is not "auto"."""
+        return Schedule(
+            self.n_epochs if isinstance(n_epochs, str) else n_epochs,
+            self.batch_size if isinstance(batch_size, str) else batch_size,
+            self.learning_rate if isinstance(learning_rate, str) else learning_rate,
+        )
+
+    def with_rate(self, n_features: int, n_samples: int) -> Schedule:
+        """Return the schedule with a learning rate, whatever it was.
+
+        Parameters
+        ----------
+        n_features : int
+            Of the encoder that has the fewest: its heads are the last to decide.
+        n_samples : int
+            The number of samples.
+        """
+        if self.learning_rate is not None:
+            return self
+        n_steps = self.n_epochs * -(-n_samples // self.batch_size)
+        return self._replace(learning_rate=suggest_learning_rate(n_features, n_steps))
+
+
+def count_epochs(n_samples: int, n_seen: int, limits: tuple[int, int]) -> int:
+    """Return how many passes look at about `n_seen` samples, within limits."""
+    fewest, most = limits
+    return min(max(round(n_seen / n_samples), fewest), most)
+
+
+# Adam's rate for heads on features; the paper's 1e-4 is for a trained backbone.
+LOWEST_RATE, HIGHEST_RATE = 1e-3, 0.1
+# How far a logit must be able to move in training for its head to grow confident.
+LOGIT_TRAVEL = 50.0
+
+
+def suggest_learning_rate(n_features: int, n_steps: int) -> float:
+    """Return a rate at which few steps on few features still come to a decision.
+
+    Adam moves a weight by about its rate each step, and so a logit of standardised
+    features by up to `n_features` times as much.
+
+    Parameters
+    ----------
+    n_features, n_steps : int
+        The size of a feature vector, and the number of steps in training.
+
+    Returns
+    -------
+    float
+        From 1e-3, for all but small sets, to 0.1.
+
+    Examples
+    --------
+    >>> suggest_learning_rate(n_features=384, n_steps=10_000)
+    0.001
+    >>> suggest_learning_rate(n_features=10, n_steps=100)
+    0.05
+    """
+    rate = LOGIT_TRAVEL / (n_features * n_steps)
+    return min(max(rate, LOWEST_RATE), HIGHEST_RATE)
+
+
+# -- SCAN on features as they are ------------------------------------------------------
+
+# Heads take seconds: twelve partitions, each followed at several weights of the
+# entropy, since how unequal clusters are is not known.
+N_HEADS = 36
+ENTROPY_WEIGHTS = (1.0, 0.6, 0.3)
+# With a `cluster_prior`, or a backbone that is trained: the paper's.
+PAPER_ENTROPY_WEIGHT = 5.0
+
+# Samples to look at in all passes, within limits of passes; and of many samples.
+SAMPLES_SEEN, EPOCHS = 300_000, (10, 60)
+SEEN_OF_MANY, EPOCHS_OF_MANY = 1_000_000, (1, 10)
+BATCH_SIZE = 512
+
+# Of few samples, more neighbours than a quarter of them are of no one cluster.
+LEAST_NEIGHBORS, MOST_NEIGHBORS_SHARE = 3, 1 / 4
+
+
+def heads_schedule(n_samples: int) -> Schedule:
+    """Return "auto" for heads on features."""
+    fewest = count_epochs(n_samples, SEEN_OF_MANY, EPOCHS_OF_MANY)
+    n_epochs = count_epochs(n_samples, SAMPLES_SEEN, (fewest, EPOCHS[1]))
+    return Schedule(n_epochs, BATCH_SIZE, None)
+
+
+# -- SCAN with a backbone that is trained ----------------------------------------------
+
+# Of the heads on features, so many go on.
+N_FINETUNED_HEADS = 10
+# The paper's rate of 1e-4 is for ten times as many steps, in 100 and 200 passes.
+IMAGES_SEEN, IMAGE_EPOCHS = 36_000, (10, 100)
+FINETUNING_BATCH, FINETUNING_RATE = 128, 1e-3
+WEIGHT_DECAY = 1e-4  # the paper's
+
+# The share of what labels tell of the neighbours' labels that the stage may lose. It
+# leaves its old neighbours behind: where it succeeded, labels told up to 27 % less
+# (CIFAR-10, with 3 points gained).
+MOST_LOST_BY_BACKBONE = 0.5
+
+
+def finetuning_schedule(n_images: int) -> Schedule:
+    """Return "auto" for a backbone and its heads."""
+    n_epochs = count_epochs(n_images, IMAGES_SEEN, IMAGE_EPOCHS)
+    return Schedule(n_epochs, FINETUNING_BATCH, FINETUNING_RATE)
+
+
+# -- Comparison of heads ---------------------------------------------------------------
+
+# By their loss over several draws of neighbours, in batches large enough for the spread
+# of clusters in a batch to be that of the whole set.
+COMPARISON_DRAWS = 5
+COMPARISON_BATCH, LEAST_COMPARISON_BATCH = 2**14, 256
+COMPARISON_LOGITS = 2**23  # of all heads and clusters at once: 32 MB
+
+
+# -- Self-labelling --------------------------------------------------------------------
+
+SAMPLES_SELF_LABELED, SELF_LABEL_EPOCHS = 3_000_000, (5, 50)
+# Where a backbone is trained, for as many passes as in finetuning.
+SELF_LABEL_BATCH, SELF_LABEL_RATE = 256, 3e-4
+
+# On the features of eight sets, fits that lost at most 0.2 % gained up to 1.5 points of
+# accuracy, and fits that lost 1 % or more lost up to 13 points.
+MOST_LOST_ON_FEATURES = 0.005
+
+# Training ends after so many epochs in which the confident samples did not grow in
+# number by this share of all samples.
+PATIENCE = 10
+LEAST_GROWTH = 1e-3
+
+# Where a backbone is trained, the more confident half of each cluster teaches in any
+# case. With confident samples alone, coil20's 20 clusters lost 11 to the others, and 9
+# points of accuracy.
+LEAST_SHARE = 0.5
+
+
+def self_labeling_schedule(
+    n_samples: int, *, trains_backbone: bool, learning_rate: float | None = None
+) -> Schedule:
+    """Return "auto" for self-labelling; `learning_rate` is that on features."""
+    if trains_backbone:
+        n_epochs = count_epochs(n_samples, IMAGES_SEEN, IMAGE_EPOCHS)
+        return Schedule(n_epochs, SELF_LABEL_BATCH, SELF_LABEL_RATE)
+    n_epochs = count_epochs(n_samples, SAMPLES_SELF_LABELED, SELF_LABEL_EPOCHS)
+    return Schedule(n_epochs, BATCH_SIZE, learning_rate)
+
+
+# -- TEMI ------------------------------------------------------------------------------
+
+# Samples to look at in all passes, within limits of passes; and of many samples.
+TEACHER_SAMPLES_SEEN, TEACHER_EPOCHS = 60_000, (5, 40)
+TEACHER_SEEN_OF_MANY, TEACHER_EPOCHS_OF_MANY = 300_000, (1, 5)
+# The paper's batches of 1,024 and its rate of 4e-4 are for 100 epochs of 50,000 images
+# and more, many times as many steps.
+TEACHER_LEARNING_RATE = 3e-3
+TEACHER_BATCH = (16, 128)
+TEACHER_BATCHES = 12  # in a pass over a small set
+TEACHER_WEIGHT_DECAY = 1e-4  # the paper's; biases have none
+TEACHER_COMPARISON_BATCH = 1024
+
+# In the second stage of TEMI, on features.
+TEACHER_SELF_LABELING_RATE = 1e-3
+
+# The time of the heads grows with the features that they see, and what lies off these
+# many principal axes says little of what is alike.
+TEACHER_AXES = 128
+
+# A teacher is behind its student by about 1 / (1 - momentum) steps, of which the
+# training should have so many.
+TEACHER_LAGS = 50
+LEAST_MOMENTUM, MOST_MOMENTUM = 0.9, 0.996
+
+
+def teacher_schedule(n_samples: int) -> Schedule:
+    """Return "auto" for TEMI's heads."""
+    fewest = count_epochs(n_samples, TEACHER_SEEN_OF_MANY, TEACHER_EPOCHS_OF_MANY)
+    limits = fewest, TEACHER_EPOCHS[1]
+    n_epochs = count_epochs(n_samples, TEACHER_SAMPLES_SEEN, limits)
+    least, most = TEACHER_BATCH
+    batch_size = min(max(n_samples // TEACHER_BATCHES, least), most)
+    return Schedule(n_epochs, batch_size, TEACHER_LEARNING_RATE)
+
+
+def suggest_momentum(n_steps: int) -> float:
+    """Return the momentum of a teacher that keeps up within so many steps.
+
+    Parameters
+    ----------
+    n_steps : int
+        The number of steps in training.
+
+    Returns
+    -------
+    float
+        From 0.9, for all but long training, to the paper's 0.996.
+
+    Examples
+    --------
+    >>> suggest_momentum(300), suggest_momentum(100_000)
+    (0.9, 0.996)
+    """
+    return min(max(1 - TEACHER_LAGS / n_steps, LEAST_MOMENTUM), MOST_MOMENTUM)

@@ -1,0 +1,152 @@
+"""What a stage is, what it works on and what it finds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sklearn_scan.clusterers.trunks import Trunk
+from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.training.heads import Heads
+
+if TYPE_CHECKING:
+    from sklearn_scan.clusterers.run import Run
+
+__all__ = ["Decisions", "Found", "Material", "Stage", "decide"]
+
+_ROWS = 2**16  # of the features, at once
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class Material:
+    """What the stages of a fit work on.
+
+    Parameters
+    ----------
+    trunk : Trunk
+        The samples: features as they are, or images with the backbone that is trained
+        on them.
+    graph : NeighborGraph or None
+        The neighbours of each sample; None with `n_neighbors=0`.
+    n_clusters : int
+        The number of clusters.
+    """
+
+    trunk: Trunk
+    graph: NeighborGraph | None
+    n_clusters: int
+
+    @property
+    def n_samples(self) -> int:
+        """The number of samples."""
+        return len(self.trunk.samples)
+
+
+class Decisions(NamedTuple):
+    """The cluster of each sample, as a head decides on the plain view.
+
+    Attributes
+    ----------
+    confidence : Tensor of float32, shape (n,)
+        The largest probability.
+    labels : Tensor of int64, shape (n,)
+        The most probable cluster.
+    """
+
+    confidence: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the stages have found so far.
+
+    Parameters
+    ----------
+    heads : Heads
+        All heads that were trained at once.
+    losses : Tensor of shape (n_heads,)
+        The loss of each.
+    scores : Tensor of shape (n_heads,)
+        What the heads are chosen by, the higher the better.
+    head : Heads
+        The head that is kept, alone.
+    decisions : Decisions
+        What this head decides of all samples.
+    self_labeled : bool, default=False
+        Whether the head has learnt from its own confident labels.
+    lost_clusters : tuple of int, default=()
+        The clusters that self-labelling left without a confident sample.
+    """
+
+    heads: Heads
+    losses: Tensor
+    scores: Tensor
+    head: Heads
+    decisions: Decisions
+    self_labeled: bool = False
+    lost_clusters: tuple[int, ...] = ()
+
+    @classmethod
+    def best_of(
+        cls, heads: Heads, losses: Tensor, scores: Tensor, features: Rows
+    ) -> Found:
+        """Keep the head of the highest score, and let it decide on the features."""
+        head = heads.select(int(scores.argmax()))
+        return cls(heads, losses, scores, head, decide(head, features))
+
+    @property
+    def best_head(self) -> int:
+        """The number of the head of the highest score."""
+        return int(self.scores.argmax())
+
+    def best_heads(self, n_heads: int) -> Heads:
+        """Return the `n_heads` heads of the highest scores, best first."""
+        best = self.scores.argsort(descending=True)[:n_heads]
+        return self.heads.select(*best.tolist())
+
+
+class Stage(ABC):
+    """A part of a fit: from what was found before to what is found now.
+
+    Attributes
+    ----------
+    name : str
+        Its key in `stage_times_`; stages of one name share a seed.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def run(self, material: Material, found: Found | None, run: Run) -> Found:
+        """Return what the stage finds.
+
+        Parameters
+        ----------
+        material : Material
+            The samples, their neighbours and the number of clusters. A trunk that is
+            trained is changed in place.
+        found : Found or None
+            What the stages before have found; None for the first.
+        run : Run
+            The seed, the callbacks and the history of the fit.
+        """
+
+
+@torch.no_grad()
+def decide(head: Heads, features: Rows) -> Decisions:
+    """Return the decisions of a single head on features (n, embed_dim)."""
+    # of each block two numbers a sample are kept: (n, n_clusters) may be large
+    confidence = torch.empty(len(features), dtype=torch.float32, device=features.device)
+    labels = torch.empty(len(features), dtype=torch.long, device=features.device)
+    start = 0
+    for rows in features.split(_ROWS):
+        block = slice(start, start + len(rows))
+        confidence[block], labels[block] = head(rows)[0].softmax(dim=-1).max(dim=1)
+        start = block.stop
+    return Decisions(confidence, labels)

@@ -1,0 +1,71 @@
+"""What the clusterers share that train heads by steps down a loss."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
+
+from sklearn_scan.clusterers.base import ImageClusterer
+from sklearn_scan.clusterers.defaults import (
+    LEAST_SHARE,
+    MOST_LOST_BY_BACKBONE,
+    MOST_LOST_ON_FEATURES,
+    Schedule,
+    self_labeling_schedule,
+)
+from sklearn_scan.clusterers.stages import Guarded, Material, SelfLabeling, Stage
+from sklearn_scan.core.validation import check_count, check_real, is_auto
+
+__all__ = ["TrainedClusterer"]
+
+
+@dataclass(eq=False, repr=False)
+class TrainedClusterer(ImageClusterer):
+    """A clusterer that trains heads, and may let them learn from themselves."""
+
+    # Adam's in self-labelling on features, where "auto"; None fits it to them.
+    _self_labeling_rate: ClassVar[float | None] = None
+
+    _: KW_ONLY
+    max_epochs: int | str = "auto"
+    self_label_epochs: int | str = "auto"
+    learning_rate: float | str = "auto"
+    batch_size: int | str = "auto"
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not is_auto("max_epochs", self.max_epochs):
+            check_count("max_epochs", self.max_epochs)
+        if not is_auto("self_label_epochs", self.self_label_epochs):
+            check_count("self_label_epochs", self.self_label_epochs, minimum=0)
+        if not is_auto("learning_rate", self.learning_rate):
+            check_real(
+                "learning_rate", self.learning_rate, minimum=0, boundaries="neither"
+            )
+        if not is_auto("batch_size", self.batch_size):
+            check_count("batch_size", self.batch_size)
+
+    def _asked(self, auto: Schedule, n_epochs: int | str) -> Schedule:
+        """Return the schedule that the parameters ask for."""
+        return auto.asked(n_epochs, self.batch_size, self.learning_rate)
+
+    def _self_labeling(
+        self, material: Material, ema_decay: float | None = None
+    ) -> list[Stage]:
+        """Return the second stage, if there is to be one."""
+        if self.self_label_epochs == 0:
+            return []
+        trains_backbone = material.trunk.is_trained
+        auto = self_labeling_schedule(
+            material.n_samples,
+            trains_backbone=trains_backbone,
+            learning_rate=self._self_labeling_rate,
+        )
+        stage = SelfLabeling(
+            self.confidence_threshold,
+            self._asked(auto, self.self_label_epochs),
+            LEAST_SHARE if trains_backbone else 0.0,
+            ema_decay,
+        )
+        most_lost = MOST_LOST_BY_BACKBONE if trains_backbone else MOST_LOST_ON_FEATURES
+        return [Guarded(stage, most_lost)]
