@@ -1,4 +1,4 @@
-"""An approximate search: vectors in lists about centres, of which a few are looked at.
+"""Inverted files: vectors in lists about centres, of which a few are searched.
 
 Source: Sivic and Zisserman, "Video Google", ICCV 2003; by faiss (Johnson, Douze and
 Jégou, "Billion-scale similarity search with GPUs", IEEE Transactions on Big Data 2019).
@@ -6,7 +6,7 @@ Jégou, "Billion-scale similarity search with GPUs", IEEE Transactions on Big Da
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,13 +18,16 @@ from sklearn_scan.neighbors._faiss import threads_of_torch
 from sklearn_scan.neighbors._top_k import sort_by_index
 from sklearn_scan.neighbors._vectors import Rows, UnitVectors
 
+if TYPE_CHECKING:
+    import faiss
+
 __all__ = ["InvertedFiles"]
 
-# Lists for each root of the number of samples, with so many samples in each at least;
-# their centres are the means that k-means finds of so many samples each.
+# The number of lists, times the root of the number of samples; the fewest samples of a
+# list; and the samples of a list from which k-means finds its centre.
 _LISTS, _LEAST_OF_LIST, _TRAINING_OF_LIST = 2, 40, 64
 _TRAINING_STEPS = 8
-_MOST_LISTS_ON_GPU = 2048  # faiss looks at no more there
+_MOST_LISTS_ON_GPU = 2048  # faiss searches no more lists there
 
 
 class InvertedFiles:
@@ -35,19 +38,19 @@ class InvertedFiles:
     vectors : UnitVectors
         All samples.
     compressed : bool
-        Whether to keep each number in eight bits, a quarter of the memory.
+        Whether to store each number in eight bits, a quarter of the memory.
     rng : RandomState
-        Draws the samples that centres are found from, and where they begin.
+        Draws the samples from which centres are found, and the initial centres.
     device : torch.device
-        Where to search: on a GPU if faiss was built for it.
+        The device of the search: a GPU if faiss was built for it.
 
     Attributes
     ----------
     n_lists : int
         The number of lists.
     order : ndarray of int64, shape (n,)
-        All samples, list by list. Asked about in this order, they look at the same
-        lists one after the other, while these are at hand.
+        All samples, list by list. A search in this order uses the same lists again
+        while they are in the caches.
     """
 
     def __init__(
@@ -85,9 +88,9 @@ class InvertedFiles:
         return lists
 
     def _fill(self, lists: NDArray[np.int64]) -> None:
-        """Put the samples into their lists, which take no more room than they need.
+        """Put the samples into their lists, each in memory of the right size.
 
-        Added one by one, lists grow by doubling, which is half too much on average.
+        (If samples were added one by one, lists would grow by doubling.)
         """
         sizes = np.bincount(lists, minlength=self.n_lists)
         for number, rows in enumerate(np.split(self.order, sizes.cumsum()[:-1])):
@@ -110,18 +113,18 @@ class InvertedFiles:
         Parameters
         ----------
         queries : ndarray of int64, shape (m,)
-            The samples asked about.
+            The samples whose neighbours are wanted.
         k : int
-            How many neighbours.
+            The number of neighbours.
         n_probes : int
-            How many lists to look at.
+            The number of lists to search.
 
         Returns
         -------
         similarities : Tensor of float32, shape (m, k)
-            As the index has them.
+            In the precision of the index.
         indices : Tensor of int64, shape (m, k)
-            -1 where the lists hold too few.
+            -1 where the lists hold too few samples.
         """
         import faiss
 
@@ -138,7 +141,7 @@ class InvertedFiles:
 
 def _make_index(
     dim: int, n_lists: int, compressed: bool, rng: np.random.RandomState
-) -> Any:
+) -> faiss.IndexIVF:
     import faiss
 
     centers = faiss.IndexFlatIP(dim)
@@ -151,11 +154,11 @@ def _make_index(
     index.cp.spherical = True
     index.cp.niter = _TRAINING_STEPS
     index.cp.seed = int(rng.randint(2**31))
-    index.cp.min_points_per_centroid = 1  # their number is chosen; no word of it
+    index.cp.min_points_per_centroid = 1  # else faiss warns
     return index
 
 
-def _to_gpu(index: Any, device: torch.device) -> Any:
+def _to_gpu(index: faiss.IndexIVF, device: torch.device) -> faiss.IndexIVF:
     """Return the index on a GPU, if faiss was built for it."""
     import faiss
 

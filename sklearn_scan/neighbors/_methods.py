@@ -1,4 +1,4 @@
-"""Which way of finding neighbours suits the samples and the machine."""
+"""The choice of a search method, and the memory that it needs."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = [
 APPROXIMATE = ("ivf_flat", "ivf_sq8")
 METHODS = ("auto", "exact", "flat", *APPROXIMATE)
 
-# Products of numbers in an exact search that is preferred to an approximate one: about
-# a minute on two cores, and on a large GPU.
+# Multiplications of an exact search that takes about a minute on two cores, and on a
+# large GPU. Larger searches are approximate.
 _EXACT_ON_CPU, _EXACT_ON_GPU = 5e12, 1e15
-# An index of whole vectors is chosen if it takes at most this share of the free memory:
-# one of eight bits a number takes a quarter, about as long, and finds as many.
+# The largest index of whole vectors, as a share of the free memory. An index of eight
+# bits a number takes a quarter of it, is about as fast, and finds as many neighbours.
 _SHARE_OF_INDEX = 0.02
-# Bytes of a number in an index; of a neighbour, while it is found and when it is kept;
-# and of a sample besides.
+# Bytes of a number in an index; of a neighbour, during the search and in the graph; and
+# of a sample besides.
 _OF_NUMBER = {"ivf_flat": 4, "ivf_sq8": 1}
 _OF_NEIGHBOR, _OF_SAMPLE = 24, 64
-_LEAST_WIDTH = 64  # a similarity takes the time of so many products of numbers at least
+_LEAST_WIDTH = 64  # a similarity takes the time of this many multiplications at least
 
 
 def choose_method(n_samples: int, dim: int, device: torch.device) -> str:
-    """Return what "auto" means for so many samples of so many features."""
+    """Return the method that "auto" stands for."""
     limit = _EXACT_ON_GPU if device.type == "cuda" else _EXACT_ON_CPU
     cost = float(n_samples) ** 2 * max(dim, _LEAST_WIDTH)
     if cost <= limit or find_spec("faiss") is None:
@@ -43,12 +43,12 @@ def choose_method(n_samples: int, dim: int, device: torch.device) -> str:
 
 
 def check_faiss(method: str) -> None:
-    """Raise if a method is faiss's, and that is not installed.
+    """Raise if a method needs faiss, which is not installed.
 
     Raises
     ------
     ImportError
-        Saying what to do.
+        With the command that installs it.
     """
     if method in ("flat", *APPROXIMATE) and find_spec("faiss") is None:
         raise ImportError(
@@ -65,7 +65,7 @@ def check_memory(
     Raises
     ------
     MemoryError
-        Saying how much it needs, and what needs less.
+        With the memory it needs, and what would need less.
     """
     of_sample = _OF_NEIGHBOR * n_neighbors + _OF_SAMPLE
     needed = n_samples * (of_sample + _OF_NUMBER.get(method, 0) * dim)
@@ -86,7 +86,7 @@ def check_memory(
 
 
 def free_memory(device: torch.device | str = "cpu") -> int:
-    """Return the bytes that are free, of a GPU or of the machine."""
+    """Return the free memory of a GPU or of the machine, in bytes."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

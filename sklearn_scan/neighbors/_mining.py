@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import (
     check_count,
     check_option,
@@ -43,7 +43,7 @@ def mine_neighbors(
     center: bool = False,
     target_recall: float = 0.95,
     device: str | torch.device = "auto",
-    random_state: Any = None,
+    random_state: RandomState = None,
     verbose: int = 0,
 ) -> NeighborGraph:
     """Find the nearest neighbours by cosine similarity.
@@ -51,41 +51,41 @@ def mine_neighbors(
     Parameters
     ----------
     features : array or Tensor of shape (n, d)
-        The embedding of each sample: numbers of any type and order in memory, a memory
-        map too. It is read in blocks and never copied whole, unless by the index of an
-        approximate method. A row of zeros is equally unlike all others.
+        The embedding of each sample: real numbers of any type and memory order, or a
+        memmap. It is read in blocks and never copied whole, except by the index of an
+        approximate method. A row of zeros has similarity zero to all others.
     n_neighbors : int, default=20
         The number of neighbours, less than n.
     method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
-        "exact" compares all pairs, by torch; "flat" does so by faiss. "ivf_flat" and
+        "exact" compares all pairs with torch, "flat" with faiss. "ivf_flat" and
         "ivf_sq8" are faiss's inverted files [1]_: they compare a sample with those in
-        the lists about the nearest centres. "ivf_sq8" keeps eight bits of a number in
-        its index, a quarter of the memory; similarities are computed anew in full.
-        "auto" is exact where that takes about a minute at most, and else "ivf_sq8", or
-        "ivf_flat" where its index is small.
+        the lists about the nearest centres. The index of "ivf_sq8" stores eight bits of
+        a number, a quarter of the memory; similarities are then computed in full.
+        "auto" is "exact" if that takes about a minute at most, else "ivf_sq8", or
+        "ivf_flat" if its index is small.
     center : bool, default=False
-        Whether to see angles from the mean of all samples, in the place of the origin,
-        as the clusterers do.
+        Whether to subtract the mean of all samples first, as the clusterers do.
     target_recall : float in (0, 1], default=0.95
-        The share of the true neighbours that an approximate method is to find. More
-        lists are looked at until 1,000 samples, of which the true neighbours are
-        known, have it for sure, and 1,000 others, on which `recall_` is measured.
+        The share of the true neighbours that an approximate method must find. It
+        searches more lists until the recall of 1,000 samples, whose true neighbours are
+        known, exceeds it by two standard errors, and that of 1,000 others, which is
+        `recall_`, reaches it.
     device : str or torch.device, default="auto"
-        Where "exact" computes; "auto" prefers CUDA. faiss computes on the CPU, but for
-        lists where it was built for CUDA; and so does all that MPS was asked for, which
-        has no double precision.
+        The device of "exact"; "auto" prefers CUDA. faiss computes on the CPU, and its
+        lists on CUDA if it was built for that. MPS has no double precision: the CPU
+        takes its place.
     random_state : int, RandomState or None, default=None
-        Draws where an approximate method begins, and the samples that it is measured
-        on. With the same int, and as many threads, the graph is the same.
+        Seeds an approximate method, and draws the samples for its recall. With the same
+        int, and as many threads, the graph is the same.
     verbose : int, default=0
-        Above zero, says which method was chosen, and shows progress.
+        Above zero, prints the method, and shows progress.
 
     Returns
     -------
     NeighborGraph
-        Indices and similarities of shape (n, n_neighbors); `method` and `recall_` say
-        how they were found. Of equal similarities those of the smallest indices come
-        first; by faiss, of those that it finds.
+        Indices and similarities of shape (n, n_neighbors), with the `method` of the
+        search and its `recall_`. Of equal similarities those of the smallest indices
+        come first; faiss may find others of them.
 
     Raises
     ------
@@ -93,9 +93,9 @@ def mine_neighbors(
         If `features` is not 2-D or not finite (the rows are named), or if `n_neighbors`
         is not below n.
     ImportError
-        If the method is faiss's, and faiss is not installed.
+        If the method needs faiss, and it is not installed.
     MemoryError
-        If the graph and the index need more memory than is free; says how much.
+        If the graph and the index need more memory than is free.
 
     Warns
     -----
@@ -132,7 +132,7 @@ def mine_neighbors(
         if verbose > 0:
             tqdm.write(f"neighbours: {n_samples:,} x {dim}, {method}", file=sys.stderr)
     check_faiss(method)
-    # what faiss finds is on the CPU, and so is what it is compared with
+    # faiss's results are on the CPU, and so are the vectors they are compared with
     place = device if method == "exact" else torch.device("cpu")
     check_memory(method, n_samples, dim, n_neighbors, place)
     vectors = UnitVectors(table, place, center=center)

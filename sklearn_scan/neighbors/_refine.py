@@ -1,4 +1,4 @@
-"""Similarities of neighbours that were found, computed anew and more exactly."""
+"""More exact similarities of neighbours that were found, and their order."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sklearn_scan.neighbors._vectors import UnitVectors
 
 __all__ = ["order_closely", "rank"]
 
-# Rounding errors of products in single precision are smaller: neighbours whose
-# similarities differ by less may stand in the wrong order.
+# More than the rounding errors of products in single precision: neighbours whose
+# similarities differ by less may be in the wrong order.
 _CLOSE = 2e-6
 
 
@@ -32,16 +32,16 @@ def rank(
     vectors : UnitVectors
         All samples.
     queries : ndarray of int64, shape (m,)
-        Some of them.
+        Some of the samples.
     candidates : Tensor of int64, shape (m, c)
-        Others, for each; -1 stands for none.
+        Other samples for each query; -1 stands for none.
     exactly : bool, default=False
         Whether to compute in double precision.
 
     Returns
     -------
     similarities : Tensor of float32, shape (m, c)
-        Largest first; -inf of none.
+        Largest first; -inf of no candidate.
     candidates : Tensor of int64, shape (m, c)
     """
     read = vectors.exact if exactly else vectors.unit
@@ -65,16 +65,16 @@ def order_closely(
     candidates: Tensor,
     k: int,
 ) -> tuple[Tensor, Tensor]:
-    """Return the first k candidates, with those that are hardly apart put in order.
+    """Return the first k candidates, with those of close similarities put in order.
 
     Parameters
     ----------
     vectors, queries, candidates
         As for `rank`.
     similarities : Tensor of float32, shape (m, c)
-        Of the candidates, largest first, in single precision.
+        The similarities of the candidates, largest first, in single precision.
     k : int
-        How many to keep, at most c.
+        The number of candidates to keep, at most c.
     """
     gaps = similarities[:, :-1] - similarities[:, 1:]
     close = (gaps[:, :k] < _CLOSE).any(dim=1).nonzero().flatten()

@@ -1,4 +1,4 @@
-"""The largest of many similarities, equal ones by index."""
+"""The k largest of many similarities, equal ones by index."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from torch import Tensor
 
 __all__ = ["GROUP", "largest", "merge", "sort_by_index"]
 
-GROUP = 64  # similarities of which the maximum is looked at first
-# With fewer groups for each that is wanted, looking costs more than it saves.
+GROUP = 64  # similarities in a group, whose maximum is compared first
+# With fewer groups for each of the k, groups save no time.
 _LEAST_GROUPS = 3
-# Taken off for each place: less than single precision tells apart, and enough for equal
-# similarities to keep the order that they stand in.
+# Subtracted for each place: too little to change single precision, and enough to keep
+# equal similarities in their order.
 _STEP = 2.0**-52
 
 
 def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k largest in each row, and where they stand.
+    """Return the k largest in each row, and their columns.
 
-    Sorting looks at every similarity several times. But the k largest lie in the k
-    groups of the largest maxima (and of equal maxima, in the first): so it is enough to
-    read each once, and to sort maxima, and then the members of k groups.
+    Sorting reads every similarity several times. But the k largest are in the k groups
+    with the largest maxima (of equal maxima, in the first groups). So it is enough to
+    read each similarity once, to sort the maxima, and to sort the members of k groups.
 
     Parameters
     ----------
     similarities : Tensor of float32, shape (m, c)
-        Of samples to c others, from -1 to 1 or -inf; in contiguous memory.
+        The similarities of samples to c others, from -1 to 1 or -inf; contiguous.
     k : int
-        How many, at most c.
+        The number to return, at most c.
 
     Returns
     -------
     similarities : Tensor of float32, shape (m, k)
-        Largest first, and equal ones as they stand.
+        Largest first, equal ones in their order.
     places : Tensor of int64, shape (m, k)
         Their columns.
     """
@@ -42,7 +42,7 @@ def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
         return _sort_some(similarities, k)
     grouped = similarities.view(-1, GROUP)  # (m * n_groups, GROUP)
     _, groups = _sort_some(grouped.amax(dim=1).view(n_rows, n_groups), k)
-    groups = groups.sort(dim=1).values  # so that members stand in their order
+    groups = groups.sort(dim=1).values  # keeps the members in their order
     offsets = n_groups * torch.arange(n_rows, device=groups.device).unsqueeze(1)
     members = grouped[offsets + groups].flatten(1)  # (m, k, GROUP) -> (m, k * GROUP)
     found, places = _sort_some(members, k)
@@ -52,9 +52,9 @@ def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def merge(
     found: tuple[Tensor, Tensor], others: tuple[Tensor, Tensor], k: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the k largest of two findings, similarities and indices (m, ...) each.
+    """Return the k largest of two results, similarities and indices (m, ...) each.
 
-    Equal ones are taken, and sorted, by index.
+    Equal similarities are chosen, and sorted, by index.
     """
     similarities, indices = (
         torch.cat(pair, dim=1) for pair in zip(found, others, strict=True)
@@ -64,7 +64,7 @@ def merge(
 
 
 def sort_by_index(similarities: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Sort findings (m, k) by similarity, and equal ones by index."""
+    """Sort results (m, k) by similarity, and equal ones by index."""
     indices, order = indices.sort(dim=1)
     similarities = similarities.gather(1, order)
     similarities, order = similarities.sort(dim=1, descending=True, stable=True)
@@ -72,7 +72,7 @@ def sort_by_index(similarities: Tensor, indices: Tensor) -> tuple[Tensor, Tensor
 
 
 def _sort_some(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k largest of each row and their places, equal ones as they stand."""
+    """Return the k largest of each row and their places, equal ones in their order."""
     return sort_by_index(*_take_some(similarities, k))
 
 
@@ -81,7 +81,8 @@ def _take_some(
 ) -> tuple[Tensor, Tensor]:
     """Return the k largest of each row, and their places.
 
-    Of equal ones those of the smallest indices, by default their places.
+    Of equal ones, those of the smallest indices are chosen, by default of the smallest
+    places.
     """
     n_columns = similarities.shape[1]
     if k == n_columns:
@@ -89,7 +90,7 @@ def _take_some(
             similarities.shape
         )
     found, places = similarities.topk(k + 1, dim=1)
-    # of those equal to the last that is taken, and to the next, any may be taken
+    # where the last of the k equals the next, torch may choose any of the equal ones
     tied = (found[:, k - 1] == found[:, k]).nonzero().flatten()
     found, places = found[:, :k], places[:, :k]
     if len(tied):

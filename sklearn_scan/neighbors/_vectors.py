@@ -1,12 +1,10 @@
-"""Features as vectors of length one, read some rows at a time."""
+"""Features as vectors of length one, read in blocks."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sklearn_scan.core.rows import check_finite_rows, join_blocks, row_blocks
@@ -17,29 +15,29 @@ Rows = slice | NDArray[np.int64]
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _SINGLE = frozenset({"float16", "bfloat16", "float32", "uint8", "int8", "int16"})
-_SHORT = 1e-30  # of rows as short, squares are lost in single precision
+_SHORT = 1e-30  # squares of shorter rows underflow in single precision
 _LEAST = 1e-140  # the same in double precision
-_FAR = 4  # lengths: a mean at such a distance is taken off in double precision
+_FAR = 4  # lengths of a row: a more distant mean is subtracted in double precision
 
 
 class UnitVectors:
-    """The rows of an array at length one, wherever and in whichever format they lie.
+    """The rows of an array at length one, from any number format, memory or file.
 
-    The array is not copied: rows are read, shifted and scaled when they are asked for.
+    The array is not copied: rows are read, centred and scaled when they are used.
 
     Parameters
     ----------
     table : ndarray or Tensor of shape (n, d)
-        The array, which may be a memory map; as `as_table` returns it.
+        The array, which may be a memmap; as `as_table` returns it.
     device : torch.device
-        Where the vectors are wanted.
+        The device of the vectors.
     center : bool, default=False
-        Whether to take the mean of all rows off each, so that angles are seen from it.
+        Whether to subtract the mean of all rows first.
 
     Raises
     ------
     ValueError
-        If a number is not finite; names the rows.
+        If numbers are not finite; it names the rows.
     """
 
     def __init__(
@@ -55,7 +53,7 @@ class UnitVectors:
             self._mean = join_blocks(sums, len(blocks)).sum(dim=0) / len(self)
         norms = (_lengths(self._shifted(block)) for block in blocks)
         lengths = join_blocks(norms, len(self))
-        # divided by infinity, rows of zeros stay so
+        # divided by infinity, rows of zeros stay zero
         self._lengths = torch.where(lengths > 0, lengths, torch.inf)
         self._is_plain = _is_plain(table, lengths, self._mean)
 
@@ -81,14 +79,14 @@ class UnitVectors:
         return result
 
     def _plain(self, rows: Rows) -> Tensor:
-        """Return what `exact` does, computed in single precision."""
+        """Return the same as `exact`, computed in single precision."""
         read = self._read(rows, torch.float32)
         if self._mean is not None:
             read.sub_(self._mean.float())
         return read.div_(self._lengths[rows].float().unsqueeze(1))
 
     def _shifted(self, rows: Rows) -> Tensor:
-        """Return a copy of rows in double precision, less the mean if there is one."""
+        """Return a copy of rows in double precision, minus the mean if there is one."""
         read = self._read(rows, torch.float64)
         return read if self._mean is None else read.sub_(self._mean)
 
@@ -96,14 +94,14 @@ class UnitVectors:
         """Return a copy of rows, on the device."""
         read = self._table[rows]
         if isinstance(read, Tensor):
-            # first there, then in the format: not every device has doubles
+            # moved first, then converted: not every device has double precision
             return read.detach().to(self.device).to(dtype, copy=True)
         native = np.array(read, _NUMPY[dtype])  # torch takes no other byte order
         return torch.from_numpy(native).to(self.device)
 
 
 def _lengths(rows: Tensor) -> Tensor:
-    """Return the lengths of rows of double precision, also where squares are lost."""
+    """Return the lengths of rows of double precision, also where squares underflow."""
     lengths: Tensor = rows.norm(dim=1)
     lost = ((lengths < _LEAST) | (lengths > 1 / _LEAST)).nonzero().flatten()
     if len(lost):
@@ -114,26 +112,29 @@ def _lengths(rows: Tensor) -> Tensor:
 
 
 def _is_plain(table: np.ndarray | Tensor, lengths: Tensor, mean: Tensor | None) -> bool:
-    """Tell whether single precision is enough for all rows, and their distance."""
+    """Tell whether single precision is enough for all rows, and for the mean."""
     name = str(table.dtype) if isinstance(table, Tensor) else table.dtype.name
     if name.removeprefix("torch.") not in _SINGLE:
         return False
     known = lengths[lengths > 0]
     if mean is not None and bool((mean.norm() > _FAR * known).any()):
-        return False  # the difference of numbers so large has lost its digits
+        return False  # a difference of such large numbers is mostly rounding error
     return bool(((known > _SHORT) & (known < 1 / _SHORT)).all())
 
 
-def as_table(features: Any) -> np.ndarray | Tensor:
-    """Return features as an array, or tensor, of two dimensions.
+def as_table(features: ArrayLike | Tensor) -> np.ndarray | Tensor:
+    """Return features as an array, or a tensor, of two dimensions.
 
     Raises
     ------
     ValueError
-        If they are no numbers of shape (n, d).
+        If they are not real numbers of shape (n, d).
     """
-    is_table = isinstance(features, Tensor | np.memmap)
-    table: np.ndarray | Tensor = features if is_table else np.asarray(features)
+    table: np.ndarray | Tensor
+    if isinstance(features, Tensor | np.memmap):
+        table = features
+    else:
+        table = np.asarray(features)
     if table.ndim != 2 or table.shape[1] == 0:
         raise ValueError(
             "features must have shape (n, d), with d of one or more; got shape "

@@ -1,7 +1,6 @@
-"""Ways to part samples into clusters without training, one a file.
+"""Methods that partition samples into clusters without training, one a file.
 
-They are where heads start from; `joint_distribution` tells how well neighbours keep
-together.
+Heads start from such partitions. `joint_distribution` is of the clusters of neighbours.
 """
 
 from sklearn_scan.neighbors.partitions._joint import joint_distribution

@@ -1,4 +1,4 @@
-"""Which clusters a sample and its neighbours fall into."""
+"""The joint distribution of the clusters of neighbours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn_scan.neighbors import NeighborGraph
 def joint_distribution(
     clusters: NDArray[np.integer] | NDArray[np.floating], neighbors: NeighborGraph
 ) -> NDArray[np.float64]:
-    """Return how often a sample is in one cluster and a neighbour in another.
+    """Return the joint distribution of a sample's cluster and a neighbour's cluster.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def joint_distribution(
         Symmetric; sums to one.
     """
     if clusters.ndim == 1:
-        clusters = clusters.astype(np.int64)  # the numbers of pairs need the room
+        clusters = clusters.astype(np.int64)  # numbers of pairs may exceed int32
         n_clusters = 1 + int(clusters.max())
         counts = np.zeros(n_clusters**2, dtype=np.int64)
         for block in row_blocks(*neighbors.indices.shape):
@@ -36,7 +36,7 @@ def joint_distribution(
             counts += np.bincount(pairs.ravel(), minlength=n_clusters**2)
         joint = counts.reshape(n_clusters, n_clusters) / neighbors.indices.size
     else:
-        # the mean over neighbours first: (n, k, c) is never held
+        # the sum over neighbours first, so that there is no array (n, k, c)
         sums = sum(clusters[column] for column in neighbors.indices.T)
         joint = clusters.T @ sums / neighbors.indices.size
     symmetric: NDArray[np.float64] = (joint + joint.T) / 2

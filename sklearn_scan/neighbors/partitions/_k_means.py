@@ -1,4 +1,4 @@
-"""The partition of k-means."""
+"""Partitions by k-means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-# The means of so many samples, and of so many a cluster, are those of all, for a start.
+# As many samples, or as many a cluster, are enough to find the means of all.
 _MOST_SAMPLES, _MOST_OF_CLUSTER = 10_000, 50
 _MOST_STEPS = 50
 
@@ -21,24 +21,24 @@ def k_means_partition(
     *,
     n_starts: int = 1,
 ) -> NDArray[np.int64]:
-    """Give each sample to the nearest of the means that k-means finds.
+    """Assign each sample to the nearest of the means that k-means finds.
 
     Parameters
     ----------
     features : ndarray of shape (n, d)
-        Where distances are measured.
+        The samples.
     n_clusters : int
-        The number of clusters, at most n. Where fewer samples differ, fewer are found.
+        The number of clusters, at most n. Of fewer distinct samples, fewer are found.
     rng : RandomState
-        Draws the first means, and the samples to find them with among many.
+        Draws the initial means and, of many samples, those to find the means of.
     n_starts : int, default=1
-        How often to draw; the tightest clusters are kept.
+        The number of starts; the clusters of the smallest inertia are kept.
 
     Returns
     -------
     ndarray of int, shape (n,)
     """
-    # In double precision sums do not depend on the order in which threads add.
+    # in double precision, results hardly depend on the order in which threads add
     features = np.asarray(features, dtype=np.float64)
     drawn = features
     n_drawn = max(_MOST_SAMPLES, _MOST_OF_CLUSTER * n_clusters)
@@ -50,7 +50,7 @@ def k_means_partition(
         max_iter=_MOST_STEPS,
         random_state=rng,
     )
-    with warnings.catch_warnings():  # of duplicates, which leave clusters empty
+    with warnings.catch_warnings():  # that duplicates leave clusters empty
         warnings.simplefilter("ignore", ConvergenceWarning)
         k_means.fit(drawn)
     labels = k_means.labels_ if drawn is features else k_means.predict(features)

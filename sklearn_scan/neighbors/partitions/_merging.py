@@ -1,4 +1,4 @@
-"""Many small clusters merged into few, so that they tell the most of neighbours."""
+"""Partitions by merging small clusters, with the least loss of information."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ _TINY = np.finfo(np.float64).tiny
 def merge_clusters(
     joint: NDArray[np.floating], n_clusters: int, *, per_entropy: bool = False
 ) -> NDArray[np.int64]:
-    r"""Merge two clusters at a time, those whose merging loses the least information.
+    r"""Merge two clusters at a time, those that lose the least information.
 
-    The information is the mutual one of the clusters of a sample and of its neighbour,
-    as in `neighbor_information`. Merging clusters :math:`a` and :math:`b` loses
+    The information is the mutual information of the clusters of a sample and of its
+    neighbour, as in `neighbor_information`. Merging clusters :math:`a` and :math:`b`
+    loses
 
     .. math:: 2 \, \eta(q_a, q_b) - \Delta(a, b)
 
     where :math:`q` are the clusters' shares,
     :math:`\eta(x, y) = h(x + y) - h(x) - h(y)` with :math:`h(x) = x \log x`, and
-    :math:`\Delta` is what :math:`\sum h(P(c, c'))` gains.
+    :math:`\Delta` is the gain of :math:`\sum h(P(c, c'))`.
 
     Parameters
     ----------
     joint : ndarray of shape (m, m)
         The joint distribution P of the clusters of neighbours, symmetric.
     n_clusters : int
-        How many clusters to leave.
+        The number of clusters to keep.
     per_entropy : bool, default=False
-        Whether to compare what is lost for each nat of entropy that the merged shares
-        lose: small clusters then stay apart if their neighbours do, where otherwise
-        large ones are parted in their place.
+        Whether to divide the loss by the loss of entropy of the clusters' shares. Small
+        clusters then stay apart if their neighbours do; otherwise they are merged, and
+        large clusters stay divided.
 
     Returns
     -------
     ndarray of int, shape (m,)
-        Which of the new clusters, from 0 to n_clusters - 1, each old one is in.
+        The new cluster of each old one, from 0 to n_clusters - 1.
 
     References
     ----------
@@ -51,7 +52,7 @@ def merge_clusters(
     array([0, 0, 1])
     """
     shares: NDArray[np.float64] = joint.astype(np.float64)
-    groups = np.arange(len(shares))  # of the old clusters, as rows of `shares`
+    groups = np.arange(len(shares))  # the row of `shares` of each old cluster
     sums = np.stack([_h(row + shares).sum(axis=1) for row in shares])
     while len(shares) > n_clusters:
         first, second = _closest(shares, sums, per_entropy)
@@ -62,7 +63,7 @@ def merge_clusters(
 
 
 def _h(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    # of zero it is zero; ten times as fast as a function that looks at each value
+    # zero for zero
     result: NDArray[np.float64] = values * np.log(np.maximum(values, _TINY))
     return result
 
@@ -70,16 +71,16 @@ def _h(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _closest(
     joint: NDArray[np.float64], sums: NDArray[np.float64], per_entropy: bool
 ) -> tuple[int, int]:
-    """Return the pair whose merging loses the least, the smaller number first.
+    """Return the pair with the smallest loss, the smaller number first.
 
     `sums[a, b]` is the sum over c of h(P(a, c) + P(b, c)).
     """
     h, own = _h(joint), joint.diagonal()
-    # of columns other than a and b: what the two rows have apart, and together
+    # columns other than a and b: the two rows apart, and together
     apart = h.sum(axis=1)[:, np.newaxis] - h.diagonal()[:, np.newaxis] - h
     inside = _h(own[:, np.newaxis] + joint)
     together = sums - inside - inside.T
-    # of the four cells of a and b, which become one
+    # the four cells of a and b, which become one
     cell = _h(own[:, np.newaxis] + own + 2 * joint)
     cells = h.diagonal()[:, np.newaxis] + h.diagonal() + 2 * h
     gain = 2 * (together - apart - apart.T) + cell - cells

@@ -1,4 +1,4 @@
-"""Several partitions of the same samples, each made in another way."""
+"""Several partitions of the same samples, by different methods."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sklearn_scan.neighbors.partitions._k_means import k_means_partition
 from sklearn_scan.neighbors.partitions._merging import merge_clusters
 from sklearn_scan.neighbors.partitions._spectral import spectral_partition
 
-# Small clusters to merge: so many for each one wanted, and fewer of many, of so many
-# samples each.
+# The number of small clusters to merge, times the number of clusters; fewer for many
+# clusters.
 _PARTS, _PARTS_OF_MANY, _MANY_PARTS = 8, 3, 120
-_LEAST_MEMBERS = 8
+_LEAST_MEMBERS = 8  # samples in a small cluster, in the mean
 _LEAST_NEIGHBORS = 5  # with fewer, a graph falls apart
-# Merging takes time with the cube of their number: of more it is left out.
+# The time of merging grows with the cube of the number of parts.
 _MOST_PARTS = 500
 
 
@@ -30,30 +30,30 @@ def several_partitions(
     n_partitions: int,
     rng: np.random.RandomState,
 ) -> list[NDArray[np.int64]]:
-    """Part samples by k-means, by spectral clustering, and by merging small clusters.
+    """Partition samples by k-means, spectral clustering, and merging small clusters.
 
-    The latter two look at all neighbours and at the nearer half of them, and merging
-    with and without regard to the clusters' sizes. None of them is the best on all
-    features; what they have in common is that they see all samples at once, while heads
-    of random weights soon settle in clusters near by.
+    Spectral clustering and merging use all neighbours, and the nearer half of them;
+    merging also with and without `per_entropy`. No method is the best on all features.
+    All of them use all samples at once, while heads of random weights soon end in
+    clusters close to their start.
 
     Parameters
     ----------
     features : ndarray of shape (n, d)
-        The samples, where distances are measured.
+        The samples.
     neighbors : NeighborGraph
         Their neighbours.
     n_clusters : int
         The number of clusters, at most n.
     n_partitions : int
-        How many partitions.
+        The number of partitions.
     rng : RandomState
-        Draws where each begins.
+        Draws the start of each.
 
     Returns
     -------
     list of ndarray of int, shape (n,)
-        In each, clusters are numbered from 0 to at most n_clusters - 1.
+        Clusters are numbered from 0 to n_clusters - 1 at most.
     """
     if n_clusters == 1:
         return [np.zeros(len(features), dtype=np.int64)] * n_partitions
@@ -68,7 +68,7 @@ def _partitions(
     n_clusters: int,
     rng: np.random.RandomState,
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield the cheap and the different first; from the second round, new draws."""
+    """Yield spectral partitions, then rounds of the other methods, without end."""
     for graph in graphs:
         yield spectral_partition(graph, n_clusters, rng)
     n_parts = min(_PARTS * n_clusters, max(_PARTS_OF_MANY * n_clusters, _MANY_PARTS))

@@ -1,4 +1,4 @@
-"""Spectral clustering: k-means on functions that are smooth on a graph."""
+"""Partitions by spectral clustering: k-means on eigenvectors of a graph."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.neighbors.partitions._k_means import k_means_partition
 
-# Up to so many samples all eigenvectors are found at once, beyond them the largest few.
+# The most samples for a dense solver; for more, an iterative one finds few
+# eigenvectors.
 _DENSE = 1500
-_TOLERANCE = 1e-4  # of eigenvalues between 0 and 1: clusters do not see what is finer
+_TOLERANCE = 1e-4  # of eigenvalues between 0 and 1; clusters do not change with less
 _MOST_STEPS = 1000
-_MOST_VECTORS = 256  # of more clusters: so many directions hold them
+_MOST_VECTORS = 256  # also for more clusters
 _K_MEANS_STARTS, _MANY_CLUSTERS = 5, 100
 
 
 def spectral_partition(
     neighbors: NeighborGraph, n_clusters: int, rng: np.random.RandomState
 ) -> NDArray[np.int64]:
-    """Return k-means clusters of the directions of the smoothest vectors.
+    """Return k-means clusters of the rows of the smoothest vectors, at length one.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def spectral_partition(
     n_clusters : int
         The number of clusters, at most n.
     rng : RandomState
-        Draws where k-means starts.
+        Draws the starts of k-means.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def spectral_partition(
 def spectral_vectors(
     neighbors: NeighborGraph, n_vectors: int, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
-    """Return the functions that vary the least between neighbours.
+    """Return the vectors that vary the least between neighbours.
 
     They are the eigenvectors of the largest eigenvalues of the graph's adjacency, made
     symmetric and scaled by the roots of the degrees.
@@ -61,9 +62,9 @@ def spectral_vectors(
     neighbors : NeighborGraph
         The neighbours of n samples.
     n_vectors : int
-        How many functions, at most n.
+        The number of vectors, at most n.
     rng : RandomState
-        Draws where the search begins, in large graphs.
+        Draws the start of the iterative solver.
 
     Returns
     -------
@@ -104,9 +105,9 @@ def _scaled_adjacency(
 def _vectors_of_parts(
     adjacency: csr_array, roots: NDArray[np.float64], most: int
 ) -> NDArray[np.float64]:
-    """Return a vector for each part without edges to others, of the largest parts.
+    """Return an eigenvector for each of the largest connected parts.
 
-    They share the eigenvalue 1, of which a search finds a single vector.
+    All have the eigenvalue 1, for which an iterative solver finds a single vector.
     """
     _, parts = connected_components(adjacency, directed=False)
     largest = np.argsort(np.bincount(parts), kind="stable")[-most:]
@@ -123,7 +124,7 @@ def _search(
     n_vectors: int,
     rng: np.random.RandomState,
 ) -> NDArray[np.float64]:
-    """Return the vectors that come after those known, in ascending order."""
+    """Return the eigenvectors after the known ones, in ascending order."""
     n_samples, n_known = known.shape
     n_wanted = n_vectors - n_known
     if n_wanted == 0:
@@ -143,7 +144,7 @@ def _search(
             maxiter=_MOST_STEPS,
         )
     except ArpackNoConvergence as error:
-        # Those found so far; the rest, of eigenvalues hardly apart, tell nothing apart.
+        # those found so far; the rest, of nearly equal eigenvalues, hardly matters
         found = error.eigenvectors
         vectors = np.hstack([np.zeros((n_samples, n_wanted - found.shape[1])), found])
     sorted_vectors: NDArray[np.float64] = vectors
