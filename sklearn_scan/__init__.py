@@ -1,6 +1,6 @@
-"""Image clustering for scikit-learn: SCAN, TEMI and what they stand on.
+"""Image clustering for scikit-learn: SCAN, TEMI and their parts.
 
-What stands here is imported when it is first used: the command line answers at once.
+Names are imported when they are first used, so that the command line starts quickly.
 """
 
 from importlib import import_module

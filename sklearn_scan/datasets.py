@@ -1,4 +1,4 @@
-"""Images to cluster: those of a folder, and small sets for trying things out."""
+"""Images of a folder, and small data sets for first steps."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 import re
 from collections.abc import Callable
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch, check_random_state, check_scalar
+
+if TYPE_CHECKING:
+    from sklearn_scan.core.random import RandomState
 
 __all__ = ["list_images", "load_digits_images", "make_shapes"]
 
@@ -29,9 +33,9 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> li
     Parameters
     ----------
     folder : str or os.PathLike
-        Where the images are.
+        The folder.
     recursive : bool, default=True
-        Whether to look into subfolders too.
+        Whether to list the images of subfolders too.
 
     Returns
     -------
@@ -76,19 +80,19 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> li
 
 
 def _raise(error: OSError) -> None:
-    """Let a subfolder that may not be read be known: os.walk would skip it."""
+    """Raise the error of an unreadable subfolder, which os.walk would skip."""
     raise error
 
 
 def _is_image(name: str) -> bool:
-    """Tell an image's file name."""
+    """Tell whether a file name is that of an image."""
     extension = os.path.splitext(name)[1].lower()
     return not name.startswith(".") and extension in _EXTENSIONS
 
 
 def _natural_key(path: str) -> tuple[list[str | int], str]:
-    """Sort digits by their value; the path itself settles ties such as 1 and 01."""
-    # The split alternates text and digits, so like is compared with like.
+    """Return a key that sorts digits by value, and ties such as 1 and 01 by path."""
+    # the split alternates text and digits, so that the same types are compared
     parts = re.split(r"(\d+)", path.lower())
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], path
 
@@ -114,7 +118,8 @@ def load_digits_images() -> Bunch:
 
 
 _Grid = npt.NDArray[np.float64]
-# Where a shape is painted, at u to the right and v downwards of its centre, in radii.
+# Whether a shape covers a point, at u to the right and v downwards of its centre, in
+# radii.
 _SHAPES: dict[str, Callable[[_Grid, _Grid], npt.NDArray[np.bool_]]] = {
     "circle": lambda u, v: u**2 + v**2 <= 1,
     "square": lambda u, v: np.maximum(abs(u), abs(v)) <= 0.85,
@@ -133,23 +138,23 @@ def make_shapes(
     *,
     image_size: int = 32,
     noise: float = 0.05,
-    random_state: int | np.random.RandomState | None = None,
+    random_state: RandomState = None,
 ) -> Bunch:
-    """Draw coloured shapes, one an image, anywhere and of any size.
+    """Draw images of coloured shapes, one in each, of any place and size.
 
     Parameters
     ----------
     n_samples : int, default=100
         Number of images.
     n_classes : int, default=4
-        Number of shapes, of circle, square, triangle, cross, ring and bars; each is
-        drawn equally often.
+        Number of shapes, of circle, square, triangle, cross, ring and bars; all are
+        equally frequent.
     image_size : int, default=32
         Height and width, in pixels.
     noise : float, default=0.05
         Standard deviation of the noise on each value, as a share of white.
     random_state : int, RandomState instance or None, default=None
-        Settles what is drawn.
+        Seeds the random numbers.
 
     Returns
     -------
@@ -183,7 +188,7 @@ def make_shapes(
         of_class = target == label
         painted[of_class, ..., 0] = _SHAPES[name](u[of_class], v[of_class])
 
-    # Light on dark, so that every shape stands out whatever its colour.
+    # light on dark, so that shapes of all colours can be seen
     light = rng.uniform(130, 255, size=(n_samples, 1, 1, 3))
     dark = rng.uniform(0, 90, size=(n_samples, 1, 1, 3))
     images = np.where(painted, light, dark)

@@ -1,4 +1,4 @@
-"""Errors of their own kind, for callers that want to catch them."""
+"""Errors to catch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class UnreadableImage(NamedTuple):
     Attributes
     ----------
     row : int
-        Its place in X.
+        The row of the image in X.
     path : str
-        Its file; "X[row]" where it came from none.
+        The path of its file; "X[row]" if it has none.
     reason : str
-        What is wrong with it.
+        Why it cannot be read.
     """
 
     row: int
@@ -39,12 +39,12 @@ class ImageReadError(ValueError):
     Parameters
     ----------
     failures : iterable of UnreadableImage
-        All of them; the message shows the first ten.
+        The images; the message shows the first ten.
 
     Attributes
     ----------
     failures : list of UnreadableImage
-        All of them, by row.
+        The images, by row.
 
     Examples
     --------
@@ -56,8 +56,8 @@ class ImageReadError(ValueError):
 
     def __init__(self, failures: Iterable[UnreadableImage]) -> None:
         self.failures = sorted(UnreadableImage(*failure) for failure in failures)
-        # The failures, not the message, are the argument: so the error survives
-        # the pickling that brings it home from a worker process.
+        # the failures, not the message, are the argument, so that the error can be
+        # pickled, as worker processes do
         super().__init__(self.failures)
 
     def __str__(self) -> str:
@@ -67,12 +67,12 @@ class ImageReadError(ValueError):
         return "\n".join(lines)
 
     def details(self, shown: int = 10) -> list[str]:
-        """Return a line for each of the first failures, and one that counts the rest.
+        """Return a line for each of the first failures, and one for the rest.
 
         Parameters
         ----------
         shown : int, default=10
-            How many failures have a line of their own.
+            The number of failures with a line of their own.
 
         Returns
         -------
@@ -85,16 +85,16 @@ class ImageReadError(ValueError):
 
 
 def _printable(path: str) -> str:
-    """Replace what a terminal refuses: bytes of a file name in no known script."""
+    """Return a path with bytes replaced that no encoding has, for a terminal."""
     return path.encode(errors="surrogatepass").decode(errors="replace")
 
 
 class HubUnavailableError(RuntimeError):
-    """Pretrained weights could not be fetched, nor found on this machine."""
+    """Pretrained weights could be neither fetched nor found on this machine."""
 
 
 class DivergenceError(RuntimeError):
-    """The loss of a training stage is no longer finite."""
+    """The loss of a training stage is not finite."""
 
 
 class ModelFileError(ValueError):

@@ -1,4 +1,4 @@
-"""`sklearn-scan cache`: the embeddings that are kept."""
+"""`sklearn-scan cache`: the cache of embeddings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sklearn_scan.encoders.cache import cache_info, clear_cache
 @click.option(
     "--memory",
     type=click.Path(file_okay=False),
-    help="What was passed as --memory.  [default: $SKLEARN_SCAN_CACHE, or ~/.cache]",
+    help="The folder given as --memory.  [default: $SKLEARN_SCAN_CACHE, or ~/.cache]",
 )
-@click.option("--clear", is_flag=True, help="Delete what is kept.")
+@click.option("--clear", is_flag=True, help="Delete the embeddings.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(memory: str | None, clear: bool, as_json: bool) -> None:
-    """Show which encoders' embeddings are kept, and how much space they take."""
+    """Show the encoders whose embeddings are in the cache, and the space they take."""
     place = memory or default_cache()
     info = clear_cache(place) if clear else cache_info(place)
     with Console() as console:

@@ -1,4 +1,4 @@
-"""What a command says: on the screen, in the log, and of warnings."""
+"""The output of a command: results, warnings and the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import click
 
@@ -19,15 +19,15 @@ __all__ = ["Console", "count", "on_ctrl_c"]
 
 
 class Console(AbstractContextManager["Console"]):
-    """Says things, and keeps them in a log file too.
+    """Prints results and warnings, and writes them to a log file.
 
-    Warnings are told of in a line, on standard error, and not with the place in the
-    code; what is printed on standard output is the result alone.
+    A warning is one line on standard error, without the place in the code. Standard
+    output has the result alone.
 
     Parameters
     ----------
     log : path, optional
-        A file to add to.
+        The log file, which is appended to.
     quiet : bool, default=False
         Whether warnings go to the log only.
     """
@@ -63,7 +63,7 @@ class Console(AbstractContextManager["Console"]):
         click.echo(line)
         self.log(line)
 
-    def say_json(self, result: Any) -> None:
+    def say_json(self, result: object) -> None:
         """Print the result as JSON."""
         text = json.dumps(result, indent=1)
         click.echo(text)
@@ -83,7 +83,7 @@ class Console(AbstractContextManager["Console"]):
 
 @contextmanager
 def on_ctrl_c(note: str) -> Iterator[None]:
-    """Add to Ctrl-C in the block how to go on."""
+    """Add a note to a Ctrl-C in the block, which says how to go on."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -92,7 +92,7 @@ def on_ctrl_c(note: str) -> Iterator[None]:
 
 
 def count(number: int, what: str) -> str:
-    """Return how many there are of something.
+    """Return a number of things in words.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`sklearn-scan embed`: the embedding of photos, for use elsewhere."""
+"""`sklearn-scan embed`: the embedding of photos as an array."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -17,9 +16,9 @@ from sklearn_scan.cli._options import (
     AS_TOML,
     SHARED,
     EstimatorCommand,
+    default_settings,
     make_encoder,
     merge_settings,
-    usual_settings,
 )
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
@@ -44,7 +43,7 @@ from sklearn_scan.images import as_image_source
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A TOML file with a table [encoder].",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(
     photos: Sequence[str],
@@ -52,9 +51,9 @@ def command(
     config: Path | None,
     overwrite: bool,
     as_json: bool,
-    **given: Any,
+    **given: object,
 ) -> None:
-    """Write the embedding of PHOTOS: a row for each, of numbers alike for like photos.
+    """Write the embedding of PHOTOS: a row of numbers each, close for similar photos.
 
     Rows of photos that cannot be read are NaN.
     """
@@ -63,7 +62,7 @@ def command(
     table = output.with_suffix(".csv")
     for file in (output, table):
         check_place(file, overwrite=overwrite)
-    settings = usual_settings(quiet=as_json) | merge_settings(config, given)
+    settings = default_settings(quiet=as_json) | merge_settings(config, given)
     spec = settings.pop("encoder", "auto")
     for name in settings:
         if name not in SHARED:

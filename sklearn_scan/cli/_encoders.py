@@ -1,4 +1,4 @@
-"""`sklearn-scan encoders`: what photos can be embedded with."""
+"""`sklearn-scan encoders`: the encoders of photos."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sklearn_scan.encoders import RECOMMENDED
 @click.argument("pattern", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(pattern: str | None, as_json: bool) -> None:
-    """List encoders to choose from, for --encoder.
+    """List encoders for --encoder.
 
-    Without a PATTERN, those recommended; with one, such as '*dinov2*', all pretrained
-    models of timm that it fits.
+    Without a PATTERN, the recommended ones; with a PATTERN, such as '*dinov2*', all
+    pretrained models of timm whose names match.
     """
     with Console() as console:
         if pattern is not None:

@@ -7,17 +7,17 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from sklearn_scan.cli._console import Console, on_ctrl_c
 from sklearn_scan.cli._options import (
     AS_TOML,
+    Clusterer,
     EstimatorCommand,
+    default_settings,
     make_estimator,
     merge_settings,
-    usual_settings,
 )
 from sklearn_scan.cli._photos import (
     list_photos,
@@ -27,7 +27,7 @@ from sklearn_scan.cli._photos import (
 )
 from sklearn_scan.cli._results import LABELS, LOG, MODEL, PAGE, RESULTS, keep_results
 from sklearn_scan.cli._run_folder import RunFolder
-from sklearn_scan.cli._summary import describe, summarize
+from sklearn_scan.cli._summary import Summary, describe, summarize
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.report import write_report
 
@@ -69,7 +69,7 @@ def command(
     truth: str | None,
     overwrite: bool,
     as_json: bool,
-    **given: Any,
+    **given: object,
 ) -> None:
     """Cluster the PHOTOS, files or folders of them.
 
@@ -78,11 +78,11 @@ def command(
 
     Embeddings are kept for later runs (--memory; see `sklearn-scan cache`). Photos that
     cannot be read are left out, or with --bad-images raise an error. Two runs with one
-    --random-state, 0 unless given, are equal. Values are written as in TOML, and none
-    is Python's None: --memory none keeps no embeddings.
+    --random-state, by default 0, are equal. Values are written as in TOML, and none is
+    Python's None: --memory none keeps no embeddings.
     """
     start = time.perf_counter()
-    settings = usual_settings(quiet=as_json) | merge_settings(config, given)
+    settings = default_settings(quiet=as_json) | merge_settings(config, given)
     clusterer = make_estimator(settings)
     paths = list_photos(photos)
     if len(paths) < 2:
@@ -108,11 +108,11 @@ def command(
         _tell(console, folder, summary, as_json=as_json)
 
 
-def _how_to_go_on(clusterer: Any) -> str:
-    """Say what a fit that is stopped leaves behind."""
+def _how_to_go_on(clusterer: Clusterer) -> str:
+    """Return what to do after a fit was stopped."""
     encoder = clusterer.encoder
-    several = encoder if isinstance(encoder, list) else [encoder]
-    if any(isinstance(e, Encoder) and e.learns_from_images for e in several):
+    encoders = encoder if isinstance(encoder, list) else [encoder]
+    if any(isinstance(e, Encoder) and e.learns_from_images for e in encoders):
         return "The same command begins anew: what an encoder has learnt is not kept."
     if clusterer.memory is None:
         return "The same command begins anew: without --memory nothing is kept."
@@ -120,7 +120,7 @@ def _how_to_go_on(clusterer: Any) -> str:
 
 
 def _tell(
-    console: Console, folder: RunFolder, summary: dict[str, Any], *, as_json: bool
+    console: Console, folder: RunFolder, summary: Summary, *, as_json: bool
 ) -> None:
     results = {name: str(folder.path / name) for name in RESULTS}
     if as_json:

@@ -11,20 +11,20 @@ import click
 
 from sklearn_scan import __version__
 
-# The module and the short help of each: `--help` then need not import torch.
+# The module and the short help of each command, so that `--help` imports no torch.
 _COMMANDS = {
     "fit": ("_fit", "Cluster a folder of photos."),
     "predict": ("_predict", "Label new photos by a fitted model."),
-    "report": ("_report", "Write the report page of a run anew."),
-    "relabel": ("_relabel", "Apply what was named, merged and moved in a report."),
+    "report": ("_report", "Write the report page of a run again."),
+    "relabel": ("_relabel", "Apply the corrections made in a report."),
     "export": ("_export", "Make a folder of photos for each cluster."),
     "neighbors": ("_neighbors", "Show the photos most like a photo."),
     "embed": ("_embed", "Write the embedding of photos as an array."),
     "encoders": ("_encoders", "List encoders to choose from."),
-    "cache": ("_cache", "Show what embeddings are kept, or delete them."),
+    "cache": ("_cache", "Show the cache of embeddings, or delete it."),
 }
 
-# What users can put right; anything else is a fault of the code, and shows its trace.
+# Errors that users can correct; any other is a fault of the code, and shows its trace.
 _EXPECTED = (ValueError, TypeError, OSError, ImportError, RuntimeError)
 
 
@@ -34,14 +34,14 @@ _AGAIN = "The same command may be given again."
 class _Interruption(click.ClickException):
     """Ctrl-C, and how to go on."""
 
-    exit_code = 130  # as shells have it: 128 + SIGINT
+    exit_code = 130  # 128 + SIGINT, as in shells
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(self.message, err=True)
 
 
 class _Commands(click.Group):
-    """Imports a command when it is called, and tells of errors in plain words."""
+    """Imports a command when it is called, and prints errors in plain words."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -73,7 +73,7 @@ class _Commands(click.Group):
 
 
 def _explain(error: Exception) -> str:
-    """Say what is wrong, and what to do, in the words of the command line."""
+    """Return an error's message in the words of the command line."""
     from sklearn_scan.exceptions import HubUnavailableError
 
     if isinstance(error, HubUnavailableError):
@@ -96,7 +96,7 @@ def main() -> None:
 
     Begin with:  sklearn-scan fit PHOTOS -k 10 -o out
     """
-    # file names of any script, and bytes of none, go out as they came
+    # file names of any encoding are printed as they are
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")

@@ -1,9 +1,9 @@
-"""`sklearn-scan neighbors`: the photos most like a photo."""
+"""`sklearn-scan neighbors`: the photos most similar to a photo."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TypedDict
 
 import click
 import numpy as np
@@ -16,8 +16,16 @@ from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._photos import find_files
 from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.core.features import center_blocks
-from sklearn_scan.results.clustering import features_of
+from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import LabelTable
+
+
+class _Neighbor(TypedDict):
+    """A photo of the run, and its similarity to the photo asked for."""
+
+    path: str
+    name: str
+    similarity: float
 
 
 @click.command("neighbors")
@@ -29,18 +37,18 @@ from sklearn_scan.results.label_table import LabelTable
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
-    help="How many.",
+    help="The number of photos.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
-    """List the photos of a RUN most like a PHOTO, which may be one of them or new.
+    """List the photos of a RUN most similar to a PHOTO, of the run or not.
 
     Prints their similarity, cluster and path. Similarity is the cosine of two
-    embeddings about the mean of the run: 1 is the same, and 0 or less unlike.
+    embeddings about the mean of the run: 1 is the same, 0 or less is not similar.
     """
     folder = RunFolder(run).open()
     with Console(quiet=as_json) as console:
-        clusterer = load(find_model(run))
+        clusterer: Clustering = load(find_model(run))
         files = find_files(clusterer.image_names_, folder.working_folder)
         query = clusterer.transform([photo])
         if np.isnan(query).any():
@@ -48,7 +56,7 @@ def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
         similarity = _similarities(clusterer, query)
         similarity[[i for i, file in enumerate(files) if _is_same(file, photo)]] = -2
         rows = list(LabelTable.of(clusterer).rows())
-        nearest = [
+        nearest: list[_Neighbor] = [
             {
                 "path": rows[i].path,
                 "name": rows[i].name,
@@ -64,8 +72,10 @@ def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
             console.say(f"{row['similarity']:5.2f}  {row['name']}  {row['path']}")
 
 
-def _similarities(clusterer: Any, query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the cosine of each photo with the query, about the mean as in mining."""
+def _similarities(
+    clusterer: Clustering, query: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the cosine of each photo with the query, about the mean of the run."""
     features = features_of(clusterer)
     known = features.known().array
     embedding = torch.from_numpy(np.vstack([known, query]))

@@ -1,4 +1,4 @@
-"""Options made of constructors: their signatures say which, their docs what for."""
+"""Options for the parameters of estimators, made of their signatures and docs."""
 
 from __future__ import annotations
 
@@ -7,43 +7,57 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import click
 
 from sklearn_scan.core.validation import did_you_mean
+from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.registry import clusterer_classes
 
 __all__ = [
     "AS_TOML",
     "SHARED",
+    "Clusterer",
     "EstimatorCommand",
     "default_cache",
+    "default_settings",
     "encoder_kinds",
     "make_encoder",
     "make_estimator",
     "merge_settings",
     "parameter_docs",
     "read_value",
-    "usual_settings",
 ]
 
-Settings = dict[str, Any]
+Settings = dict[str, Any]  # values of parameters, read from TOML
 
-# Parameters that the command has in another way, or that are code.
+_Made = TypeVar("_Made")
+
+# Parameters that the command has other options for, or whose values are code.
 _NAMED_OTHERWISE = {"n_clusters", "encoder", "strong_views"}
-# What an encoder takes over from the clusterer, or from `embed`.
+# Parameters that an encoder takes from the clusterer, or from `embed`.
 SHARED = (
     "device", "precision", "memory", "bad_images", "n_jobs", "random_state", "verbose",
 )  # fmt: skip
-_SAID_BY_NAME = {*SHARED, "model"}
+_GIVEN_BY_NAME = {*SHARED, "model"}
+
+
+class Clusterer(Clustering, Protocol):
+    """A clusterer that the command makes and fits."""
+
+    encoder: object
+    memory: object
+
+    def fit(self, X: Sequence[str]) -> Self:
+        """Cluster images."""
 
 
 def encoder_kinds() -> dict[str, type]:
-    """Return the encoders that a name stands for; any other name is a timm model's."""
+    """Return the pretexts by name; any other name is that of a timm model."""
     from sklearn_scan import pretext
 
     classes = {name: getattr(pretext, name) for name in pretext.__all__}
@@ -61,12 +75,12 @@ def _encoder_classes() -> list[type]:
 
 
 def default_cache() -> str:
-    """Return where embeddings are kept, for all runs of the user."""
+    """Return the folder of the embeddings of all runs of the user."""
     return os.environ.get("SKLEARN_SCAN_CACHE") or str(Path.home() / ".cache")
 
 
-def usual_settings(*, quiet: bool) -> Settings:
-    """Return what a command does where nothing is said, and Python would do else."""
+def default_settings(*, quiet: bool) -> Settings:
+    """Return the command's own defaults, where they differ from those of Python."""
     return {
         "memory": default_cache(),
         "bad_images": "skip",
@@ -75,22 +89,22 @@ def usual_settings(*, quiet: bool) -> Settings:
     }
 
 
-class _Unsaid:
-    """The value of an option that is not given: None is a value, too."""
+class _NotGiven:
+    """The value of an option that is not given; None is a value too."""
 
 
-UNSAID = _Unsaid()
+NOT_GIVEN = _NotGiven()
 
 
-def read_value(text: str | _Unsaid) -> Any:
-    """Read a value as TOML writes it; what is no TOML is a text, and none is None.
+def read_value(text: str | _NotGiven) -> object:
+    """Read a value as TOML writes it; what is not TOML is a text, and none is None.
 
     Examples
     --------
     >>> read_value("[0.7, 0.3]"), read_value("auto"), read_value("none")
     ([0.7, 0.3], 'auto', None)
     """
-    if isinstance(text, _Unsaid):
+    if isinstance(text, _NotGiven):
         return text
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -99,24 +113,24 @@ def read_value(text: str | _Unsaid) -> Any:
     return _null(text if isinstance(value, date | time) else value)
 
 
-def _null(value: Any) -> Any:
-    """Return None for its name: TOML has no word for it."""
+def _null(value: object) -> object:
+    """Return None for "none", since TOML has no word for it."""
     return None if isinstance(value, str) and value == "none" else value
 
 
-# How an option is declared whose value is read so.
+# The arguments of an option whose value is read as TOML.
 AS_TOML: dict[str, Any] = {
-    "type": read_value, "default": UNSAID, "show_default": False,
+    "type": read_value, "default": NOT_GIVEN, "show_default": False,
 }  # fmt: skip
 
 
 class EstimatorCommand(click.Command):
-    """A command with an option for each parameter of what it makes.
+    """A command with an option for each parameter of clusterers and encoders.
 
     Parameters
     ----------
     clusterer : bool, default=True
-        Whether there are options of the clusterers, beside those of encoders.
+        Whether clusterers have options; encoders always do.
     """
 
     def __init__(self, *args: Any, clusterer: bool = True, **kwargs: Any) -> None:
@@ -124,21 +138,21 @@ class EstimatorCommand(click.Command):
         self._with_clusterer = clusterer
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the options; they are made here, since they take an import."""
+        """Return the options, made here since they need imports."""
         made: list[click.Parameter] = []
         encoders = _encoder_classes()
         if self._with_clusterer:
             made += _options(clusterer_classes().values(), _NAMED_OTHERWISE)
         else:
             made += _options(encoders, set(_parameters(encoders)) - {*SHARED})
-        made += _options(encoders, _SAID_BY_NAME, "encoder_")
+        made += _options(encoders, _GIVEN_BY_NAME, "encoder_")
         return [*super().get_params(ctx), *made]
 
 
 def _options(
     classes: Collection[type], left_out: set[str], prefix: str = ""
 ) -> Iterator[click.Option]:
-    """Return an option for each parameter that one of the classes has."""
+    """Yield an option for each parameter of one of the classes."""
     for name, text in _parameters(classes).items():
         if name not in left_out:
             flag = f"--{prefix}{name}".replace("_", "-")
@@ -147,7 +161,7 @@ def _options(
 
 
 def _parameters(classes: Collection[type]) -> dict[str, str]:
-    """Return the parameters of some classes, with what the first says of each."""
+    """Return the parameters of classes, with the docs of the first that has each."""
     docs: dict[str, str] = {}
     for each in classes:
         known = parameter_docs(each)
@@ -156,10 +170,8 @@ def _parameters(classes: Collection[type]) -> dict[str, str]:
     return docs
 
 
-def parameter_docs(documented: Callable[..., Any]) -> dict[str, str]:
-    """Return the first sentence that a numpydoc docstring has on each parameter.
-
-    Its type, with choices and default, follows.
+def parameter_docs(documented: Callable[..., object]) -> dict[str, str]:
+    """Return the first sentence of a docstring on each parameter, and its type.
 
     Examples
     --------
@@ -167,24 +179,19 @@ def parameter_docs(documented: Callable[..., Any]) -> dict[str, str]:
     >>> parameter_docs(SCANClusterer)["n_jobs"]
     'Workers that read images; None takes one per core.  [int, default=None]'
     """
-    text = inspect.getdoc(documented) or ""
-    section = re.search(
-        r"^Parameters\n-+\n(.*?)(?:\n\n\w+\n-+\n|\Z)", text, re.M | re.S
-    )
-    if section is None:
-        return {}
-    entries = re.split(r"^(\w[\w, ]*) : (.*)\n", section[1], flags=re.M)[1:]
+    from numpydoc.docscrape import NumpyDocString  # here, since only help needs it
+
     docs: dict[str, str] = {}
-    triples = zip(entries[::3], entries[1::3], entries[2::3], strict=True)
-    for names, kind, body in triples:
-        sentence = re.split(r"(?<=\.)\s", " ".join(body.split()), maxsplit=1)[0]
+    sections = NumpyDocString(inspect.getdoc(documented) or "")
+    for names, kind, lines in sections["Parameters"]:
+        sentence = re.split(r"(?<=\.)\s", " ".join(lines), maxsplit=1)[0]
         text = f"{sentence}  [{kind}]".replace("`", "")
         docs |= dict.fromkeys(names.split(", "), text)
     return docs
 
 
-def merge_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
-    """Return the settings of a TOML file, overruled by the options given.
+def merge_settings(config: Path | None, options: Mapping[str, object]) -> Settings:
+    """Return the settings of a TOML file, overruled by options.
 
     Raises
     ------
@@ -198,23 +205,23 @@ def merge_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{str(config)!r} is not TOML: {error}.") from error
     settings = {name: _null(value) for name, value in settings.items()}
-    said = {name: value for name, value in given.items() if value is not UNSAID}
-    own = {n: v for n, v in said.items() if not n.startswith("encoder")}
+    given = {name: value for name, value in options.items() if value is not NOT_GIVEN}
+    own = {n: v for n, v in given.items() if not n.startswith("encoder")}
     of_encoder = {
         name.removeprefix("encoder_"): value
-        for name, value in said.items()
+        for name, value in given.items()
         if name.startswith("encoder_")
     }
     settings |= own
-    if "encoder" in said or of_encoder:
+    if "encoder" in given or of_encoder:
         settings["encoder"] = _overrule(
-            said.get("encoder", settings.get("encoder", "auto")), of_encoder
+            given.get("encoder", settings.get("encoder", "auto")), of_encoder
         )
     return settings
 
 
-def _overrule(encoder: Any, options: Settings) -> Any:
-    """Add options to what was said of an encoder."""
+def _overrule(encoder: object, options: Settings) -> object:
+    """Return the name or the table of an encoder, with options added."""
     if not options:
         return encoder
     if isinstance(encoder, str):
@@ -227,8 +234,8 @@ def _overrule(encoder: Any, options: Settings) -> Any:
     )
 
 
-def make_estimator(settings: Mapping[str, Any]) -> Any:
-    """Return the clusterer that the settings describe.
+def make_estimator(settings: Settings) -> Clusterer:
+    """Return the clusterer of some settings.
 
     Raises
     ------
@@ -245,21 +252,22 @@ def make_estimator(settings: Mapping[str, Any]) -> Any:
         )
     if "encoder" in own:
         own["encoder"] = make_encoder(own["encoder"])
-    return _make(methods[method], own, method.upper())
+    clusterer: Clusterer = _make(methods[method], own, method.upper())
+    return clusterer
 
 
-def make_encoder(spec: Any) -> Any:
-    """Return what a name, a table or a list of these says to embed with.
+def make_encoder(spec: object) -> object:
+    """Return the encoder of a name or a table, or encoders of a list of these.
 
-    A table has the parameters of `ImageEncoder`, or with `pretext = "SimCLR"` (or
-    another) those of that.
+    A table has the parameters of `ImageEncoder`, or those of a pretext that it names,
+    such as `pretext = "SimCLR"`.
 
     Raises
     ------
     ValueError
         If an encoder has no such parameter.
     TypeError
-        If `spec` is something else.
+        If `spec` is none of these.
     """
     if isinstance(spec, list):
         return [make_encoder(each) for each in spec]
@@ -283,13 +291,14 @@ def make_encoder(spec: Any) -> Any:
 
 
 def _table(name: str) -> Settings:
-    """Return the table that a name alone stands for."""
+    """Return the table of an encoder's name."""
     if name == "auto":
         return {}
     return {"pretext" if name in encoder_kinds() else "model": name}
 
 
-def _make(kind: type, settings: Settings, called: str) -> Any:
+def _make(kind: Callable[..., _Made], settings: Settings, called: str) -> _Made:
+    """Return an object made with the settings, if it has such parameters."""
     known = inspect.signature(kind).parameters
     for name in settings:
         if name not in known:

@@ -1,4 +1,4 @@
-"""The photos that a command is about, and what is known of them."""
+"""The photos of a command, and their known classes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TRUE_CLASSES = ("path", "class")
 truth_option = click.option(
     "--truth",
     metavar=f"{FOLDERS}|FILE",
-    help="True classes to compare with, never trained on: 'folders', where each photo "
-    "lies in the folder of its class, or a CSV file of path and class.",
+    help="True classes to compare with, never trained on: 'folders', if each photo is "
+    "in the folder of its class, or a CSV file of path and class.",
 )
 
 
 def list_photos(places: Sequence[str]) -> list[str]:
-    """List the photos in folders, and those named themselves; each of them once.
+    """Return the photos in folders, and those named one by one, each of them once.
 
     Raises
     ------
@@ -41,23 +41,23 @@ def list_photos(places: Sequence[str]) -> list[str]:
 
 
 def find_files(names: Sequence[str] | None, working_folder: Path) -> list[str]:
-    """Return where the photos of a run are, from wherever the command is called.
+    """Return the paths of a run's photos, from the present working folder.
 
     Parameters
     ----------
     names : sequence of str
-        Their paths as they were given to `fit`.
+        The paths given to `fit`.
     working_folder : path
-        Where `fit` was called.
+        The working folder of `fit`.
 
     Raises
     ------
     ValueError
-        If a model was not fitted on files, or none of them is there.
+        If the model was not fitted on files, or no file exists.
     """
     if names is None:
         raise ValueError("This model was fitted on features, not on photos.")
-    # first where the run was started: elsewhere, other photos may have these names
+    # first from the run's working folder: in others, other photos may have these names
     for folder in (working_folder, Path()):
         files = [os.fspath(folder / name) for name in names]
         if any(map(os.path.exists, files)):
@@ -69,7 +69,7 @@ def find_files(names: Sequence[str] | None, working_folder: Path) -> list[str]:
 
 
 def resolve_truth(truth: str | None) -> str | None:
-    """Return the truth as it is known from any working folder."""
+    """Return the option --truth, with an absolute path."""
     return truth if truth in (None, FOLDERS) else os.path.abspath(truth)
 
 
@@ -79,15 +79,15 @@ def read_truth(truth: str | None, photos: Sequence[str]) -> list[str] | None:
     Parameters
     ----------
     truth : str or None
-        "folders", where each photo lies in the folder of its class; or a CSV file with
-        the columns `path` and `class`; None where nothing is known.
+        "folders", if each photo is in the folder of its class; a CSV file with the
+        columns `path` and `class`; or None, if no class is known.
     photos : sequence of str
-        Their paths.
+        The paths of the photos.
 
     Raises
     ------
     ValueError
-        If the file has no such columns, or not all photos.
+        If the file lacks a column, or photos.
     """
     if truth is None:
         return None

@@ -1,4 +1,4 @@
-"""`sklearn-scan predict`: labels for photos that were not there before."""
+"""`sklearn-scan predict`: labels for new photos."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sklearn_scan.cli._console import Console, count
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
 from sklearn_scan.cli._run_folder import find_model
+from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.label_table import LabelTable
 
 
@@ -25,7 +26,7 @@ from sklearn_scan.results.label_table import LabelTable
     type=click.Path(dir_okay=False, path_type=Path),
     help="A CSV file to write.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of CSV.")
 def command(
     model: str,
@@ -34,16 +35,16 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Label PHOTOS by a MODEL: a folder that `fit` made, or the model in it.
+    """Label PHOTOS with a MODEL: a folder that `fit` made, or the model in it.
 
-    Prints path, label, name and confidence of each, as CSV. What cannot be read has the
-    label -1, or is an error where the model was fitted so.
+    Prints path, label, name and confidence of each, as CSV. A photo that cannot be read
+    has the label -1, or is an error if it was one in the fit.
     """
     if output is not None:
         check_place(output, overwrite=overwrite)
     paths = list_photos(photos)
     with Console(quiet=as_json) as console:
-        clusterer = load(find_model(model))
+        clusterer: Clustering = load(find_model(model))
         table = LabelTable.predicted(clusterer, paths)
         if output is not None:
             table.write_csv(output)

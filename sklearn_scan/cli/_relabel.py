@@ -1,4 +1,4 @@
-"""`sklearn-scan relabel`: what was corrected in a report, applied."""
+"""`sklearn-scan relabel`: the corrections of a report, applied."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sklearn_scan.cli._console import Console, count
 from sklearn_scan.cli._photos import find_files, read_truth
 from sklearn_scan.cli._results import LOG, replace_results
 from sklearn_scan.cli._run_folder import RunFolder, find_model
+from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.label_table import LabelTable
 from sklearn_scan.results.relabeling import read_edits
 
@@ -21,16 +22,15 @@ def command(run: str, edits: str, as_json: bool) -> None:
     """Apply EDITS, downloaded from the report of a RUN, to all its results.
 
     EDITS is the report's edits.json, or its labels.csv. Names and merged clusters
-    become part of the model, and hold for new photos too; moved photos are so in
-    labels.csv.
+    become part of the model, also for new photos; moved photos change labels.csv.
     """
     folder = RunFolder(run).open()
     with folder.alone(), Console(folder.place(LOG), quiet=as_json) as console:
-        clusterer = load(find_model(run))
+        clusterer: Clustering = load(find_model(run))
         changes = read_edits(edits, LabelTable.of(clusterer))
         changed = relabel(clusterer, changes)
         files = find_files(clusterer.image_names_, folder.working_folder)
-        classes = read_truth(folder.truth, clusterer.image_names_)
+        classes = read_truth(folder.truth, clusterer.image_names_ or [])
         replace_results(folder, changed, files, classes)
         n_changed = {
             "n_named": len(changes.names),

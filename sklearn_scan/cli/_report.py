@@ -1,4 +1,4 @@
-"""`sklearn-scan report`: the page of a run, written anew."""
+"""`sklearn-scan report`: the page of a run, written again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sklearn_scan.cli._results import PAGE
 from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.cli._summary import summarize
 from sklearn_scan.report import write_report
+from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.embedding_map import MAP_METHODS
 
 
@@ -22,19 +23,19 @@ from sklearn_scan.results.embedding_map import MAP_METHODS
     type=click.Choice(MAP_METHODS),
     default="tsne",
     show_default=True,
-    help="How the map is drawn.",
+    help="The method of the map.",
 )
-@click.option("--title", help="What stands at the top of the page.")
+@click.option("--title", help="The heading of the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     run: str, truth: str | None, projection: str, title: str | None, as_json: bool
 ) -> None:
-    """Write the report.html of a RUN, the folder that `fit` made, anew."""
+    """Write the report.html of a RUN, a folder that `fit` made, again."""
     folder = RunFolder(run).open()
     with folder.alone(), Console(quiet=as_json) as console:
-        clusterer = load(find_model(run))
+        clusterer: Clustering = load(find_model(run))
         files = find_files(clusterer.image_names_, folder.working_folder)
-        classes = read_truth(truth or folder.truth, clusterer.image_names_)
+        classes = read_truth(truth or folder.truth, clusterer.image_names_ or [])
         page = folder.place(PAGE)
         write_report(
             page, clusterer, files, y=classes, projection=projection, title=title

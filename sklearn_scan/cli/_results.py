@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sklearn_scan import save
 from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.core.files import durable_path
 from sklearn_scan.report import write_report
+from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.label_table import LabelTable
 
 __all__ = [
@@ -28,7 +28,7 @@ LABELS, MODEL, PAGE, LOG = "labels.csv", "model", "report.html", "log.txt"
 RESULTS = (LABELS, MODEL, PAGE, LOG)
 
 
-def keep_results(folder: RunFolder, clusterer: Any, truth: str | None) -> None:
+def keep_results(folder: RunFolder, clusterer: Clustering, truth: str | None) -> None:
     """Write the model and the labels; the page of what was there before goes."""
     save(clusterer, folder.place(MODEL), overwrite=True)
     LabelTable.of(clusterer).write_csv(folder.place(LABELS))
@@ -39,7 +39,7 @@ def keep_results(folder: RunFolder, clusterer: Any, truth: str | None) -> None:
 
 def replace_results(
     folder: RunFolder,
-    clusterer: Any,
+    clusterer: Clustering,
     files: Sequence[str],
     classes: Sequence[str] | None,
 ) -> None:

@@ -1,35 +1,67 @@
-"""What a run came to, in a few lines and as JSON."""
+"""The summary of a run, in a few lines and as JSON."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan.cli._console import count
 from sklearn_scan.core.labels import cluster_sizes
-from sklearn_scan.encoders import name_encoder
+from sklearn_scan.encoders import Encoder, name_encoder
 from sklearn_scan.metrics import ClusteringReport, clustering_report
+from sklearn_scan.results.clustering import Clustering
 
 __all__ = ["describe", "summarize"]
 
 _WIDTH = 88
 _SHOWN_SIZES = 20
-_SURE = 0.99  # on average: no cluster that is surer is worth a word
-_LEAST_SHARED = 0.001  # of two clusters' probabilities, on average
+_SURE = 0.99  # mean confidence; surer clusters are not mentioned
+_LEAST_SHARED = (
+    0.001  # mean product of two clusters' probabilities; less is not mentioned
+)
 
 
-def summarize(clusterer: Any, truth: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return what is to be said of a fitted clusterer, as JSON has it."""
+class Scores(TypedDict):
+    """The agreement with true classes."""
+
+    accuracy: float
+    nmi: float
+    ari: float
+    top_5: float | None
+
+
+class Summary(TypedDict):
+    """The facts about a fitted clusterer that are printed."""
+
+    method: str
+    encoder: str
+    n_images: int
+    n_unreadable: int
+    n_clusters: int
+    is_estimated: bool
+    cluster_names: list[str]
+    cluster_sizes: list[int]
+    cluster_confidence: list[float | None]
+    confidence_threshold: float
+    share_confident: float
+    median_confidence: float
+    most_confused: list[int] | None
+    seconds: dict[str, float]
+    agreement: NotRequired[Scores]
+
+
+def summarize(clusterer: Clustering, truth: Sequence[str] | None = None) -> Summary:
+    """Return the summary of a fitted clusterer."""
     labels, probabilities = clusterer.labels_, clusterer.probabilities_
     readable = labels >= 0
     confidence = probabilities[readable].max(axis=1)
-    summary = {
+    summary: Summary = {
         "method": type(clusterer).__name__,
-        "encoder": name_encoder(clusterer.encoder_),
+        "encoder": name_encoder(cast(Encoder, clusterer.encoder_)),  # of images
         "n_images": len(labels),
         "n_unreadable": int((~readable).sum()),
         "n_clusters": clusterer.n_clusters_,
@@ -50,7 +82,7 @@ def summarize(clusterer: Any, truth: Sequence[str] | None = None) -> dict[str, A
     return summary
 
 
-def _agreement(report: ClusteringReport) -> dict[str, float | None]:
+def _agreement(report: ClusteringReport) -> Scores:
     return {
         "accuracy": report.accuracy,
         "nmi": report.nmi,
@@ -59,8 +91,8 @@ def _agreement(report: ClusteringReport) -> dict[str, float | None]:
     }
 
 
-def _by_cluster(clusterer: Any) -> list[float | None]:
-    """Return the mean confidence in each cluster; None where it is empty."""
+def _by_cluster(clusterer: Clustering) -> list[float | None]:
+    """Return the mean confidence in each cluster; None for an empty one."""
     confidence = clusterer.probabilities_.max(axis=1)
     means: list[float | None] = []
     for cluster in clusterer.classes_:
@@ -70,15 +102,15 @@ def _by_cluster(clusterer: Any) -> list[float | None]:
 
 
 def _most_confused(probabilities: NDArray[np.float64]) -> list[int] | None:
-    """Return the two clusters that most probability is shared between."""
+    """Return the two clusters that share the most probability."""
     shared = np.triu(probabilities.T @ probabilities, k=1) / len(probabilities)
     if shared.max() < _LEAST_SHARED:
         return None
     return [int(i) for i in np.unravel_index(shared.argmax(), shared.shape)]
 
 
-def describe(summary: dict[str, Any]) -> list[str]:
-    """Return the summary in plain words, a few lines of it."""
+def describe(summary: Summary) -> list[str]:
+    """Return the summary as a few lines of text."""
     n_readable = summary["n_images"] - summary["n_unreadable"]
     n_clusters = count(summary["n_clusters"], "cluster")
     estimated = " (estimated)" if summary["is_estimated"] else ""
@@ -112,8 +144,8 @@ def describe(summary: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _where_to_look(summary: dict[str, Any]) -> list[str]:
-    """Name the cluster that is least sure, and the two most alike, if there are any."""
+def _where_to_look(summary: Summary) -> list[str]:
+    """Return lines on the least confident cluster, and on the two most confused."""
     names = summary["cluster_names"]
     means = [(m, c) for c, m in enumerate(summary["cluster_confidence"]) if m]
     least, cluster = min(means)

@@ -1,1 +1,1 @@
-"""What a fit leaves: tables, corrections, prototypes, maps, saved models, exports."""
+"""The results of a fit: tables, corrections, prototypes, maps, models, exports."""

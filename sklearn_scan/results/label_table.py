@@ -1,4 +1,4 @@
-"""The table of a clustering: each image's cluster, its name and how sure that is."""
+"""The table of a clustering: the cluster, its name and the confidence of each image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["COLUMNS", "LabelTable", "Row", "name_cluster", "read_labels", "read_
 
 
 class Row(NamedTuple):
-    """What a table says of an image, as it is written."""
+    """A row of the table, as it is written."""
 
     path: str
     label: int
@@ -38,12 +38,12 @@ COLUMNS = Row._fields
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class LabelTable:
-    """What a clustering says of each image; `write_csv` makes the file of it.
+    """The label, the cluster's name and the confidence of each image.
 
     Parameters
     ----------
     paths : sequence of str
-        What each image is called: its path, or "X[i]".
+        The path of each image, or "X[i]".
     labels : ndarray of int64, shape (n,)
         The cluster of each; -1 for an image that cannot be read.
     cluster_names : sequence of str
@@ -78,7 +78,7 @@ class LabelTable:
 
     @classmethod
     def predicted(cls, clusterer: Clustering, paths: Sequence[str]) -> LabelTable:
-        """Return the table of other images, by a fitted clusterer."""
+        """Return the table of other images, predicted by a fitted clusterer."""
         probabilities = clusterer.predict_proba(paths)
         return cls(
             paths,
@@ -89,19 +89,20 @@ class LabelTable:
 
     @property
     def names(self) -> list[str]:
-        """The name of each image's cluster; empty for one that cannot be read."""
+        """The name of each image's cluster; empty for images that cannot be read."""
         return [self.cluster_names[c] if c >= 0 else "" for c in self.labels]
 
     @property
     def confidence_texts(self) -> list[str]:
-        """The confidences as they are written; empty for what cannot be read."""
+        """The confidences as they are written; empty for images that cannot be read."""
         return ["" if np.isnan(value) else f"{value:.4f}" for value in self.confidence]
 
     @property
     def run(self) -> str:
-        """What tells this state of a clustering from all others: a digest of it.
+        """A digest of this state of the clustering, unlike that of all others.
 
-        Edits are by its numbers, and applied edits change it: none is applied twice.
+        Edits refer to it, and change it when they are applied: no edits are applied
+        twice.
         """
         digest = hashlib.sha256(repr(list(self.cluster_names)).encode())
         for row in self.rows():
@@ -109,13 +110,13 @@ class LabelTable:
         return digest.hexdigest()[:16]
 
     def rows(self) -> Iterator[Row]:
-        """Return the path, label, name and confidence of each image, as written."""
+        """Yield the path, label, name and confidence of each image, as written."""
         labels = map(int, self.labels)
         columns = (self.paths, labels, self.names, self.confidence_texts)
         yield from map(Row._make, zip(*columns, strict=True))
 
     def records(self) -> list[dict[str, str | int | float | None]]:
-        """Return the rows as JSON has them: numbers are numbers, and None is none."""
+        """Return the rows as JSON: with numbers, and None where there is nothing."""
         confidences = [float(v) if np.isfinite(v) else None for v in self.confidence]
         return [
             row._asdict() | {"name": row.name or None, "confidence": confidence}
@@ -131,19 +132,19 @@ class LabelTable:
             self.write_to(text)
 
     def write_to(self, file: TextIO) -> None:
-        """Write the table as CSV to a file that is open."""
+        """Write the table as CSV to an open file."""
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(self.rows())
 
 
 def name_cluster(number: int) -> str:
-    """Return what a cluster is called until somebody names it."""
+    """Return the name of a cluster that nobody has named."""
     return f"cluster {number}"
 
 
 def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read the rows of a labels.csv, which a report or `LabelTable.write_csv` wrote.
+    """Read the rows of a labels.csv, as `LabelTable.write_csv` or a report writes it.
 
     Parameters
     ----------
@@ -153,12 +154,12 @@ def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        With the keys of `COLUMNS`, and texts for values.
+        With the keys `COLUMNS`, and texts for values.
 
     Raises
     ------
     ValueError
-        If the file is no such table.
+        If the file is not such a table.
     """
     return read_table(path, COLUMNS)
 
@@ -171,9 +172,9 @@ def read_table(
     Parameters
     ----------
     path : path
-        UTF-8, with a header; parted by commas, semicolons or tabs.
+        A file in UTF-8 with a header, separated by commas, semicolons or tabs.
     columns : sequence of str
-        Those that must be there.
+        The columns that it must have.
 
     Returns
     -------
@@ -183,11 +184,11 @@ def read_table(
     Raises
     ------
     ValueError
-        If a column is not there.
+        If a column is missing.
     """
-    # utf-8-sig: spreadsheets put a mark before what they save
+    # utf-8-sig: spreadsheets begin their files with a byte order mark
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        # and some of them semicolons, where numbers have commas
+        # and some separate by semicolons, where numbers have commas
         delimiter = max(",;\t", key=file.readline().count)
         file.seek(0)
         reader = csv.DictReader(file, delimiter=delimiter)

@@ -20,7 +20,7 @@ from sklearn_scan.results.standalone import StandaloneModel
 
 __all__ = ["write_onnx"]
 
-_BATCH = 2  # of the example: of one, an exporter would take the number for fixed
+_BATCH = 2  # of the example: an exporter would take a batch of one for a fixed size
 
 
 def write_onnx(model: StandaloneModel, path: Path) -> None:
@@ -29,7 +29,7 @@ def write_onnx(model: StandaloneModel, path: Path) -> None:
     Parameters
     ----------
     model : StandaloneModel
-        What `to_torch` returns.
+        The network, as `to_torch` returns it.
     path : Path
         The file to write.
 
@@ -56,7 +56,7 @@ def write_onnx(model: StandaloneModel, path: Path) -> None:
 
 
 def _export(model: StandaloneModel) -> torch.onnx.ONNXProgram:
-    """Return the network as ONNX has it."""
+    """Return the network as an ONNX program."""
     examples = tuple(torch.zeros(_BATCH, *shape) for shape in model.input_shapes)
     batch = torch.export.Dim("batch", min=1)
     with _silence():
@@ -106,7 +106,7 @@ def _metadata(model: StandaloneModel) -> dict[str, str]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep to itself what the exporter says of its own insides."""
+    """Hide the warnings and the log of the exporter."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""The image that stands for a cluster."""
+"""Prototypes and members of clusters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def cluster_prototypes(
     *,
     n_candidates: int = 10,
 ) -> NDArray[np.int64]:
-    """Find the sample that stands for each cluster.
+    """Find the prototype of each cluster.
 
-    Among a cluster's most confident members it is the one nearest to their mean
+    It is, among the cluster's most confident members, the one nearest to their mean
     embedding.
 
     Parameters
@@ -28,16 +28,16 @@ def cluster_prototypes(
     embedding : ndarray of shape (n, embed_dim)
         The embedding of the samples.
     probabilities : ndarray of shape (n, n_clusters)
-        Their probability of each cluster; NaN for samples of none.
+        Their probability of each cluster; NaN for samples of no cluster.
     labels : ndarray of shape (n,), default=None
         The cluster of each, -1 for samples of none; None takes the most probable one.
     n_candidates : int, default=10
-        How many of the most confident members are considered.
+        The number of most confident members.
 
     Returns
     -------
     ndarray of int64, shape (n_clusters,)
-        The index of each prototype; -1 where a cluster has no member.
+        The index of each prototype; -1 for an empty cluster.
 
     References
     ----------
@@ -68,7 +68,7 @@ def cluster_prototypes(
 def cluster_members(
     labels: NDArray[np.int64], probabilities: NDArray[np.floating]
 ) -> list[NDArray[np.int64]]:
-    """List the members of each cluster, the most confident first.
+    """Return the members of each cluster, the most confident first.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def cluster_members(
     Returns
     -------
     list of ndarray of int64
-        The indices of each cluster's members, by its probability.
+        The indices of each cluster's members, in descending order of its probability.
 
     Examples
     --------

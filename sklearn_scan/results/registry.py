@@ -1,4 +1,4 @@
-"""The clusterers by name: what the command offers, and what a saved model may be."""
+"""The registry of clusterers, for the command and for saved models."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _classes: dict[str, type] = {}
 
 
 def register_clusterer(method: str) -> Callable[[_Class], _Class]:
-    """Return a decorator that makes a class known to the command and to `load`.
+    """Return a decorator that registers a class for the command and for `load`.
 
     Parameters
     ----------
     method : str
-        What the command calls it, in `sklearn-scan fit --method`.
+        The name of the method in `sklearn-scan fit --method`.
 
     Returns
     -------
@@ -35,8 +35,7 @@ def register_clusterer(method: str) -> Callable[[_Class], _Class]:
 
 
 def clusterer_classes() -> dict[str, type]:
-    """Return the classes that are registered, by the name of the method."""
-    # The room above registers its classes when it is imported. `load` may be called
-    # before anyone has done so.
+    """Return the registered classes, by the names of their methods."""
+    # clusterers are registered when they are imported, which `load` may come before
     import_module("sklearn_scan.clusterers")
     return dict(_classes)

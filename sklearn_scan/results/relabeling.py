@@ -1,4 +1,4 @@
-"""Clusters as people correct them: named, merged, and images moved between them."""
+"""Corrections of a clustering: clusters are named and merged, and images moved."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ Clusterer = TypeVar("Clusterer", bound=Clustering)
 
 @dataclass(frozen=True)
 class Edits:
-    """What is to be changed of a clustering; all numbers are those of before.
+    """Changes of a clustering, with the numbers of clusters before the changes.
 
     Parameters
     ----------
     names : mapping of int to str
         The new names of clusters.
     merged : mapping of int to int
-        Clusters, and those that they become a part of.
+        Clusters, and the clusters that they are merged into.
     moved : mapping of int to int
-        Rows of images, and the clusters that these belong to.
+        Rows of images, and their new clusters.
     """
 
     names: Mapping[int, str] = field(default_factory=dict)
@@ -52,24 +52,24 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
     Parameters
     ----------
     clusterer : fitted clusterer
-        Which stays as it is.
+        The clusterer, which is not changed.
     edits : Edits or path
-        What to change, or what a report has downloaded: its `edits.json`, or its
-        `labels.csv`, edited further or not (see `read_edits`).
+        The changes, or a file of a report: its `edits.json`, or its `labels.csv`,
+        edited further or not (see `read_edits`).
 
     Returns
     -------
     clusterer
-        A changed copy, which predicts merged clusters too: their probabilities are
-        summed. Clusters are renumbered without gaps, in their old order, and so are
-        the names of those that nobody has named. Images that
-        were moved are so in `labels_` only, while `probabilities_` remain the model's.
+        A changed copy. Its predictions have merged clusters too, with the sum of their
+        probabilities. Clusters are renumbered without gaps, in their old order, and so
+        are the default names. Moved images change `labels_` only; `probabilities_` are
+        those of the model.
 
     Raises
     ------
     ValueError
-        If the edits are of another clustering, or name clusters or images that are not
-        there.
+        If the edits are of another clustering, or of clusters or images that do not
+        exist.
 
     Examples
     --------
@@ -153,18 +153,18 @@ def _check_name(name: object) -> str:
 
 
 def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
-    """Read what a report has downloaded.
+    """Read the edits that a report has downloaded.
 
     Parameters
     ----------
     path : path
-        `edits.json`; or a `labels.csv`, in any order of rows. A label there is the
-        cluster whose name it bears, or else the one that most of its images were in;
-        a cluster that no label is any more is merged into what most of its images
-        are. So all images of a cluster moved, or an empty one named or merged, is
-        known from `edits.json` alone.
+        `edits.json`; or a `labels.csv`, in any order of rows. There, a label is the
+        cluster of the same name, or else the former cluster of most of its images. A
+        cluster without a label is merged into the label of most of its images. So only
+        `edits.json` can tell that all images of a cluster were moved, or that an empty
+        cluster was named or merged.
     table : LabelTable
-        Of the clustering that is to be changed.
+        The table of the clustering that is to be changed.
 
     Returns
     -------
@@ -173,7 +173,7 @@ def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
     Raises
     ------
     ValueError
-        If the file is neither, or of another clustering.
+        If the file is neither of them, or of another clustering.
     """
     if Path(path).suffix.lower() == ".json":
         return _read_json(Path(path), table)
@@ -185,7 +185,7 @@ def _match_rows(
 ) -> list[dict[str, str]]:
     """Return the rows in the order of the table, if they are of its images.
 
-    Spreadsheets sort rows, and write numbers in ways of their own.
+    (Spreadsheets may sort rows, and write numbers in another format.)
     """
     paths = list(table.paths)
     if [row["path"] for row in rows] != paths:
@@ -206,7 +206,7 @@ def _match_rows(
 
 
 def _read_number(text: str) -> float:
-    """Return the number, in any country's writing; NaN for what is none."""
+    """Return a number written with a point or a comma; NaN if it is not a number."""
     try:
         return float(text.replace(",", "."))
     except ValueError:
@@ -244,7 +244,7 @@ def _read_json(path: Path, table: LabelTable) -> Edits:
 
 
 def _compare(rows: list[dict[str, str]], table: LabelTable) -> Edits:
-    """Return what turns the table into these rows."""
+    """Return the edits that turn the table into these rows."""
     labels = np.array([_read_label(row["label"]) for row in rows])
     n_clusters = len(table.cluster_names)
     odd = np.flatnonzero((labels < 0) != (table.labels < 0))
@@ -284,12 +284,12 @@ def _read_names(
     rows: list[dict[str, str]], labels: NDArray[np.int64], table: LabelTable
 ) -> dict[int, str]:
     """Return the name of each label."""
-    found: dict[int, dict[str, bool]] = {}  # whether a name is more than left standing
+    found: dict[int, dict[str, bool]] = {}  # whether each name was given on purpose
     before = zip(table.labels.tolist(), table.names, strict=True)
     for row, label, old in zip(rows, labels.tolist(), before, strict=True):
-        if label >= 0:  # others cannot be read
+        if label >= 0:  # other images cannot be read
             of_label = found.setdefault(label, {})
-            # who moves an image by its label may leave the name as it was
+            # where an image is moved by its label, its old name may be left
             counts = label == old[0] or row["name"] != old[1]
             of_label[row["name"]] = of_label.get(row["name"], False) or counts
     return {label: _choose_name(label, names) for label, names in sorted(found.items())}
@@ -310,8 +310,8 @@ def _choose_name(label: int, names: Mapping[str, bool]) -> str:
 def _find_roots(
     table: LabelTable, labels: NDArray[np.int64], names: Mapping[int, str]
 ) -> dict[int, int]:
-    """Return which cluster of before each label is."""
-    if np.array_equal(labels, table.labels):  # names alone are changed, if anything
+    """Return the old cluster that each label stands for."""
+    if np.array_equal(labels, table.labels):  # only names may have changed
         return {label: label for label in names}
     old_names = list(table.cluster_names)
     roots = {
@@ -329,7 +329,7 @@ def _find_roots(
                 f"Label {label} is none of the clusters: images may be moved to "
                 "clusters that there are, and clusters named or merged as a whole."
             )
-        # clusters keep their order: of several that were merged, the one between
+        # clusters keep their order: of merged clusters, take one between the neighbours
         low = max((r for known, r in roots.items() if known < label), default=-1)
         high = min(
             (r for known, r in roots.items() if known > label), default=len(sizes)
@@ -346,10 +346,10 @@ def _find_merged(
     roots: Mapping[int, int],
     n_clusters: int,
 ) -> dict[int, int]:
-    """Return the clusters that no label is any more, and what they are a part of."""
+    """Return the clusters without a label, and the clusters they are merged into."""
     merged = {}
     for cluster in set(range(n_clusters)) - set(roots.values()):
         now = after[before == cluster]
-        if len(now):  # an empty one stays
+        if len(now):  # an empty cluster is kept
             merged[cluster] = roots[int(np.bincount(now).argmax())]
     return merged

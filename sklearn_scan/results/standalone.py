@@ -1,4 +1,4 @@
-"""A fitted clusterer as one network, for use where there is nothing but torch."""
+"""A fitted clusterer as one network, which needs only torch."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sklearn_scan.encoders import Preprocessing, Trainable
 
 __all__ = ["StandaloneModel"]
 
-_SLACK = 1e-3  # what resizing floats may leave outside [0, 1]
+_SLACK = 1e-3  # resized floats may be this far outside [0, 1]
 
 
 class StandaloneModel(nn.Module):
-    """From pixels, or features, to the probability of each cluster.
+    """A network from pixels, or features, to the probability of each cluster.
 
-    Call it on images (b, 3, s, s), with channels red, green and blue, as floats in
-    [0, 1] or as uint8, where s is of `input_sizes`; on features (b, d) where it was
-    fitted on such; with several encoders, or feature arrays, on a batch for each, in
-    their order. It returns probabilities (b, n_clusters), which are those of
+    Its inputs are images (b, 3, s, s), with channels red, green and blue, as floats in
+    [0, 1] or as uint8, where s is of `input_sizes`; or features (b, d), if it was
+    fitted on features. For several encoders, or feature arrays, it takes a batch for
+    each, in their order. It returns probabilities (b, n_clusters), which are those of
     `predict_proba` with `precision="fp32"`, but for rounding.
 
     Parameters
@@ -31,22 +31,22 @@ class StandaloneModel(nn.Module):
     heads : nn.Module
         From the embedding (b, embed_dim) to logits (1, b, n_clusters).
     dims : sequence of int
-        The size of each encoder's embedding, or of each feature array.
+        The number of columns of each encoder, or of each feature array.
     networks : sequence of Trainable or None
-        The backbones, and how their images are prepared; None of features.
+        The backbones, and the preprocessing of their images; None for features.
     cluster_names : sequence of str
-        What each cluster is called.
+        The name of each cluster.
 
     Attributes
     ----------
     preprocessings : list of Preprocessing
-        How each network's images are prepared: `preprocessings[0].crop(image)` cuts
-        and resizes an image (h, w, 3) as the clusterer does. What follows, to subtract
-        the mean and to divide by the deviation, the module does itself.
+        The preprocessing of each network: `preprocessings[0].crop(image)` crops and
+        resizes an image (h, w, 3) as the clusterer does. The module itself then
+        subtracts the mean and divides by the deviation.
     input_sizes : list of int
         The side of each network's images, in pixels.
     cluster_names : list of str
-        What each cluster is called.
+        The name of each cluster.
     """
 
     def __init__(
@@ -86,18 +86,18 @@ class StandaloneModel(nn.Module):
         Raises
         ------
         TypeError, ValueError
-            If there is not one batch for each encoder or feature array, or one is not
-            of the right shape, type or range.
+            If there is not one batch for each encoder or feature array, or one has a
+            wrong shape, type or range.
         """
         if not _is_traced():
             self._check(inputs)
-        spaces = list(inputs)
+        blocks = list(inputs)
         if self.takes_images:
-            spaces = [
+            blocks = [
                 network(images)
                 for network, images in zip(self.networks, inputs, strict=True)
             ]
-        embedding = torch.cat([space.float() for space in spaces], dim=1)
+        embedding = torch.cat([block.float() for block in blocks], dim=1)
         return cast(Tensor, self.heads(embedding)[0].softmax(dim=1))
 
     def _check(self, inputs: Sequence[Tensor]) -> None:
@@ -124,7 +124,7 @@ class StandaloneModel(nn.Module):
 
 
 def _is_traced() -> bool:
-    """Tell the run of a compiler or an exporter, which sees no values."""
+    """Tell whether a compiler or an exporter runs the network, without values."""
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
     return tracing or torch.compiler.is_compiling()
 
@@ -150,7 +150,7 @@ def _check_pixels(images: Tensor) -> None:
 
 
 class _Normalize(nn.Module):
-    """From pixels to what a backbone takes."""
+    """The normalisation of pixels for a backbone."""
 
     mean: Tensor
     std: Tensor
