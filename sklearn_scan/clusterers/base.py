@@ -35,6 +35,7 @@ from sklearn_scan.clusterers.trunks import (
     check_trainable,
 )
 from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import Rows, through
 from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
@@ -61,6 +62,7 @@ __all__ = ["ImageClusterer"]
 
 @dataclass(eq=False, repr=False)  # scikit-learn has its own
 class ImageClusterer(
+    DocLink,
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,

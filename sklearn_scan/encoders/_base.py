@@ -14,6 +14,7 @@ from sklearn.base import (
 from torch import nn
 
 from sklearn_scan.core.device import resolve_device, resolve_precision
+from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.validation import check_option, check_verbose
 from sklearn_scan.encoders._preprocessing import Preprocessing
@@ -67,7 +68,9 @@ class Trainable(NamedTuple):
     preprocessing: Preprocessing
 
 
-class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Encoder(
+    DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """From images to an embedding, as a scikit-learn transformer.
 
     A subclass writes `transform`, from images to an array; or `embed`, if it skips
