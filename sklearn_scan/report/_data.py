@@ -6,7 +6,7 @@ import base64
 import os
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -207,7 +207,7 @@ def page_data(
     }
 
 
-def _pack(array: NDArray[Any], dtype: str) -> str:
+def _pack(array: np.ndarray, dtype: str) -> str:
     return base64.b64encode(array.astype(dtype).tobytes()).decode()
 
 
