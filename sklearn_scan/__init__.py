@@ -6,6 +6,8 @@ Names are imported when they are first used, so that the command line starts qui
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sklearn_scan.core.version import __version__
+
 if TYPE_CHECKING:
     from sklearn_scan.clusterers.scan import SCANClusterer
     from sklearn_scan.clusterers.temi import TEMIClusterer
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from sklearn_scan.pretext import SimCLR
     from sklearn_scan.results.persistence import load, save
     from sklearn_scan.results.relabeling import relabel
-
-__version__ = "0.1.0.dev0"
 
 __all__ = [
     "ImageEncoder",
@@ -41,6 +41,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "load":  # which makes what is registered
+        import_module("sklearn_scan.clusterers")
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -16,7 +16,6 @@ import click
 
 from sklearn_scan.core.validation import did_you_mean
 from sklearn_scan.results.clustering import Clustering
-from sklearn_scan.results.registry import clusterer_classes
 
 __all__ = [
     "AS_TOML",
@@ -54,6 +53,12 @@ class Clusterer(Clustering, Protocol):
 
     def fit(self, X: Sequence[str]) -> Self:
         """Cluster images."""
+
+
+def _methods() -> dict[str, type]:
+    from sklearn_scan.clusterers import clusterer_classes
+
+    return clusterer_classes
 
 
 def encoder_kinds() -> dict[str, type]:
@@ -142,7 +147,7 @@ class EstimatorCommand(click.Command):
         made: list[click.Parameter] = []
         encoders = _encoder_classes()
         if self._with_clusterer:
-            made += _options(clusterer_classes().values(), _NAMED_OTHERWISE)
+            made += _options(_methods().values(), _NAMED_OTHERWISE)
         else:
             made += _options(encoders, set(_parameters(encoders)) - {*SHARED})
         made += _options(encoders, _GIVEN_BY_NAME, "encoder_")
@@ -243,7 +248,7 @@ def make_estimator(settings: Settings) -> Clusterer:
         If there is no such method, or no such parameter.
     """
     own = dict(settings)
-    methods = clusterer_classes()
+    methods = _methods()
     method = str(own.pop("method", "scan"))
     if method not in methods:
         raise ValueError(

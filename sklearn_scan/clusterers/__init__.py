@@ -5,7 +5,7 @@ from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.scan import SCANClusterer
 from sklearn_scan.clusterers.stages import Found, Guarded, Material, Stage
 from sklearn_scan.clusterers.temi import TEMIClusterer
-from sklearn_scan.results.registry import register_clusterer
+from sklearn_scan.results.registry import clusterer_classes, register_clusterer
 
 __all__ = [
     "Found",
@@ -16,5 +16,6 @@ __all__ = [
     "SCANClusterer",
     "Stage",
     "TEMIClusterer",
+    "clusterer_classes",
     "register_clusterer",
 ]

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import joblib
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,
 )
+from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_scan.clusterers.graph import check_graph, find_graph
-from sklearn_scan.clusterers.outcome import set_clusters, set_course, set_input
+from sklearn_scan.clusterers.outcome import Outcome
+from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.clusterers.reading import Data, Reader
 from sklearn_scan.clusterers.run import Run
-from sklearn_scan.clusterers.stages import Material, Stage
+from sklearn_scan.clusterers.stages import Material, Stage, run_stages
 from sklearn_scan.clusterers.trunks import (
     BackboneTrunk,
     FeatureTrunk,
@@ -38,7 +36,7 @@ from sklearn_scan.core.device import resolve_device
 from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import Rows, through
-from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
+from sklearn_scan.core.validation import check_parameters
 from sklearn_scan.encoders import Encoder, check_settings
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import (
@@ -47,14 +45,11 @@ from sklearn_scan.model_selection import (
     label_free_score,
 )
 from sklearn_scan.neighbors import (
-    METHODS,
     NeighborGraph,
     check_faiss,
 )
-from sklearn_scan.results.label_table import COLUMNS, LabelTable
+from sklearn_scan.results.export import Exportable
 from sklearn_scan.results.model import ClusterModel
-from sklearn_scan.results.onnx import write_onnx
-from sklearn_scan.results.standalone import StandaloneModel
 from sklearn_scan.training.heads import Directions, Scaler, Standardize, make_scaler
 
 __all__ = ["ImageClusterer"]
@@ -63,39 +58,26 @@ __all__ = ["ImageClusterer"]
 @dataclass(eq=False, repr=False)  # scikit-learn has its own
 class ImageClusterer(
     DocLink,
+    Exportable,
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,
-    BaseEstimator,
+    Parameters,
     ABC,
 ):
     """Cluster images, or features of them, in stages.
 
-    Its parameters are the fields, which `SCANClusterer` documents. A subclass is a
-    dataclass too, adds its own and writes `_stages`.
+    Its parameters are the fields of a dataclass, which `SCANClusterer` documents. A
+    subclass is a dataclass too, adds its own and writes `_stages`.
     """
 
     _scaler: ClassVar[type[Standardize] | type[Directions]] = Standardize
-    empty_hint: ClassVar[str] = "a smaller n_clusters"  # where clusters stay empty
-
-    n_clusters: int | str = 10
-    _: KW_ONLY
-    encoder: Any = "auto"
-    n_neighbors: int = 20
-    neighbor_method: str = "auto"
-    confidence_threshold: float = 0.99
-    device: str | torch.device = "auto"
-    precision: str = "auto"
-    memory: str | Path | joblib.Memory | None = None
-    bad_images: str = "raise"
-    n_jobs: int | None = None
-    random_state: Any = None
-    verbose: int = 0
 
     @abstractmethod
     def _stages(self, material: Material) -> Sequence[Stage]:
         """Return what to run, one after another; the last finds the clusters."""
 
+    @with_callbacks
     def fit(
         self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
     ) -> Self:
@@ -111,7 +93,8 @@ class ImageClusterer(
             (Other lists of arrays are taken as grey images.) Features in a memmap, of
             any number type, stay there: they are read batch by batch.
         y : ignored
-            Here for scikit-learn's sake: labels never reach the training.
+            Here for scikit-learn's sake: labels never reach the training. Callbacks
+            get them (`set_callbacks`), to score what is found so far.
         neighbors : NeighborGraph, optional
             The neighbours of the samples in X, row by row, as `mine_neighbors` finds
             them with `center=True`; by default they are mined so. Of more than
@@ -151,7 +134,12 @@ class ImageClusterer(
             )
         self._forget_fit()
         self._check_parameters()
-        run = Run(self.random_state, verbose=self.verbose)
+        with Run.of(self, X, y) as run:
+            self._fit(X, neighbors, run)
+        return self
+
+    def _fit(self, X: Any, neighbors: NeighborGraph | None, run: Run) -> None:
+        """Take X from one part of the fit to the next."""
         reader = Reader.of(X, self, run.seed("encode"))
         self._check_encoder(reader.encoder)
         data = reader.read(X, fit=True)
@@ -168,14 +156,9 @@ class ImageClusterer(
         graph = run.keep("mine", partial(find_graph, given, features, rows, seed, self))
         trunk = self._trunk(reader, data, features, rows, scaler)
         material = Material(trunk, graph, n_clusters)
-        found = run.stages(self._stages(material), material)
-        model = ClusterModel.of(scaler, found.head)
-        if isinstance(trunk, BackboneTrunk):
-            features = reader.embed_trained(data, trunk.backbone)
-        set_input(self, reader, data, features)
-        set_course(self, run, material, found, features)
-        set_clusters(self, model, features, found.lost_clusters)
-        return self
+        outcome = Outcome(self, run, reader, data, features, scaler, material)
+        run.fitted = outcome.if_ended_with
+        outcome.set(run_stages(self._stages(material), material, run))
 
     def fit_transform(
         self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
@@ -279,87 +262,6 @@ class ImageClusterer(
         labels = self._model().labels(reader.embed(data).features)
         return clustering_accuracy(y, labels)
 
-    def labels_frame(self) -> Any:
-        """Return the clusters of the images of the fit as a table.
-
-        Returns
-        -------
-        pandas.DataFrame
-            With a row for each image and the columns `path` ("X[i]" for what is not a
-            file), `label`, `name` (of the cluster) and `confidence` (the largest
-            probability; NaN for an image that cannot be read, whose label is -1).
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        check_is_fitted(self)
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                "labels_frame needs pandas: pip install pandas."
-            ) from error
-        table = LabelTable.of(self)
-        columns = (table.paths, table.labels, table.names, table.confidence)
-        return pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
-
-    def to_torch(self) -> StandaloneModel:
-        """Return the model as one network, from pixels to probabilities.
-
-        Returns
-        -------
-        StandaloneModel
-            An nn.Module in evaluation mode, on the CPU, in float32, with weights of
-            its own. It takes images (b, 3, s, s), as floats in [0, 1] or uint8, of the
-            size that `input_sizes` says; the features (b, d) where X was features; and
-            of several encoders, or feature arrays, a batch for each.
-
-        Raises
-        ------
-        TypeError
-            If the encoder is none of the library's own.
-
-        Examples
-        --------
-        >>> import torch
-        >>> from sklearn.datasets import load_digits
-        >>> from sklearn_scan import SCANClusterer
-        >>> X = load_digits().data[:300]
-        >>> model = SCANClusterer(n_clusters=10, random_state=0).fit(X).to_torch()
-        >>> model(torch.zeros(2, 64)).shape
-        torch.Size([2, 10])
-        """
-        check_is_fitted(self)
-        networks = None if self.encoder_ is None else self.encoder_.networks()
-        return StandaloneModel(
-            self.module_, self.embedding_dims_, networks, self.cluster_names_
-        )
-
-    def to_onnx(self, path: str | Path) -> None:
-        """Write the network of `to_torch` as an ONNX file.
-
-        Its inputs are "images" or "features" (of several encoders or feature arrays,
-        "images_0", "images_1" and so on), its output is "probabilities"; the size of
-        the batch is left open. Images are floats in [0, 1]. The metadata has the names
-        of the clusters and how images are prepared, as JSON: "cluster_names" and
-        "preprocessing".
-
-        Parameters
-        ----------
-        path : path
-            The file to write.
-
-        Raises
-        ------
-        ImportError
-            If `sklearn-scan[onnx]` is not installed.
-        OnnxExportError
-            If the network has parts that ONNX does not express.
-        """
-        write_onnx(self.to_torch(), Path(path))
-
     # -- the parts of fit ---------------------------------------------------------
 
     def _forget_fit(self) -> None:
@@ -372,18 +274,8 @@ class ImageClusterer(
 
     def _check_parameters(self) -> None:
         """Raise if a parameter is wrong, before any long work."""
-        if not is_auto("n_clusters", self.n_clusters):
-            check_count("n_clusters", self.n_clusters)
-        check_count("n_neighbors", self.n_neighbors, minimum=0)
-        check_option("neighbor_method", self.neighbor_method, METHODS)
+        check_parameters(self)
         check_faiss(self.neighbor_method)
-        check_real(
-            "confidence_threshold",
-            self.confidence_threshold,
-            minimum=0,
-            maximum=1,
-            boundaries="left",
-        )
         check_settings(self)
 
     def _training_views(self, encoder: Encoder | None) -> StrongViews | None:  # noqa: ARG002

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
+from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.clusterers.reading import Data
 from sklearn_scan.core.features import Features, center_blocks
 from sklearn_scan.core.mapped_rows import MappedRows, Rows
@@ -18,14 +17,11 @@ from sklearn_scan.neighbors import (
     mine_neighbors,
 )
 
-if TYPE_CHECKING:
-    from sklearn_scan.clusterers.base import ImageClusterer
-
 __all__ = ["check_graph", "find_graph", "graph_of_all"]
 
 
 def check_graph(
-    neighbors: NeighborGraph | None, data: Data, clusterer: ImageClusterer
+    neighbors: NeighborGraph | None, data: Data, clusterer: Parameters
 ) -> NeighborGraph | None:
     """Return the graph that came with X, checked and cut to `n_neighbors`."""
     if neighbors is None:
@@ -45,7 +41,7 @@ def find_graph(
     features: Features,
     rows: Rows,
     seed: int,
-    clusterer: ImageClusterer,
+    clusterer: Parameters,
 ) -> NeighborGraph | None:
     """Return the neighbours among the readable samples; None with `n_neighbors=0`.
 
@@ -59,7 +55,7 @@ def find_graph(
         Of the readable ones, where they are compared.
     seed : int
         For an approximate search.
-    clusterer : ImageClusterer
+    clusterer : Parameters
         Its parameters.
     """
     if given is not None:

@@ -2,76 +2,110 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_scan.clusterers.graph import graph_of_all
+from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.clusterers.reading import Data, Reader, image_names
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages import Found, Material
+from sklearn_scan.clusterers.trunks import BackboneTrunk
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.labels import cluster_sizes, most_probable
 from sklearn_scan.core.warn import warn
 from sklearn_scan.results.label_table import name_cluster
 from sklearn_scan.results.model import ClusterModel
+from sklearn_scan.training.heads import Heads, Scaler
 
-if TYPE_CHECKING:
-    from sklearn_scan.clusterers.base import ImageClusterer
-
-__all__ = ["set_clusters", "set_course", "set_input"]
+__all__ = ["Outcome"]
 
 
-def set_input(
-    clusterer: ImageClusterer, reader: Reader, data: Data, features: Features
-) -> None:
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the attributes of a fitted clusterer are made of.
+
+    Parameters
+    ----------
+    clusterer : Parameters
+        The one that is fitted.
+    run, reader, data, features, scaler, material
+        The parts of its fit.
+    """
+
+    clusterer: Parameters
+    run: Run
+    reader: Reader
+    data: Data
+    features: Features
+    scaler: Scaler
+    material: Material
+
+    def set(self, found: Found) -> None:
+        """Set the attributes; warn of empty clusters and of unsure ones."""
+        clusterer, features = self.clusterer, self.features
+        trunk = self.material.trunk
+        model = ClusterModel.of(self.scaler, found.head)
+        if isinstance(trunk, BackboneTrunk):
+            features = self.reader.embed_trained(self.data, trunk.backbone)
+        _set_input(clusterer, self.reader, features)
+        clusterer.image_names_ = image_names(self.data)
+        clusterer.neighbors_ = graph_of_all(self.material.graph, features)
+        clusterer.history_, clusterer.stage_times_ = self.run.history, self.run.times
+        clusterer.head_losses_ = found.losses.cpu().numpy()
+        clusterer.head_scores_ = found.scores.cpu().numpy()
+        clusterer.best_head_ = found.best_head
+        clusterer.self_labeled_ = found.self_labeled
+        order = _set_clusters(clusterer, model, features)
+        _warn_of_empty(clusterer)
+        _warn_of_unsure(clusterer, np.isin(order, found.lost_clusters).nonzero()[0])
+
+    def if_ended_with(self, head: Heads) -> dict[str, object]:
+        """Return the attributes with which the clusterer predicts by another head.
+
+        They are for callbacks that score the fit so far, which goes on: nothing of it
+        is changed.
+        """
+        fitted, reader = copy.copy(self.clusterer), copy.copy(self.reader)
+        trunk = self.material.trunk
+        if isinstance(trunk, BackboneTrunk) and reader.encoder is not None:
+            backbone = copy.deepcopy(trunk.backbone)
+            reader.encoder = reader.encoder.with_trained(backbone)
+        _set_input(fitted, reader, self.features)
+        model = ClusterModel.of(*copy.deepcopy((self.scaler, head)))
+        _set_clusters(fitted, model, self.features)
+        return {name: each for name, each in vars(fitted).items() if name[-1] == "_"}
+
+
+def _set_input(clusterer: Parameters, reader: Reader, features: Features) -> None:
     """Set what X was, and its features."""
     clusterer.input_kind_ = reader.kind
     clusterer.float_range_ = reader.float_range
     clusterer.encoder_ = reader.encoder
-    clusterer.image_names_ = image_names(data)
     clusterer.embedding_, clusterer.embedding_dims_ = features.array, features.dims
 
 
-def set_course(
-    clusterer: ImageClusterer,
-    run: Run,
-    material: Material,
-    found: Found,
-    features: Features,
-) -> None:
-    """Set how the fit went."""
-    clusterer.history_, clusterer.stage_times_ = run.history, run.times
-    clusterer.neighbors_ = graph_of_all(material.graph, features)
-    clusterer.n_clusters_ = material.n_clusters
-    clusterer.head_losses_ = found.losses.cpu().numpy()
-    clusterer.head_scores_ = found.scores.cpu().numpy()
-    clusterer.best_head_ = found.best_head
-    clusterer.self_labeled_ = found.self_labeled
-
-
-def set_clusters(
-    clusterer: ImageClusterer,
-    model: ClusterModel,
-    features: Features,
-    unsure: tuple[int, ...],
-) -> None:
-    """Set the clusters, numbered by size; warn of empty and of `unsure` ones."""
+def _set_clusters(
+    clusterer: Parameters, model: ClusterModel, features: Features
+) -> NDArray[np.int64]:
+    """Set the clusters, numbered by size; return their numbers before."""
     model, order = model.by_size(features)
     clusterer.module_ = model.module
+    clusterer.n_clusters_ = model.n_clusters
     clusterer.classes_ = np.arange(model.n_clusters)
     clusterer.cluster_names_ = [name_cluster(c) for c in range(model.n_clusters)]
     clusterer.probabilities_ = model.probabilities(features)
     confidence = clusterer.probabilities_.max(axis=1)
     clusterer.confident_ = confidence > clusterer.confidence_threshold
     clusterer.labels_ = most_probable(clusterer.probabilities_)
-    _warn_of_empty(clusterer)
-    _warn_of_unsure(clusterer, np.flatnonzero(np.isin(order, unsure)))
+    return order
 
 
-def _warn_of_empty(clusterer: ImageClusterer) -> None:
+def _warn_of_empty(clusterer: Parameters) -> None:
     sizes = cluster_sizes(clusterer.labels_, clusterer.n_clusters_)
     empty = np.flatnonzero(sizes == 0)
     if len(empty):
@@ -83,7 +117,7 @@ def _warn_of_empty(clusterer: ImageClusterer) -> None:
         )
 
 
-def _warn_of_unsure(clusterer: ImageClusterer, clusters: NDArray[np.int64]) -> None:
+def _warn_of_unsure(clusterer: Parameters, clusters: NDArray[np.int64]) -> None:
     if len(clusters):
         warn(
             f"{_name_clusters(clusters)} of {clusterer.n_clusters_} had no sample "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from sklearn_scan.clusterers.feature_arrays import (
     holds_feature_arrays,
     stack_feature_arrays,
 )
+from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import is_mapped
 from sklearn_scan.core.rows import check_finite_rows
@@ -23,9 +24,6 @@ from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders import Embedded, Encoder, check_embedding, resolve_encoder
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
-
-if TYPE_CHECKING:
-    from sklearn_scan.clusterers.base import ImageClusterer
 
 __all__ = ["Data", "Reader", "image_names"]
 
@@ -41,7 +39,7 @@ class Reader:
 
     Parameters
     ----------
-    clusterer : ImageClusterer
+    clusterer : Parameters
         Whose parameters say how; scikit-learn's checks note the features on it.
     kind : {"images", "features", "a list of feature arrays"}
         What X holds, in the fit and ever after.
@@ -55,7 +53,7 @@ class Reader:
 
     def __init__(
         self,
-        clusterer: ImageClusterer,
+        clusterer: Parameters,
         kind: str,
         encoder: Encoder | None,
         *,
@@ -69,7 +67,7 @@ class Reader:
         self.dims = dims
 
     @classmethod
-    def of(cls, X: Any, clusterer: ImageClusterer, seed: int) -> Self:
+    def of(cls, X: Any, clusterer: Parameters, seed: int) -> Self:
         """Return the reader of a fit, with a new encoder where X holds images."""
         given = clusterer.encoder
         has_encoder = not (isinstance(given, str) and given == "auto")

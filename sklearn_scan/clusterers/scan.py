@@ -30,7 +30,16 @@ from sklearn_scan.clusterers.stages import (
 )
 from sklearn_scan.clusterers.trained import TrainedClusterer
 from sklearn_scan.clusterers.trunks import StrongViews
-from sklearn_scan.core.validation import check_count, check_prior, check_real, is_auto
+from sklearn_scan.core.validation import (
+    auto_or,
+    check_auto_flag,
+    check_prior,
+    check_views,
+    checked,
+    count,
+    none_or,
+    real,
+)
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.results.registry import register_clusterer
 
@@ -154,12 +163,12 @@ class SCANClusterer(TrainedClusterer):
     )
 
     _: KW_ONLY
-    n_heads: int | str = "auto"
-    entropy_weight: float | str = "auto"
+    n_heads: int | str = checked("auto", auto_or(count()))
+    entropy_weight: float | str = checked("auto", auto_or(real(0)))
     cluster_prior: ArrayLike | str | None = None
-    finetune: bool | str = "auto"
-    strong_views: StrongViews = "auto"
-    ema_decay: float | None = None
+    finetune: bool | str = checked("auto", check_auto_flag)
+    strong_views: StrongViews = checked("auto", check_views)
+    ema_decay: float | None = checked(None, none_or(real(0, 1, "left")))
 
     def _stages(self, material: Material) -> Sequence[Stage]:
         """Return heads on features, the backbone along with them, self-labelling."""
@@ -214,24 +223,7 @@ class SCANClusterer(TrainedClusterer):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if not is_auto("n_heads", self.n_heads):
-            check_count("n_heads", self.n_heads)
-        if not is_auto("entropy_weight", self.entropy_weight):
-            check_real("entropy_weight", self.entropy_weight, minimum=0)
         self._check_prior()
-        if not (isinstance(self.finetune, bool) or self.finetune == "auto"):
-            raise ValueError(
-                f"finetune must be 'auto', True or False; got {self.finetune!r}."
-            )
-        if not (self.strong_views == "auto" or callable(self.strong_views)):
-            raise TypeError(
-                "strong_views must be 'auto' or a function of a batch; got "
-                f"{self.strong_views!r}."
-            )
-        if self.ema_decay is not None:
-            check_real(
-                "ema_decay", self.ema_decay, minimum=0, maximum=1, boundaries="left"
-            )
 
     def _check_prior(self) -> None:
         if self.cluster_prior is None:

@@ -13,7 +13,7 @@ from sklearn_scan.clusterers.defaults import (
 from sklearn_scan.clusterers.docs import clusterer_docs
 from sklearn_scan.clusterers.stages import Material, Stage, TeacherHeads
 from sklearn_scan.clusterers.trained import TrainedClusterer
-from sklearn_scan.core.validation import check_count, check_real, is_auto
+from sklearn_scan.core.validation import auto_or, checked, count, real
 from sklearn_scan.results.registry import register_clusterer
 from sklearn_scan.training.heads import Directions
 
@@ -116,12 +116,12 @@ class TEMIClusterer(TrainedClusterer):
     )
 
     _: KW_ONLY
-    n_neighbors: int = 50
-    n_heads: int = 8
-    beta: float = 0.6
-    temperature: float = 0.1
-    teacher_momentum: float | str = "auto"
-    self_label_epochs: int | str = 0
+    n_neighbors: int = checked(50, count())
+    n_heads: int = checked(8, count())
+    beta: float = checked(0.6, real(0, 1, "right"))
+    temperature: float = checked(0.1, real(0, None, "neither"))
+    teacher_momentum: float | str = checked("auto", auto_or(real(0, 1, "left")))
+    self_label_epochs: int | str = checked(0, auto_or(count(0)))
 
     def _stages(self, material: Material) -> Sequence[Stage]:
         """Return heads that learn from their teachers, and self-labelling."""
@@ -134,18 +134,3 @@ class TEMIClusterer(TrainedClusterer):
             self.teacher_momentum,
         )
         return [heads, *self._self_labeling(material)]
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_count("n_neighbors", self.n_neighbors)
-        check_count("n_heads", self.n_heads)
-        check_real("beta", self.beta, minimum=0, maximum=1, boundaries="right")
-        check_real("temperature", self.temperature, minimum=0, boundaries="neither")
-        if not is_auto("teacher_momentum", self.teacher_momentum):
-            check_real(
-                "teacher_momentum",
-                self.teacher_momentum,
-                minimum=0,
-                maximum=1,
-                boundaries="left",
-            )

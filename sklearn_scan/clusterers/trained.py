@@ -14,7 +14,7 @@ from sklearn_scan.clusterers.defaults import (
     self_labeling_schedule,
 )
 from sklearn_scan.clusterers.stages import Guarded, Material, SelfLabeling, Stage
-from sklearn_scan.core.validation import check_count, check_real, is_auto
+from sklearn_scan.core.validation import auto_or, checked, count, real
 
 __all__ = ["TrainedClusterer"]
 
@@ -27,23 +27,10 @@ class TrainedClusterer(ImageClusterer):
     _self_labeling_rate: ClassVar[float | None] = None
 
     _: KW_ONLY
-    max_epochs: int | str = "auto"
-    self_label_epochs: int | str = "auto"
-    learning_rate: float | str = "auto"
-    batch_size: int | str = "auto"
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        if not is_auto("max_epochs", self.max_epochs):
-            check_count("max_epochs", self.max_epochs)
-        if not is_auto("self_label_epochs", self.self_label_epochs):
-            check_count("self_label_epochs", self.self_label_epochs, minimum=0)
-        if not is_auto("learning_rate", self.learning_rate):
-            check_real(
-                "learning_rate", self.learning_rate, minimum=0, boundaries="neither"
-            )
-        if not is_auto("batch_size", self.batch_size):
-            check_count("batch_size", self.batch_size)
+    max_epochs: int | str = checked("auto", auto_or(count()))
+    self_label_epochs: int | str = checked("auto", auto_or(count(0)))
+    learning_rate: float | str = checked("auto", auto_or(real(0, None, "neither")))
+    batch_size: int | str = checked("auto", auto_or(count()))
 
     def _asked(self, auto: Schedule, n_epochs: int | str) -> Schedule:
         """Return the schedule that the parameters ask for."""

@@ -16,8 +16,8 @@ from sklearn_scan.core.mapped_rows import Rows
 from sklearn_scan.encoders import Encoder, EncoderList, Preprocessing
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
 from sklearn_scan.images.augment import default_strong_views
+from sklearn_scan.training.batches import View, unchanged
 from sklearn_scan.training.heads import Scaler
-from sklearn_scan.training.loop import View, unchanged
 
 __all__ = ["BackboneTrunk", "FeatureTrunk", "StrongViews", "Trunk", "check_trainable"]
 

@@ -1,27 +1,93 @@
-"""Checks of parameters, in the words of the parameter's name."""
+"""Checks of parameters, in the words of the parameter's name.
+
+A dataclass states the check of a parameter beside its field, and `check_parameters`
+runs them all:
+
+>>> from dataclasses import dataclass
+>>> @dataclass
+... class Trainer:
+...     epochs: int | str = checked("auto", auto_or(count()))
+>>> check_parameters(Trainer(epochs=0))
+Traceback (most recent call last):
+    ...
+ValueError: epochs == 0, must be >= 1.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import field, fields
 from difflib import get_close_matches
+from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_scalar
 
+T = TypeVar("T")
+Check = Callable[[str, Any], object]  # of a name and a value; raises if it is wrong
+
+
+def checked(default: T, check: Check) -> T:
+    """Return a field of a dataclass that has a default and a check."""
+    declared: T = field(default=default, metadata={"check": check})
+    return declared
+
+
+def check_parameters(estimator: Any) -> None:
+    """Check the parameters of a dataclass that have a check, in their order."""
+    for each in fields(estimator):
+        if "check" in each.metadata:
+            each.metadata["check"](each.name, getattr(estimator, each.name))
+
+
+def count(minimum: int = 1) -> Check:
+    """Return the check of an integer of at least `minimum`."""
+    return partial(check_count, minimum=minimum)
+
+
+def real(
+    minimum: float | None = None,
+    maximum: float | None = None,
+    boundaries: str = "both",
+) -> Check:
+    """Return the check of a number in a range, which includes these boundaries."""
+    return partial(check_real, minimum=minimum, maximum=maximum, boundaries=boundaries)
+
+
+def option(options: Iterable[str]) -> Check:
+    """Return the check of one of some names."""
+    return partial(check_option, options=options)
+
+
+def auto_or(check: Check) -> Check:
+    """Return the check of "auto", or of a number."""
+    return lambda name, value: is_auto(name, value) or check(name, value)
+
+
+def none_or(check: Check) -> Check:
+    """Return the check of None, or of something else."""
+    return lambda name, value: value is None or check(name, value)
+
+
+def check_auto_flag(name: str, value: Any) -> None:
+    """Raise if `value` is not "auto", True or False."""
+    if not (isinstance(value, bool) or (isinstance(value, str) and value == "auto")):
+        raise ValueError(f"{name} must be 'auto', True or False; got {value!r}.")
+
+
+def check_views(name: str, value: Any) -> None:
+    """Raise if `value` is not "auto" or a function."""
+    if not (callable(value) or (isinstance(value, str) and value == "auto")):
+        raise TypeError(
+            f"{name} must be 'auto' or a function of a batch; got {value!r}."
+        )
+
 
 def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
-    """Return `value` if it is an integer of at least `minimum`.
-
-    Raises
-    ------
-    TypeError
-        If it is not an integer.
-    ValueError
-        If it is too small.
-    """
+    """Return `value` if it is an integer of at least `minimum`."""
     # bool is an Integral, and never what was meant by a count
     if isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be an instance of int, not bool.")
@@ -36,15 +102,7 @@ def check_real(
     maximum: float | None = None,
     boundaries: str = "both",
 ) -> float:
-    """Return `value` if it is a number in the range.
-
-    Raises
-    ------
-    TypeError
-        If it is not a real number.
-    ValueError
-        If it is outside the range, or not finite.
-    """
+    """Return `value` if it is a finite number in the range."""
     check_scalar(
         value,
         name,
@@ -59,13 +117,7 @@ def check_real(
 
 
 def check_option(name: str, value: Any, options: Iterable[str]) -> str:
-    """Return `value` if it is among `options`, else name them and the nearest one.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
+    """Return `value` if it is among `options`, else name them and the nearest one."""
     known = list(options)
     if isinstance(value, str) and value in known:
         return value
@@ -75,13 +127,7 @@ def check_option(name: str, value: Any, options: Iterable[str]) -> str:
 
 
 def is_auto(name: str, value: Any) -> bool:
-    """Return whether `value` is "auto".
-
-    Raises
-    ------
-    ValueError
-        If it is another string.
-    """
+    """Return whether `value` is "auto"; raise if it is another string."""
     if isinstance(value, str) and value != "auto":
         raise ValueError(f"{name} must be 'auto' or a number; got {value!r}.")
     return isinstance(value, str)
@@ -101,14 +147,7 @@ def did_you_mean(value: Any, known: Iterable[str]) -> str:
 
 
 def check_prior(prior: Any, n_clusters: int) -> NDArray[np.float32]:
-    """Return the cluster proportions as an array that sums to one.
-
-    Raises
-    ------
-    ValueError
-        If there is not one proportion above zero per cluster, or if they do not sum
-        to one.
-    """
+    """Return cluster proportions as an array (n_clusters,) that sums to one."""
     try:
         proportions = np.asarray(prior, dtype=np.float64)
     except (TypeError, ValueError) as error:

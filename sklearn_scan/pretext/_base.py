@@ -27,7 +27,14 @@ from sklearn_scan.core.device import (
     to_compute,
 )
 from sklearn_scan.core.random import isolated_rng, make_generator
-from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
+from sklearn_scan.core.validation import (
+    auto_or,
+    check_parameters,
+    checked,
+    count,
+    option,
+    real,
+)
 from sklearn_scan.encoders import (
     Embedded,
     Encoder,
@@ -52,13 +59,8 @@ from sklearn_scan.pretext._backbones import (
     check_backbone,
     make_backbone,
 )
-from sklearn_scan.training.loop import (
-    BatchSource,
-    Record,
-    View,
-    count_batches,
-    fit_loop,
-)
+from sklearn_scan.training.batches import BatchSource, View, count_batches
+from sklearn_scan.training.loop import Loop, Record
 from sklearn_scan.training.objectives import Objective
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_optimizer
 
@@ -134,13 +136,13 @@ class Pretext(Encoder, ABC):
 
     backbone: Backbone = "auto"
     _: KW_ONLY
-    image_size: int | str = "auto"
-    stem: str = "auto"
-    epochs: int | str = "auto"
-    batch_size: int = 256
-    optimizer: str = "adamw"
-    learning_rate: float | str = "auto"
-    weight_decay: float = 1e-4
+    image_size: int | str = checked("auto", auto_or(count()))
+    stem: str = checked("auto", option(STEMS))
+    epochs: int | str = checked("auto", auto_or(count()))
+    batch_size: int = checked(256, count(2))
+    optimizer: str = checked("adamw", option(OPTIMIZERS))
+    learning_rate: float | str = checked("auto", auto_or(real(0, None, "neither")))
+    weight_decay: float = checked(1e-4, real(0))
     compile: bool = False
     device: str | torch.device = "auto"
     precision: str = "auto"
@@ -163,18 +165,7 @@ class Pretext(Encoder, ABC):
             Naming the parameter, what was expected and what came.
         """
         check_backbone(self.backbone)
-        if not is_auto("image_size", self.image_size):
-            check_count("image_size", self.image_size)
-        check_option("stem", self.stem, STEMS)
-        if not is_auto("epochs", self.epochs):
-            check_count("epochs", self.epochs)
-        check_count("batch_size", self.batch_size, minimum=2)
-        check_option("optimizer", self.optimizer, OPTIMIZERS)
-        if not is_auto("learning_rate", self.learning_rate):
-            check_real(
-                "learning_rate", self.learning_rate, minimum=0, boundaries="neither"
-            )
-        check_real("weight_decay", self.weight_decay, minimum=0)
+        check_parameters(self)
         if self.precision == "fp16":
             raise ValueError(
                 "precision must be 'auto', 'fp32' or 'bf16' to train in: gradients "
@@ -305,7 +296,7 @@ class Pretext(Encoder, ABC):
             return int(self.image_size)
         for i in range(len(source)):
             try:
-                shorter_side = min(source[i].shape[:2])
+                shorter_side = int(min(source[i].shape[:2]))
             except ImageReadError:
                 continue  # that of the first image which can be read counts
             return min(max(shorter_side, _SMALLEST_SIZE), _LARGEST_SIZE)
@@ -347,17 +338,17 @@ class Pretext(Encoder, ABC):
             batch_size=min(self.batch_size, len(images)),
             n_steps=n_epochs * count_batches(len(images), self.batch_size),
         )
-        history = fit_loop(
+        loop = Loop(
             torch.compile(module) if self.compile else module,  # type: ignore[arg-type]
             objective,
             batches,
             optimizer,
-            n_epochs=n_epochs,
             scheduler=schedule,
             autocast=autocast(device, resolve_precision(self.precision, device)),
             stage=self._name,
             verbose=self.verbose,
         )
+        history = loop.run(n_epochs)
         with torch.no_grad():
             features = backbone.eval()(preprocessing.view()(images[:2].to(device)))
         if not bool(features.isfinite().all()):

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from torch import nn
 
-from sklearn_scan.core.validation import check_count, check_real
+from sklearn_scan.core.validation import checked, count, real
 from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import LinearProjection
-from sklearn_scan.pretext._views import ViewPretext
-from sklearn_scan.training.loop import SingleViews
+from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
+from sklearn_scan.training.batches import MultiView, SingleViews
 from sklearn_scan.training.objectives import MemoryBankLoss
 
 __all__ = ["InstanceDiscrimination"]
@@ -64,22 +64,10 @@ class InstanceDiscrimination(ViewPretext):
     _sgd_rate: ClassVar[float] = 0.06
 
     _: KW_ONLY
-    temperature: float = 0.1
-    projection_dim: int = 128
-    n_negatives: int = 4096
-    momentum: float = 0.5
-
-    def check(self) -> None:
-        """Raise if a parameter is wrong, before any long work.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the parameter, what was expected and what came.
-        """
-        super().check()
-        check_count("n_negatives", self.n_negatives)
-        check_real("momentum", self.momentum, minimum=0, maximum=1, boundaries="left")
+    temperature: float = checked(0.1, TEMPERATURE)
+    projection_dim: int = checked(128, PROJECTION_DIM)
+    n_negatives: int = checked(4096, count())
+    momentum: float = checked(0.5, real(0, 1, "left"))
 
     def _task(self, material: Material) -> Task:
         head = LinearProjection(material.embed_dim, self.projection_dim)
@@ -98,4 +86,5 @@ class InstanceDiscrimination(ViewPretext):
             momentum=self.momentum,
             generator=material.generator,
         )
-        return Task(nn.Sequential(material.backbone, head), bank, views)
+        network = nn.Sequential(material.backbone, head)
+        return Task(MultiView(network, n_views=1), bank, views)

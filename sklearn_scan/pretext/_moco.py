@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-from sklearn_scan.core.validation import check_count, check_real
+from sklearn_scan.core.validation import checked, count, real
 from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import MomentumPair, ProjectionHead
-from sklearn_scan.pretext._views import ViewPretext
+from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.objectives import QueueLoss
 
 __all__ = ["MoCo"]
@@ -67,22 +67,10 @@ class MoCo(ViewPretext):
     _sgd_rate: ClassVar[float] = 0.06
 
     _: KW_ONLY
-    temperature: float = 0.2
-    projection_dim: int = 128
-    queue_size: int = 4096
-    momentum: float = 0.99
-
-    def check(self) -> None:
-        """Raise if a parameter is wrong, before any long work.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the parameter, what was expected and what came.
-        """
-        super().check()
-        check_count("queue_size", self.queue_size)
-        check_real("momentum", self.momentum, minimum=0, maximum=1, boundaries="left")
+    temperature: float = checked(0.2, TEMPERATURE)
+    projection_dim: int = checked(128, PROJECTION_DIM)
+    queue_size: int = checked(4096, count())
+    momentum: float = checked(0.99, real(0, 1, "left"))
 
     def _task(self, material: Material) -> Task:
         head = ProjectionHead(material.embed_dim, self.projection_dim)

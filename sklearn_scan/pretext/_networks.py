@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from sklearn_scan.training.averaging import moving_average
 
 _LAST_SIZE = 4  # of the feature map that is averaged, in pixels
 _LARGEST_FIRST_MAP = 16
@@ -97,9 +97,7 @@ class MomentumPair(nn.Module):
     def __init__(self, backbone: nn.Module, head: nn.Module, momentum: float) -> None:
         super().__init__()
         self.online = nn.Sequential(backbone, head)
-        self.average = copy.deepcopy(self.online).requires_grad_(False)
-        self._follow = get_ema_multi_avg_fn(momentum)
-        self._is_new = True
+        self.average = moving_average(self.online, momentum).requires_grad_(False)
 
     def train(self, mode: bool = True) -> Self:
         """Set the network's mode; the average always uses its own statistics."""
@@ -107,26 +105,13 @@ class MomentumPair(nn.Module):
         self.average.eval()
         return self
 
-    def forward(self, views: Tensor) -> Tensor:
-        """Return the projections of anchors and partners, (1, 2 b, projection_dim)."""
+    def forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the projections of anchors and of partners, (1, b, projection_dim)."""
         anchors, partners = views.chunk(2)
         queries = self.online(anchors)
         with torch.no_grad():
             if self.training:
-                self._update_average()
+                # the first time as it is: its first statistics are of no images
+                self.average.update_parameters(self.online)
             keys = self.average(partners)
-        return torch.cat([queries, keys], dim=1)
-
-    def _update_average(self) -> None:
-        """Move the weights, and the statistics of batch norms, of the average."""
-        if self._is_new:  # the statistics a network begins with are nobody's
-            self.average.load_state_dict(self.online.state_dict())
-            self._is_new = False
-            return
-        averages = [t for t in self.average.state_dict().values() if _is_float(t)]
-        currents = [t for t in self.online.state_dict().values() if _is_float(t)]
-        self._follow(averages, currents, None)
-
-
-def _is_float(values: Tensor) -> bool:
-    return values.is_floating_point()  # and not a count of batches
+        return queries, keys

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sklearn_scan.pretext._base import Material, Pretext, Task
 from sklearn_scan.pretext._networks import LinearProjection
-from sklearn_scan.training.loop import SingleViews
+from sklearn_scan.training.batches import MultiView, SingleViews
 from sklearn_scan.training.objectives import RotationLoss
 
 __all__ = ["RotNet"]
@@ -67,7 +67,8 @@ class RotNet(Pretext):
             view=lambda images: _turn(material.view(images)),
             device=material.device,
         )
-        return Task(nn.Sequential(material.backbone, head), RotationLoss(), views)
+        network = nn.Sequential(material.backbone, head)
+        return Task(MultiView(network, N_TURNS), RotationLoss(), views)
 
 
 def _turn(views: Tensor) -> Tensor:

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 from torch import nn
 
+from sklearn_scan.core.validation import checked
 from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._networks import ProjectionHead
-from sklearn_scan.pretext._views import ViewPretext
+from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
+from sklearn_scan.training.batches import MultiView
 from sklearn_scan.training.objectives import ContrastiveLoss
 
 __all__ = ["SimCLR"]
@@ -106,11 +108,11 @@ class SimCLR(ViewPretext):
     _sgd_rate: ClassVar[float] = 0.4
 
     _: KW_ONLY
-    temperature: float = 0.5
-    projection_dim: int = 64
+    temperature: float = checked(0.5, TEMPERATURE)
+    projection_dim: int = checked(64, PROJECTION_DIM)
 
     def _task(self, material: Material) -> Task:
         head = ProjectionHead(material.embed_dim, self.projection_dim)
         pairs = self._view_pairs(material)
-        module = nn.Sequential(material.backbone, head)
+        module = MultiView(nn.Sequential(material.backbone, head))
         return Task(module, ContrastiveLoss(self.temperature), pairs)

@@ -7,9 +7,12 @@ from dataclasses import KW_ONLY, dataclass
 
 from torch import Tensor
 
-from sklearn_scan.core.validation import check_count, check_real
+from sklearn_scan.core.validation import check_views, checked, count, real
 from sklearn_scan.pretext._base import Material, Pretext
-from sklearn_scan.training.loop import ViewPairs
+from sklearn_scan.training.batches import ViewPairs
+
+# The checks of what subclasses have defaults for.
+TEMPERATURE, PROJECTION_DIM = real(0, None, "neither"), count()
 
 
 @dataclass(eq=False, repr=False)
@@ -20,25 +23,9 @@ class ViewPretext(Pretext):
     """
 
     _: KW_ONLY
-    views: str | Callable[[Tensor], Tensor] = "auto"
+    views: str | Callable[[Tensor], Tensor] = checked("auto", check_views)
     temperature: float
     projection_dim: int
-
-    def check(self) -> None:
-        """Raise if a parameter is wrong, before any long work.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the parameter, what was expected and what came.
-        """
-        super().check()
-        if not (self.views == "auto" or callable(self.views)):
-            raise TypeError(
-                f"views must be 'auto' or a function of a batch; got {self.views!r}."
-            )
-        check_count("projection_dim", self.projection_dim)
-        check_real("temperature", self.temperature, minimum=0, boundaries="neither")
 
     def _view_pairs(self, material: Material) -> ViewPairs:
         """Return the source of batches of two views of each image."""

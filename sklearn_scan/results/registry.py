@@ -1,25 +1,26 @@
-"""The registry of clusterers, for the command and for saved models."""
+"""The clusterers by name: what the command offers, and what a saved model may be.
+
+Clusterers stand above this room, and register themselves when they are imported.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import TypeVar
-
-__all__ = ["clusterer_classes", "register_clusterer"]
 
 _Class = TypeVar("_Class", bound=type)
 
-_classes: dict[str, type] = {}
+# The classes, by the name of the method.
+clusterer_classes: dict[str, type] = {}
 
 
 def register_clusterer(method: str) -> Callable[[_Class], _Class]:
-    """Return a decorator that registers a class for the command and for `load`.
+    """Return a decorator that makes a class known to the command and to `load`.
 
     Parameters
     ----------
     method : str
-        The name of the method in `sklearn-scan fit --method`.
+        What the command calls it, in `sklearn-scan fit --method`.
 
     Returns
     -------
@@ -28,14 +29,7 @@ def register_clusterer(method: str) -> Callable[[_Class], _Class]:
     """
 
     def register(kind: _Class) -> _Class:
-        _classes[method] = kind
+        clusterer_classes[method] = kind
         return kind
 
     return register
-
-
-def clusterer_classes() -> dict[str, type]:
-    """Return the registered classes, by the names of their methods."""
-    # clusterers are registered when they are imported, which `load` may come before
-    import_module("sklearn_scan.clusterers")
-    return dict(_classes)

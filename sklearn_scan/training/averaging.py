@@ -1,18 +1,45 @@
-"""Moving averages of weights."""
+"""Weights that are kept: copies to come back to, and moving averages."""
 
 from __future__ import annotations
+
+import copy
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-__all__ = ["average_weights"]
+__all__ = ["average_weights", "copy_weights", "moving_average"]
+
+
+def copy_weights(module: nn.Module) -> dict[str, Any]:
+    """Return a copy of a module's weights and buffers, for its `load_state_dict`."""
+    return copy.deepcopy(module.state_dict())
+
+
+def moving_average(module: nn.Module, decay: float) -> AveragedModel:
+    """Return a moving average of a module, with the statistics of batch norms.
+
+    Its `update_parameters(module)` takes the module in: the first time as it is.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network; the average begins as a copy of it.
+    decay : float in [0, 1)
+        The share of itself that the average keeps at every update.
+    """
+    return AveragedModel(
+        module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+    )
 
 
 def average_weights(
     module: nn.Module, optimizer: torch.optim.Optimizer, decay: float
 ) -> AveragedModel:
-    """Return the moving average of a module, which follows each of its steps.
+    """Return the moving average of a module, which follows each step of an optimizer.
+
+    The loop keeps it, and brings it back, where the module that is trained holds it.
 
     Parameters
     ----------
@@ -22,14 +49,7 @@ def average_weights(
         What trains it.
     decay : float in [0, 1)
         The share of itself that the average keeps at every step.
-
-    Returns
-    -------
-    AveragedModel
-        The average, with the statistics of batch norms.
     """
-    average = AveragedModel(
-        module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
-    )
+    average = moving_average(module, decay)
     optimizer.register_step_post_hook(lambda *_: average.update_parameters(module))
     return average

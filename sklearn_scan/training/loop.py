@@ -1,25 +1,25 @@
-"""The training loop: fit → epoch → step → loss, one for every stage and pretext."""
+"""The training loop: run → epoch → step → loss, one for every stage and pretext."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice, repeat
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sklearn_scan.core.mapped_rows import Rows
 from sklearn_scan.core.warn import warn
 from sklearn_scan.exceptions import DivergenceError
-from sklearn_scan.training.objectives import Objective
+from sklearn_scan.training.averaging import copy_weights
+from sklearn_scan.training.batches import Batch, BatchSource
+from sklearn_scan.training.objectives import Gradients, Objective, Terms
 
-View = Callable[[Tensor], Tensor]
 Record = dict[str, Any]  # of an epoch, in the history
 
 # Reading a number off a GPU waits for all its work: there the loss is looked at only
@@ -27,179 +27,60 @@ Record = dict[str, Any]  # of an epoch, in the history
 _STEPS_UNSEEN = 50
 
 
-class Batch(NamedTuple):
-    """What a step trains on.
+class LoopCallback:
+    """Follows a training loop. Each method does nothing unless a subclass writes it.
 
-    Attributes
-    ----------
-    views : Tensor of shape (b, ...)
-        What the module sees, in one call.
-    targets : Tensor of int64, shape (m,)
-        What the objective is told of them.
+    What a callback remembers from one epoch to the next is in its `state_dict`, as
+    plain data and tensors, so that a loop that was interrupted can go on.
     """
 
-    views: Tensor
-    targets: Tensor
+    def begin(self, loop: Loop) -> None:
+        """Do what comes before the first epoch of a run, `loop.n_epochs` long."""
+
+    def before_epoch(self, loop: Loop) -> None:
+        """Do what comes before an epoch."""
+
+    def after_epoch(self, loop: Loop, record: Record) -> bool:
+        """Do what comes after an epoch; return True to stop the training.
+
+        Parameters
+        ----------
+        loop : Loop
+            Its module is in evaluation mode.
+        record : dict
+            The epoch's entry of the history, to which more may be added.
+        """
+        return False
+
+    def end(self, loop: Loop) -> None:
+        """Do what comes after the last epoch of a run; not called after an error."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is remembered between epochs."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Remember what a state says."""
 
 
-class BatchSource(Protocol):
-    """What the loop trains on: at each pass, batches of all samples."""
+class Loop:
+    """Trains a module by an objective, epoch after epoch.
 
-    def __len__(self) -> int:
-        """Return the number of batches a pass."""
-
-    def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches of one pass, in a new order each time."""
-
-
-def unchanged(data: Tensor) -> Tensor:
-    """Return `data`: the view of what is not augmented."""
-    return data
-
-
-def count_batches(n_samples: int, batch_size: int) -> int:
-    """Return the number of batches, alike in size, of at most `batch_size` samples."""
-    return -(-n_samples // batch_size)
-
-
-class SingleViews:
-    """A view of each sample; the targets of a batch are its samples' places in `data`.
-
-    Parameters
-    ----------
-    data : Tensor of shape (n, ...)
-        The samples, features or images.
-    batch_size : int
-        The largest batch; batches differ by one sample at most, none is dropped.
-    generator : torch.Generator
-        Draws the order of the samples.
-    view : callable
-        From a batch of samples to views; there may be several of each.
-    device : torch.device
-        Where the batches are wanted.
-    """
-
-    def __init__(
-        self,
-        data: Tensor,
-        batch_size: int,
-        *,
-        generator: torch.Generator,
-        view: View,
-        device: torch.device,
-    ) -> None:
-        self.data = data
-        self.n_batches = count_batches(len(data), batch_size)
-        self.generator = generator
-        self.view = view
-        self.device = device
-
-    def __len__(self) -> int:
-        return self.n_batches
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self.data), generator=self.generator)
-        for rows in order.to(self.data.device).tensor_split(self.n_batches):
-            samples = self.data.index_select(0, rows).to(self.device)
-            yield Batch(self.view(samples), rows.to(self.device))
-
-
-class ViewPairs:
-    """Two views of each sample, or of a sample and a partner drawn for it.
-
-    The views of a batch are those of its anchors, then those of their partners; its
-    targets are the anchors' places in `data`.
-
-    Parameters
-    ----------
-    data : Tensor or MappedRows of shape (n, ...)
-        The samples, features or images.
-    batch_size : int
-        The largest batch; batches differ by one sample at most, none is dropped.
-    generator : torch.Generator
-        Draws the order of the samples.
-    anchor_view, partner_view : callable, default=unchanged
-        From a batch of samples to its view.
-    draw_partners : callable, optional
-        Returns the index of a partner for every sample, shape (n,); called once a
-        pass. By default each sample is its own partner.
-    device : torch.device, optional
-        Where the batches are wanted; by default, where the data are.
-    """
-
-    def __init__(
-        self,
-        data: Rows,
-        batch_size: int,
-        *,
-        generator: torch.Generator,
-        anchor_view: View = unchanged,
-        partner_view: View = unchanged,
-        draw_partners: Callable[[], Tensor] | None = None,
-        device: torch.device | None = None,
-    ) -> None:
-        self.data = data
-        self.device = device or data.device
-        self.n_batches = count_batches(len(data), batch_size)
-        self.generator = generator
-        self.anchor_view = anchor_view
-        self.partner_view = partner_view
-        self.draw_partners = draw_partners
-
-    def __len__(self) -> int:
-        return self.n_batches
-
-    def __iter__(self) -> Iterator[Batch]:
-        place = self.data.device
-        order = torch.randperm(len(self.data), generator=self.generator).to(place)
-        partners = (
-            None if self.draw_partners is None else self.draw_partners().to(place)
-        )
-        for rows in order.tensor_split(self.n_batches):
-            wanted = rows if partners is None else torch.cat([rows, partners[rows]])
-            samples = self.data.index_select(0, wanted).to(self.device)
-            if partners is None:  # read once, seen twice
-                samples = torch.cat([samples, samples])
-            yield Batch(self._view(samples), rows.to(self.device))
-
-    def _view(self, samples: Tensor) -> Tensor:
-        if self.anchor_view is self.partner_view:
-            return self.anchor_view(samples)
-        anchor, partner = samples.chunk(2)
-        return torch.cat([self.anchor_view(anchor), self.partner_view(partner)])
-
-
-def fit_loop(
-    module: nn.Module,
-    objective: Objective,
-    batches: BatchSource,
-    optimizer: torch.optim.Optimizer,
-    *,
-    n_epochs: int,
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
-    autocast: AbstractContextManager[object] | None = None,
-    starts_good: bool = False,
-    after_epoch: Callable[[Record], bool] | None = None,
-    stage: str = "training",
-    verbose: int = 0,
-) -> list[Record]:
-    """Train `module` for `n_epochs` passes over `batches`.
-
-    Where the loss does not stay finite, training stops at once, and the module has the
-    weights of the last good epoch.
+    Where the loss does not stay finite, training stops at once, and module and
+    objective are again as they were after the last good epoch.
 
     Parameters
     ----------
     module : nn.Module
-        From the views of a batch to outputs (n_heads, b, n_outputs).
+        From the views of a batch to a tuple of outputs (n_heads, b, n_outputs). What
+        is to be kept and brought back with it, such as a moving average, is a part
+        of it.
     objective : Objective
         The loss of the outputs; the heads' losses are summed.
     batches : BatchSource
         The batches.
     optimizer : torch.optim.Optimizer
         Holds the parameters to train.
-    n_epochs : int
-        The number of passes.
     scheduler : torch.optim.lr_scheduler.LRScheduler, optional
         Stepped after every batch.
     autocast : context manager, optional
@@ -207,100 +88,243 @@ def fit_loop(
     starts_good : bool, default=False
         Whether the weights at the start are worth keeping, should the first epoch
         diverge.
-    after_epoch : callable, optional
-        Called with the epoch's entry of the history, to which it may add, while the
-        module is in evaluation mode. Where it returns True, training stops.
-    stage : str
+    callbacks : sequence of LoopCallback, default=()
+        Told of each epoch, in their order. One that saves the loop comes last.
+    stage : str, default="training"
         The name in the history and on the progress bar.
-    verbose : int
+    verbose : int, default=0
         Above zero, shows a progress bar.
 
-    Returns
-    -------
-    list of dict
-        Per epoch: "stage", "epoch" (from 1), "loss" and the objective's terms, as means
-        over heads and batches.
+    Attributes
+    ----------
+    history : list of dict
+        Per epoch: "stage", "epoch" (from 1), "loss" and the objective's terms, as
+        means over heads and batches.
+    is_stopped : bool
+        Whether training is over: a callback stopped it, or the loss diverged.
+    n_epochs : int
+        How many epochs the run has in all.
 
-    Raises
-    ------
-    DivergenceError
-        If the loss is not finite in the first epoch, unless `starts_good`.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the loss is not finite in a later one, or in the first if `starts_good`.
+    Examples
+    --------
+    >>> from sklearn_scan.training.batches import MultiView, ViewPairs
+    >>> from sklearn_scan.training.heads import ClusterHeads
+    >>> from sklearn_scan.training.objectives import ScanLoss
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> heads = ClusterHeads(4, n_clusters=3, n_heads=2, generator=generator)
+    >>> pairs = ViewPairs(torch.eye(4), batch_size=2, generator=generator)
+    >>> optimizer = torch.optim.Adam(heads.parameters())
+    >>> loop = Loop(MultiView(heads), ScanLoss(), pairs, optimizer)
+    >>> [record["epoch"] for record in loop.run(n_epochs=2)]
+    [1, 2]
     """
-    history: list[Record] = []
-    progress = tqdm(
-        range(1, n_epochs + 1), desc=stage, unit="epoch", disable=verbose <= 0
-    )
-    good_weights: Mapping[str, Tensor] = {}
-    if starts_good:
-        good_weights = copy.deepcopy(module.state_dict())
-    for epoch in progress:
-        module.train()
-        terms = run_epoch(module, objective, batches, optimizer, scheduler, autocast)
-        module.eval()
+
+    def __init__(
+        self,
+        module: nn.Module,
+        objective: Objective,
+        batches: BatchSource,
+        optimizer: torch.optim.Optimizer,
+        *,
+        scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+        autocast: AbstractContextManager[object] | None = None,
+        starts_good: bool = False,
+        callbacks: Sequence[LoopCallback] = (),
+        stage: str = "training",
+        verbose: int = 0,
+    ) -> None:
+        self.module = module
+        self.objective = objective
+        self.batches = batches
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.autocast = autocast or nullcontext()
+        self.starts_good = starts_good
+        self.callbacks = list(callbacks)
+        self.stage = stage
+        self.verbose = verbose
+        self.history: list[Record] = []
+        self.is_stopped = False
+        self.n_epochs = 0
+
+    def run(self, n_epochs: int) -> list[Record]:
+        """Train until there are `n_epochs` epochs in all; return the history.
+
+        After `load_state_dict` the run goes on from the epoch of that state.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss is not finite in the first epoch, unless `starts_good`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss is not finite in a later one, or in the first if `starts_good`.
+        """
+        self.n_epochs = n_epochs
+        for callback in self.callbacks:
+            callback.begin(self)
+        with tqdm(
+            total=n_epochs,
+            initial=len(self.history),
+            desc=self.stage,
+            unit="epoch",
+            disable=self.verbose <= 0,
+        ) as progress:
+            while len(self.history) < n_epochs and not self.is_stopped:
+                self._add_epoch()
+                if self.history:
+                    loss = f"{self.history[-1]['loss']:.3f}"
+                    progress.set_postfix(loss=loss, refresh=False)
+                progress.update(len(self.history) - progress.n)
+        for callback in self.callbacks:
+            callback.end(self)
+        return self.history
+
+    def _add_epoch(self) -> None:
+        """Make an epoch and add it to the history, or go back if it diverged."""
+        for callback in self.callbacks:
+            callback.before_epoch(self)
+        trained = nn.ModuleList([self.module, self.objective])
+        good = copy_weights(trained) if self.history or self.starts_good else None
+        terms = self.run_epoch()
         loss = sum(terms.values())
-        if not (math.isfinite(loss) and _is_finite(module)):
-            _settle_divergence(module, good_weights, loss, epoch, stage)
-            break
-        good_weights = copy.deepcopy(module.state_dict())
-        history.append({"stage": stage, "epoch": epoch, "loss": loss, **terms})
-        progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
-        if after_epoch is not None and after_epoch(history[-1]):
-            break
-    return history
+        if not (math.isfinite(loss) and _is_finite(self.module)):
+            self._stop_diverged(trained, good, loss)
+            return
+        epoch = len(self.history) + 1
+        record = {"stage": self.stage, "epoch": epoch, "loss": loss, **terms}
+        self.history.append(record)
+        for callback in self.callbacks:
+            if callback.after_epoch(self, record):
+                self.is_stopped = True
+
+    def _stop_diverged(
+        self, trained: nn.Module, good: dict[str, Any] | None, loss: float
+    ) -> None:
+        """Bring the last good weights back; raise if there are none."""
+        epoch = len(self.history) + 1
+        event = f"The loss became {loss} in epoch {epoch} of the {self.stage} stage"
+        if good is None:
+            raise DivergenceError(f"{event}: lower learning_rate.")
+        trained.load_state_dict(good)
+        self.is_stopped = True
+        kept = f"weights of epoch {epoch - 1}" if epoch > 1 else "weights it began with"
+        warn(
+            f"{event}, which stopped there with the {kept}: lower learning_rate.",
+            ConvergenceWarning,
+        )
+
+    def run_epoch(self) -> dict[str, float]:
+        """Make one pass over the batches; return the mean of each term.
+
+        Once a term is not finite the pass ends: what follows could not mend it. The
+        module is in evaluation mode afterwards.
+        """
+        self.module.train()
+        names: Iterable[str] = ()
+        totals = torch.zeros(0)
+        for n_steps, batch in enumerate(self.batches, start=1):
+            terms = self.step(batch)
+            of_batch = torch.stack([*terms.values()])  # (n_terms, n_heads)
+            names, totals = terms, of_batch if n_steps == 1 else totals + of_batch
+            is_seen = totals.device.type == "cpu" or n_steps % _STEPS_UNSEEN == 0
+            if is_seen and not bool(totals.isfinite().all()):
+                break
+        self.module.eval()
+        means = [total.mean().item() / len(self.batches) for total in totals]
+        return dict(zip(names, means, strict=True))
+
+    def step(self, batch: Batch) -> Terms:
+        """Take a step down the sum of the heads' losses; return the terms per head."""
+        with self.autocast:
+            outputs = self.module(batch.views)
+        seen = tuple(part.detach().float() for part in outputs)
+        self.objective.prepare(seen, batch.targets)
+        terms, gradient = self.objective.gradient(seen, batch.targets)
+        self.objective.remember(seen, batch.targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        _backward(outputs, gradient)
+        self.optimizer.step()
+        if self.scheduler is not None:
+            self.scheduler.step()
+        return terms
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next epochs depend on, as plain data and tensors.
+
+        To be taken between epochs. The tensors are those in use: `torch.save` them, or
+        copy them, before training goes on.
+        """
+        scheduler = self.scheduler
+        return {
+            "module": self.module.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if scheduler is None else scheduler.state_dict(),
+            "batches": self.batches.state_dict(),
+            "random": _random_state(self._device),
+            "callbacks": [callback.state_dict() for callback in self.callbacks],
+            "history": self.history,
+            "is_stopped": self.is_stopped,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state, that of a loop made in the same way.
+
+        torch's global random state becomes that of the interrupted loop, for what
+        draws from it.
+        """
+        state = copy.deepcopy(state)
+        self.module.load_state_dict(state["module"])
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+        self.batches.load_state_dict(state["batches"])
+        for callback, of_callback in zip(
+            self.callbacks, state["callbacks"], strict=True
+        ):
+            callback.load_state_dict(of_callback)
+        self.history = state["history"]
+        self.is_stopped = state["is_stopped"]
+        _set_random_state(state["random"], self._device)
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = self.optimizer.param_groups[0]["params"][0].device
+        return device
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return torch's global random state, on the CPU and on a device."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"].cpu())
+    if "cuda" in state and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+def _backward(outputs: Sequence[Tensor], gradient: Gradients) -> None:
+    """Send a gradient back through those outputs that learn."""
+    learning = [
+        (part, of_part.to(part.dtype))
+        for part, of_part in zip(outputs, gradient, strict=True)
+        if part.requires_grad and of_part is not None
+    ]
+    parts, gradients = zip(*learning, strict=True)
+    torch.autograd.backward(parts, gradients)
 
 
 def _is_finite(module: nn.Module) -> bool:
     values = [v for v in module.state_dict().values() if v.is_floating_point()]
     return not values or bool(torch.stack([v.isfinite().all() for v in values]).all())
-
-
-def _settle_divergence(
-    module: nn.Module,
-    good_weights: Mapping[str, Tensor],
-    loss: float,
-    epoch: int,
-    stage: str,
-) -> None:
-    """Give the module its last good weights back; raise if there are none."""
-    event = f"The loss became {loss} in epoch {epoch} of the {stage} stage"
-    if not good_weights:
-        raise DivergenceError(f"{event}: lower learning_rate.")
-    module.load_state_dict(good_weights)
-    kept = f"weights of epoch {epoch - 1}" if epoch > 1 else "weights it began with"
-    warn(
-        f"{event}, which stopped there with the {kept}: lower learning_rate.",
-        ConvergenceWarning,
-    )
-
-
-def run_epoch(
-    module: nn.Module,
-    objective: Objective,
-    batches: BatchSource,
-    optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
-    autocast: AbstractContextManager[object] | None = None,
-) -> dict[str, float]:
-    """Make one pass over `batches`; return the mean of each term.
-
-    Once a term is not finite the pass ends: what follows could not mend it.
-    """
-    totals: dict[str, Tensor] = {}
-    for step, batch in enumerate(batches, start=1):
-        terms = train_step(module, objective, batch, optimizer, autocast)
-        for name, term in terms.items():
-            totals[name] = totals.get(name, 0) + term
-        if scheduler is not None:
-            scheduler.step()
-        looks = batch.views.device.type == "cpu" or step % _STEPS_UNSEEN == 0
-        if looks and not all(bool(t.isfinite().all()) for t in totals.values()):
-            break
-    return {name: t.mean().item() / len(batches) for name, t in totals.items()}
 
 
 @torch.no_grad()
@@ -312,9 +336,20 @@ def evaluate(
     n_passes: int = 1,
     n_batches: int | None = None,
 ) -> Tensor:
-    """Return the mean loss of each head, shape (n_heads,), over `n_passes` passes.
+    """Return the mean loss of each head over several passes, with the module as it is.
 
-    With `n_batches`, over no more batches than that, which are as good as drawn.
+    Parameters
+    ----------
+    module, objective, batches
+        As for `Loop`. The module is set to evaluation mode.
+    n_passes : int, default=1
+        The number of passes over the batches.
+    n_batches : int, optional
+        The most batches to take, which are as good as drawn.
+
+    Returns
+    -------
+    Tensor of shape (n_heads,)
     """
     module.eval()
     passes = chain.from_iterable(repeat(batches, n_passes))
@@ -323,22 +358,3 @@ def evaluate(
         for views, targets in islice(passes, n_batches)
     ]
     return torch.stack(losses).mean(dim=0)
-
-
-def train_step(
-    module: nn.Module,
-    objective: Objective,
-    batch: Batch,
-    optimizer: torch.optim.Optimizer,
-    autocast: AbstractContextManager[object] | None = None,
-) -> Mapping[str, Tensor]:
-    """Take one step down the sum of the heads' losses; return the terms per head."""
-    with autocast or nullcontext():
-        outputs = module(batch.views)
-    terms, gradient = objective.value_and_gradient(
-        outputs.detach().float(), batch.targets
-    )
-    optimizer.zero_grad(set_to_none=True)
-    outputs.backward(gradient.to(outputs.dtype))
-    optimizer.step()
-    return terms

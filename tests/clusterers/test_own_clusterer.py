@@ -30,10 +30,9 @@ def X():
 def kind():
     """The class, known while these tests run."""
     module = import_module("k_means_clusterer")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry._classes, "k-means", module.KMeansClusterer)
-        yield module.KMeansClusterer
-    registry._classes.pop("k-means")
+    registry.clusterer_classes["k-means"] = module.KMeansClusterer
+    yield module.KMeansClusterer
+    del registry.clusterer_classes["k-means"]
 
 
 @pytest.fixture(scope="module")

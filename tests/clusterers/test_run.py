@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sklearn_scan.clusterers import Found, Material, Run, Stage
+from sklearn_scan.clusterers.stages import run_stages
 from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.training.heads import ClusterHeads
 
@@ -51,7 +52,9 @@ def test_parts_are_timed_and_kept():
 
 def test_stages_follow_each_other(material):
     run, notes = Run(0), []
-    found = run.stages([Note(n, notes) for n in ("cluster", "cluster", "x")], material)
+    found = run_stages(
+        [Note(n, notes) for n in ("cluster", "cluster", "x")], material, run
+    )
     assert [note[0] for note in notes] == ["cluster", "cluster", "x"]
     assert notes[0][1] is None
     assert notes[1][1] is not None
@@ -63,7 +66,7 @@ def test_the_global_state_is_seeded_in_stages_and_left_alone(material):
     draws = []
     for state in (0, 0, 1):
         before = torch.get_rng_state()
-        Run(state).stages([Note("cluster", draws)], material)
+        run_stages([Note("cluster", draws)], material, Run(state))
         assert torch.equal(torch.get_rng_state(), before)
     first, again, other = (note[3] for note in draws)
     assert torch.equal(first, again)

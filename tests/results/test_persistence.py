@@ -32,6 +32,7 @@ from sklearn_scan import (
     relabel,
     save,
 )
+from sklearn_scan.clusterers import clusterer_classes
 from sklearn_scan.datasets import load_digits_images
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.encoders.cache import fingerprint
@@ -808,3 +809,11 @@ def test_the_global_random_state_is_left_alone(tmp_path):
     before = torch.get_rng_state()
     there_and_back(encoder, tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_class_that_nobody_has_registered(fitted, tmp_path, monkeypatch):
+    save(fitted, tmp_path / "model")
+    name = next(n for n, k in clusterer_classes.items() if k is type(fitted))
+    monkeypatch.delitem(clusterer_classes, name)
+    with pytest.raises(ModelFileError, match=r"its class \w+ is not known here"):
+        load(tmp_path / "model")

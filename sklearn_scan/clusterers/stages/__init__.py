@@ -1,6 +1,12 @@
 """The stages of training, one a file."""
 
-from sklearn_scan.clusterers.stages.base import Decisions, Found, Material, Stage
+from sklearn_scan.clusterers.stages.base import (
+    Decisions,
+    Found,
+    Material,
+    Stage,
+    run_stages,
+)
 from sklearn_scan.clusterers.stages.finetuning import Finetuning
 from sklearn_scan.clusterers.stages.first_heads import FirstHeads
 from sklearn_scan.clusterers.stages.guarded import Guarded
@@ -17,4 +23,5 @@ __all__ = [
     "SelfLabeling",
     "Stage",
     "TeacherHeads",
+    "run_stages",
 ]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from functools import partial
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from sklearn_scan.clusterers.defaults import Schedule
+from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.trunks import Trunk
+from sklearn_scan.core.device import kept_heap
 from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.heads import Heads
 
-if TYPE_CHECKING:
-    from sklearn_scan.clusterers.run import Run
-
-__all__ = ["Decisions", "Found", "Material", "Stage", "decide"]
+__all__ = ["Decisions", "Found", "Material", "Stage", "TrainingStage", "decide"]
 
 _ROWS = 2**16  # of the features, at once
 
@@ -122,6 +125,11 @@ class Stage(ABC):
 
     name: ClassVar[str]
 
+    @property
+    def n_epochs(self) -> int:
+        """The most epochs that it trains for."""
+        return 0
+
     @abstractmethod
     def run(self, material: Material, found: Found | None, run: Run) -> Found:
         """Return what the stage finds.
@@ -136,6 +144,33 @@ class Stage(ABC):
         run : Run
             The seed, the callbacks and the history of the fit.
         """
+
+
+class TrainingStage(Stage, ABC):
+    """A stage that trains for some epochs."""
+
+    schedule: Schedule
+
+    @property
+    def n_epochs(self) -> int:
+        """The epochs of the schedule."""
+        return self.schedule.n_epochs
+
+
+def run_stages(stages: Sequence[Stage], material: Material, run: Run) -> Found:
+    """Run stages one after another, one at least; return what the last one finds."""
+    found: Found | None = None
+    # What draws from torch's global state, such as augmentations, is seeded.
+    with isolated_rng(run.seed("cluster"), material.trunk.device), kept_heap():
+        for stage in stages:
+            found = run.keep(
+                stage.name,
+                partial(stage.run, material, found, run),
+                n_epochs=stage.n_epochs,
+                head=lambda found: found.head,
+            )
+    assert found is not None  # for mypy: there is a stage
+    return found
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sklearn_scan.clusterers.defaults import Schedule
 from sklearn_scan.clusterers.run import Run
-from sklearn_scan.clusterers.stages.base import Found, Material, Stage
+from sklearn_scan.clusterers.stages.base import Found, Material, TrainingStage
 from sklearn_scan.clusterers.stages.neighbor_training import make_heads, train_heads
 from sklearn_scan.core.random import make_generator
 from sklearn_scan.training.heads import count_shares, label_all
@@ -19,7 +19,7 @@ __all__ = ["Finetuning"]
 
 
 @dataclass(frozen=True, eq=False)
-class Finetuning(Stage):
+class Finetuning(TrainingStage):
     """Train the backbone and the best heads; keep the head of the lowest loss.
 
     Parameters

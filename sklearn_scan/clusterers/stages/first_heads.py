@@ -24,7 +24,7 @@ from sklearn_scan.clusterers.defaults import (
     Schedule,
 )
 from sklearn_scan.clusterers.run import Run
-from sklearn_scan.clusterers.stages.base import Found, Material, Stage
+from sklearn_scan.clusterers.stages.base import Found, Material, TrainingStage
 from sklearn_scan.clusterers.stages.neighbor_training import train_heads
 from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.core.features import center_blocks
@@ -49,7 +49,7 @@ __all__ = ["FirstHeads", "draw_partitions"]
 
 
 @dataclass(frozen=True, eq=False)
-class FirstHeads(Stage):
+class FirstHeads(TrainingStage):
     """Train heads from several partitions; keep the one that neighbours share most.
 
     Parameters
@@ -87,20 +87,25 @@ class FirstHeads(Stage):
         sample = _Sample.drawn(trunk, graph, seed)
         starts, weights = self._starts(sample, material.n_clusters, seed)
         heads = _start_heads(starts, sample.trunk, material.n_clusters)
+        loss = ScanLoss(weights, self._prior(starts, material.n_clusters))
+
+        def scored() -> tuple[Heads, Tensor]:
+            """Return the heads of all features, and their scores."""
+            scores = score_heads(heads, sample.features, sample.graph)
+            return sample.axes.lift(split_heads(heads)), scores
+
         losses = train_heads(
             heads,
             sample.all_inside(trunk),
             graph,
-            ScanLoss(weights, self._prior(starts, material.n_clusters)).to(
-                trunk.device
-            ),
+            loss.to(trunk.device),
             self.schedule.with_rate(min(trunk.dims), len(features)),
             run,
             generator=make_generator(seed),
             label=self.label,
+            best=lambda: _select_best(*scored()),
         )
-        scores = score_heads(heads, sample.features, sample.graph)
-        outside = sample.axes.lift(split_heads(heads))
+        outside, scores = scored()
         return Found.best_of(outside, losses, scores, features)
 
     def _starts(
@@ -119,6 +124,10 @@ class FirstHeads(Stage):
         if isinstance(self.prior, str):
             return count_shares(starts, n_clusters)
         return self.prior
+
+
+def _select_best(heads: Heads, scores: Tensor) -> Heads:
+    return heads.select(int(scores.argmax()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_scan.clusterers.run import Run
@@ -11,6 +9,7 @@ from sklearn_scan.clusterers.stages.base import Decisions, Found, Material, Stag
 from sklearn_scan.core.warn import warn
 from sklearn_scan.model_selection import information_lost
 from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.training.averaging import copy_weights
 
 __all__ = ["Guarded"]
 
@@ -43,10 +42,15 @@ class Guarded(Stage):
         """The name of the stage."""
         return self.stage.name
 
+    @property
+    def n_epochs(self) -> int:
+        """The epochs of the stage."""
+        return self.stage.n_epochs
+
     def run(self, material: Material, found: Found | None, run: Run) -> Found:
         """Return what the stage finds, or what was found before."""
         body = material.trunk.body
-        weights = copy.deepcopy(body.state_dict())
+        weights = copy_weights(body)
         after = self.stage.run(material, found, run)
         if found is None or material.graph is None:
             return after

@@ -6,9 +6,9 @@ ECCV 2020, section 2.2.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,14 +26,10 @@ from sklearn_scan.clusterers.trunks import Trunk
 from sklearn_scan.core.rows import rows_at_once
 from sklearn_scan.core.sampling import count_drawn
 from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.training.averaging import copy_weights
+from sklearn_scan.training.batches import MultiView, ViewPairs, count_batches
 from sklearn_scan.training.heads import ClusterHeads, Heads, join_heads
-from sklearn_scan.training.loop import (
-    Record,
-    ViewPairs,
-    count_batches,
-    evaluate,
-    fit_loop,
-)
+from sklearn_scan.training.loop import Loop, LoopCallback, Record, evaluate
 from sklearn_scan.training.objectives import Objective
 
 __all__ = ["count_compared", "make_adam", "make_heads", "train_heads"]
@@ -61,6 +57,7 @@ def train_heads(
     generator: torch.Generator,
     label: str,
     starts_good: bool = True,
+    best: Callable[[], Heads] | None = None,
 ) -> Tensor:
     """Train heads, and their trunk, so that a sample and its neighbours agree.
 
@@ -87,6 +84,9 @@ def train_heads(
         The name in the history and on the progress bar.
     starts_good : bool, default=True
         Whether the first weights are worth keeping, should the first epoch diverge.
+    best : callable, optional
+        Returns the head that would be kept if training ended now, for callbacks; by
+        default the one of the lowest loss.
 
     Returns
     -------
@@ -96,9 +96,9 @@ def train_heads(
     """
     assert schedule.learning_rate is not None  # for mypy: the stage has chosen it
     draw = None if graph is None else partial(graph.sample, generator)
-    compare = _Comparison(trunk, heads, objective, generator, draw)
-    history = fit_loop(
-        nn.Sequential(trunk.body, heads),
+    comparison = _Comparison(trunk, heads, objective, generator, draw)
+    loop = Loop(
+        MultiView(nn.Sequential(trunk.body, heads)),
         objective,
         ViewPairs(
             trunk.samples,
@@ -110,19 +110,24 @@ def train_heads(
             device=trunk.device,
         ),
         make_adam(trunk, heads, schedule.learning_rate),
-        n_epochs=schedule.n_epochs,
         autocast=trunk.autocast(),
         starts_good=starts_good,
-        after_epoch=compare if trunk.is_trained else None,
+        callbacks=[comparison, *run.callbacks(best or comparison.best_now)],
         stage=label,
         verbose=run.verbose,
     )
-    run.history += history
-    return compare.restore_best()
+    run.history += loop.run(schedule.n_epochs)
+    return comparison.losses
 
 
-class _Comparison:
-    """Compares the heads, and the epochs, by their loss on plain samples."""
+class _Comparison(LoopCallback):
+    """Compares the heads by their loss on plain samples.
+
+    Of a trunk that is trained, epochs are compared too, by the lowest loss of a head,
+    and training ends with the weights of the best one.
+    """
+
+    losses: Tensor  # of each head: after an epoch that is compared, and at the end
 
     def __init__(
         self,
@@ -145,25 +150,37 @@ class _Comparison:
             least=LEAST_COMPARISON_BATCH,
             most=COMPARISON_BATCH,
         )
-        self._best: tuple[Tensor, Mapping[str, Tensor]] | None = None
+        self._best: dict[str, Any] = {}
 
-    def __call__(self, record: Record) -> bool:
-        """Note the weights after an epoch if they are the best so far."""
-        losses = self._losses()
-        record["lowest_loss"] = losses.min().item()
-        if self._best is None or losses.min() < self._best[0].min():
-            self._best = losses, copy.deepcopy(self._module.state_dict())
+    def after_epoch(self, loop: Loop, record: Record) -> bool:
+        """Keep the weights if they are the best so far."""
+        if self._trunk.is_trained:
+            self.losses = self._compare()
+            record["lowest_loss"] = self.losses.min().item()
+            if not self._best or self.losses.min() < self._best["losses"].min():
+                weights = copy_weights(self._module)
+                self._best = {"losses": self.losses, "weights": weights}
         return False
 
-    def restore_best(self) -> Tensor:
-        """Load the best weights that were noted; return the losses of the heads."""
-        if self._best is None:
-            return self._losses()
-        losses, weights = self._best
-        self._module.load_state_dict(weights)
-        return losses
+    def end(self, loop: Loop) -> None:
+        """Bring the best weights back."""
+        if self._best:
+            self._module.load_state_dict(self._best["weights"])
+        self.losses = self._best["losses"] if self._best else self._compare()
 
-    def _losses(self) -> Tensor:
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best weights, and the losses of the heads with them."""
+        return self._best
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the best weights of a state."""
+        self._best = state
+
+    def best_now(self) -> Heads:
+        """Return the head of the lowest loss after the last epoch."""
+        return self._heads.select(int(self.losses.argmin()))
+
+    def _compare(self) -> Tensor:
         pairs = ViewPairs(
             self._trunk.features(),
             self._batch_size,
@@ -171,7 +188,7 @@ class _Comparison:
             draw_partners=self._draw_partners,
         )
         return evaluate(
-            self._heads,
+            MultiView(self._heads),
             self._objective,
             pairs,
             n_passes=COMPARISON_DRAWS,

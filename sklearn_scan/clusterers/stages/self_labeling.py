@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -22,7 +22,7 @@ from sklearn_scan.clusterers.stages.base import (
     Decisions,
     Found,
     Material,
-    Stage,
+    TrainingStage,
     decide,
 )
 from sklearn_scan.clusterers.stages.neighbor_training import make_adam
@@ -30,15 +30,16 @@ from sklearn_scan.clusterers.trunks import Trunk
 from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.warn import warn
 from sklearn_scan.training.averaging import average_weights
+from sklearn_scan.training.batches import ViewPairs
 from sklearn_scan.training.heads import Heads
-from sklearn_scan.training.loop import Record, ViewPairs, fit_loop
+from sklearn_scan.training.loop import Loop, LoopCallback, Record
 from sklearn_scan.training.objectives import SelfLabelLoss
 
 __all__ = ["SelfLabeling"]
 
 
 @dataclass(frozen=True, eq=False)
-class SelfLabeling(Stage):
+class SelfLabeling(TrainingStage):
     """Train a head, and its trunk, on the labels that the head is confident of.
 
     Training ends early when the confident samples no longer grow in number.
@@ -97,8 +98,12 @@ class SelfLabeling(Stage):
         average = None
         if self.ema_decay is not None:
             average = average_weights(module, optimizer, self.ema_decay)
-        objective = SelfLabelLoss()
-        run.history += fit_loop(
+        threshold = before.confidence.new_full(
+            (head.n_clusters,), self.confidence_threshold
+        )
+        objective = SelfLabelLoss(threshold)
+        teachers = _Teachers(self, head, trunk, objective, before)
+        loop = Loop(
             _WeakAndStrong(module, average),
             objective,
             ViewPairs(
@@ -110,13 +115,13 @@ class SelfLabeling(Stage):
                 device=trunk.device,
             ),
             optimizer,
-            n_epochs=schedule.n_epochs,
             autocast=trunk.autocast(),
             starts_good=True,
-            after_epoch=_Teachers(self, head, trunk, objective, before),
+            callbacks=[teachers, *run.callbacks(lambda: head)],
             stage="self-labelling",
             verbose=run.verbose,
         )
+        run.history += loop.run(schedule.n_epochs)
         if average is not None:
             module.load_state_dict(average.module.state_dict())
 
@@ -153,7 +158,7 @@ class _WeakAndStrong(nn.Module):
         self.module = module
         self.average = average
 
-    def forward(self, views: Tensor) -> Tensor:
+    def forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of weak views, without gradient, and of strong ones."""
         weak, strong = views.chunk(2)
         # First what is learnt with: under autocast, older versions of torch would keep
@@ -161,10 +166,10 @@ class _WeakAndStrong(nn.Module):
         learning = self.module(strong)
         with torch.no_grad():
             labels = self.module(weak)
-        return torch.cat([labels, learning], dim=1)
+        return labels, learning
 
 
-class _Teachers:
+class _Teachers(LoopCallback):
     """Chooses after each epoch who teaches in the next; ends without more of them.
 
     Parameters
@@ -196,8 +201,8 @@ class _Teachers:
         self._n_waited = 0
         self._choose(decisions)
 
-    def __call__(self, record: Record) -> bool:
-        """Note the confident samples; return whether they no longer grow in number."""
+    def after_epoch(self, loop: Loop, record: Record) -> bool:
+        """Count the confident samples; return whether they no longer grow in number."""
         decisions = decide(self._head, self._trunk.features())
         self._choose(decisions)
         n_confident = self._count_confident(decisions)
@@ -207,6 +212,14 @@ class _Teachers:
         else:
             self._n_waited += 1
         return self._n_waited >= PATIENCE
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the most confident samples so far, and the epochs since."""
+        return {"most": self._most, "n_waited": self._n_waited}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the counts of a state."""
+        self._most, self._n_waited = state["most"], state["n_waited"]
 
     def _count_confident(self, decisions: Decisions) -> int:
         return int((decisions.confidence > self._threshold).sum())
@@ -220,4 +233,4 @@ class _Teachers:
                 reached = confidence[labels == cluster].quantile(1 - self._least_share)
                 reached = reached.nextafter(torch.zeros_like(reached))  # and it itself
                 thresholds[cluster] = reached.clamp_max(self._threshold)
-        self._objective.threshold = thresholds
+        self._objective.threshold.copy_(thresholds)

@@ -24,14 +24,15 @@ from sklearn_scan.clusterers.defaults import (
     suggest_momentum,
 )
 from sklearn_scan.clusterers.run import Run
-from sklearn_scan.clusterers.stages.base import Found, Material, Stage
+from sklearn_scan.clusterers.stages.base import Found, Material, TrainingStage
 from sklearn_scan.clusterers.stages.neighbor_training import count_compared
 from sklearn_scan.core.mapped_rows import through
 from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.sampling import draw_sample
 from sklearn_scan.training.averaging import average_weights
+from sklearn_scan.training.batches import ViewPairs
 from sklearn_scan.training.heads import MLPHeads, PrincipalAxes, join_heads
-from sklearn_scan.training.loop import ViewPairs, evaluate, fit_loop
+from sklearn_scan.training.loop import Loop, evaluate
 from sklearn_scan.training.objectives import TemiLoss
 from sklearn_scan.training.optimizers import make_adamw
 
@@ -39,7 +40,7 @@ __all__ = ["TeacherHeads"]
 
 
 @dataclass(frozen=True, eq=False)
-class TeacherHeads(Stage):
+class TeacherHeads(TrainingStage):
     """Train heads so that each agrees with its teacher on a sample's neighbours.
 
     Parameters
@@ -122,20 +123,21 @@ class TeacherHeads(Stage):
         teacher = average_weights(student, optimizer, momentum)
         objective = TemiLoss(self.n_heads, student.n_clusters, self.beta)
         objective = objective.to(batches.device)
-        run.history += fit_loop(
-            _StudentAndTeacher(student, teacher, objective),
+        loop = Loop(
+            _StudentAndTeacher(student, teacher),
             objective,
             batches,
             optimizer,
             scheduler=scheduler,
-            n_epochs=self.schedule.n_epochs,
+            callbacks=run.callbacks(),
             stage="TEMI",
             verbose=run.verbose,
         )
+        run.history += loop.run(self.schedule.n_epochs)
         student.load_state_dict(teacher.module.state_dict())
         compared = pairs(TEACHER_COMPARISON_BATCH)
         return evaluate(
-            _StudentAndTeacher(student, student, objective),
+            _StudentAndTeacher(student, student),
             objective,
             compared,
             n_passes=COMPARISON_DRAWS,
@@ -157,23 +159,16 @@ class TeacherHeads(Stage):
 
 
 class _StudentAndTeacher(nn.Module):
-    """What two modules make of a batch: to learn, and to learn from.
+    """What two modules make of pairs: to learn, and to learn from."""
 
-    What the objective remembers is held beside them, so that after a divergence all
-    three are again as they were after the last good epoch.
-    """
-
-    def __init__(
-        self, student: nn.Module, teacher: nn.Module, objective: nn.Module
-    ) -> None:
+    def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
         super().__init__()
         self.student = student
         self.teacher = teacher
-        self.objective = objective
 
-    def forward(self, views: Tensor) -> Tensor:
-        """Return the logits of the student, then the teacher's, without gradient."""
+    def forward(self, views: Tensor) -> tuple[Tensor, ...]:
+        """Return the student's logits of anchors and partners, then the teacher's."""
         learning = self.student(views)
         with torch.no_grad():
             teaching = self.teacher(views)
-        return torch.cat([learning, teaching], dim=1)
+        return *learning.chunk(2, dim=1), *teaching.chunk(2, dim=1)

@@ -53,7 +53,7 @@ _ENCODERS = _by_name(
 
 def estimator_classes() -> dict[str, type[Any]]:
     """Return the classes of estimators, by name."""
-    return _by_name(*clusterer_classes().values()) | _ENCODERS
+    return _by_name(*clusterer_classes.values()) | _ENCODERS
 
 
 # Stored by the arguments that make them, which are their fields.

@@ -128,11 +128,17 @@ def _refusal(
 
 def _make(document: Entry, tensors: Tensors, own: OwnParts) -> BaseEstimator:
     """Return the estimator of a folder."""
-    packed = document["estimator"]
+    packed, kinds = document["estimator"], estimator_classes()
+    kind = packed["is"]
+    if isinstance(kind, str) and kind.isidentifier() and kind not in kinds:
+        raise ModelFileError(
+            f"its class {kind} is not known here: import the module that registers it, "
+            "which of this package's clusterers is sklearn_scan.clusterers."
+        )
     unpacker = Unpacker(
         tensors, own, same_libraries=document["made_with"] == library_versions()
     )
-    estimator = unpacker(packed, first_place(estimator_classes()[packed["is"]]))
+    estimator = unpacker(packed, first_place(kinds[kind]))
     if not isinstance(estimator, Encoder):
         _check_clusterer(estimator)
     return estimator

@@ -8,7 +8,7 @@ from pathlib import Path
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_scan import __version__
+from sklearn_scan.core.version import __version__
 from sklearn_scan.core.warn import warn
 from sklearn_scan.results.persistence._folder import write_folder
 from sklearn_scan.results.persistence._known import estimator_classes, first_place

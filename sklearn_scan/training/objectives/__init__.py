@@ -1,6 +1,12 @@
 """Losses, one a file, behind one seam: `Objective`."""
 
-from sklearn_scan.training.objectives._base import Objective, PairObjective
+from sklearn_scan.training.objectives._base import (
+    Gradients,
+    Objective,
+    Outputs,
+    PairObjective,
+    Terms,
+)
 from sklearn_scan.training.objectives._contrastive_loss import ContrastiveLoss
 from sklearn_scan.training.objectives._memory_bank_loss import MemoryBankLoss
 from sklearn_scan.training.objectives._queue_loss import QueueLoss
@@ -11,12 +17,15 @@ from sklearn_scan.training.objectives._temi_loss import TemiLoss
 
 __all__ = [
     "ContrastiveLoss",
+    "Gradients",
     "MemoryBankLoss",
     "Objective",
+    "Outputs",
     "PairObjective",
     "QueueLoss",
     "RotationLoss",
     "ScanLoss",
     "SelfLabelLoss",
     "TemiLoss",
+    "Terms",
 ]

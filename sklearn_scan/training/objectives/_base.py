@@ -7,53 +7,69 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+Outputs = tuple[Tensor, ...]
 Terms = dict[str, Tensor]
+Gradients = tuple[Tensor | None, ...]
 
 
 class Objective(nn.Module, ABC):
     """A loss of what a module makes of a batch, as named terms whose sum is the loss.
 
-    A subclass writes `losses`; one that compares the two halves of a batch is a
-    `PairObjective`.
+    A subclass writes `losses`; one that compares two views is a `PairObjective`. In
+    each step the loop calls `prepare`, `gradient` and `remember`, in this order, with
+    outputs of which no gradient is recorded. What an objective keeps between steps is
+    in buffers, or in its extra state.
     """
 
     @abstractmethod
-    def losses(self, outputs: Tensor, targets: Tensor) -> Terms:
+    def losses(self, outputs: Outputs, targets: Tensor) -> Terms:
         """Return the named terms of the loss, each of shape (n_heads,).
 
         Parameters
         ----------
-        outputs : Tensor of shape (n_heads, b, n_outputs)
-            What the module made of the batch.
+        outputs : tuple of Tensor, each of shape (n_heads, b, n_outputs)
+            What the module made of the batch, such as the outputs of anchors and
+            those of their partners.
         targets : Tensor of int64, shape (m,)
             What the batch's source says of it, such as which samples it holds.
         """
 
-    def value_and_gradient(
-        self, outputs: Tensor, targets: Tensor
-    ) -> tuple[Terms, Tensor]:
+    def prepare(self, outputs: Outputs, targets: Tensor) -> None:
+        """Take in what the loss of this very batch is measured by; by default nothing.
+
+        Called once a step, before `gradient`.
+        """
+
+    def gradient(self, outputs: Outputs, targets: Tensor) -> tuple[Terms, Gradients]:
         """Return the terms, and the gradient of their sum over terms and heads.
 
-        Called once a step: here a subclass may note what it remembers of the batch,
-        or write its gradient in closed form.
+        Called once a step. A subclass may write it in closed form.
 
         Parameters
         ----------
-        outputs, targets : Tensor
+        outputs, targets
             As for `losses`.
 
         Returns
         -------
         terms : dict of str to Tensor of shape (n_heads,)
-        gradient : Tensor of the shape of `outputs`
+        gradient : tuple of Tensor or None
+            By each of the outputs, of its shape; None where the loss does not learn
+            through it.
         """
         with torch.enable_grad():
-            outputs = outputs.detach().requires_grad_()
-            terms = self.losses(outputs, targets)
-            (gradient,) = torch.autograd.grad(
-                torch.stack([*terms.values()]).sum(), outputs
+            leaves = tuple(part.detach().requires_grad_() for part in outputs)
+            terms = self.losses(leaves, targets)
+            gradient = torch.autograd.grad(
+                torch.stack([*terms.values()]).sum(), leaves, allow_unused=True
             )
         return {name: term.detach() for name, term in terms.items()}, gradient
+
+    def remember(self, outputs: Outputs, targets: Tensor) -> None:
+        """Take in what later batches are compared with; by default nothing.
+
+        Called once a step, after `gradient`.
+        """
 
 
 class PairObjective(Objective):
@@ -82,7 +98,7 @@ class PairObjective(Objective):
             )
         return self.terms(anchor, partner)
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Terms:
-        """Return the terms for a batch of anchors followed by their partners."""
-        terms: Terms = self(*outputs.chunk(2, dim=1))
+    def losses(self, outputs: Outputs, targets: Tensor) -> Terms:
+        """Return the terms for the outputs of anchors and of their partners."""
+        terms: Terms = self(*outputs)
         return terms

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearn_scan.training.objectives._base import Objective, Terms
+from sklearn_scan.training.objectives._base import Objective, Outputs, Terms
 
 
 class MemoryBankLoss(Objective):
@@ -64,9 +64,10 @@ class MemoryBankLoss(Objective):
         start = torch.randn(n_samples, n_outputs, generator=generator)
         self.register_buffer("bank", F.normalize(start, dim=1))
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Terms:
+    def losses(self, outputs: Outputs, targets: Tensor) -> Terms:
         """Return the mean loss of the views of images number `targets`."""
-        views = F.normalize(outputs, dim=-1)  # (h, b, d)
+        (views,) = outputs
+        views = F.normalize(views, dim=-1)  # (h, b, d)
         places = self.bank[targets]  # (b, d)
         drawn = self._draw().to(self.bank.device, non_blocking=True)
         noise = self.bank[drawn]  # (m, d)
@@ -80,15 +81,19 @@ class MemoryBankLoss(Objective):
         fooled = F.softplus(of_noise - shift.unsqueeze(2)).sum(dim=-1)
         return {"image": told.mean(dim=1), "noise": fooled.mean(dim=1)}
 
-    def value_and_gradient(
-        self, outputs: Tensor, targets: Tensor
-    ) -> tuple[Terms, Tensor]:
-        """Return the terms and their gradient; then move the images' places."""
-        terms, gradient = super().value_and_gradient(outputs, targets)
-        seen = F.normalize(outputs[0], dim=1)
+    def remember(self, outputs: Outputs, targets: Tensor) -> None:
+        """Move the places of the batch's images towards their views."""
+        seen = F.normalize(outputs[0][0], dim=1)
         moved = torch.lerp(seen, self.bank[targets], self.momentum)
         self.bank[targets] = F.normalize(moved, dim=1)
-        return terms, gradient
+
+    def get_extra_state(self) -> Tensor:
+        """Return the state of the generator, a part of `state_dict`."""
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Let the generator go on from a state."""
+        self.generator.set_state(state.cpu())
 
     def _draw(self) -> Tensor:
         return torch.randint(

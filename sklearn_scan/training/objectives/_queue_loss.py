@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearn_scan.training.objectives._base import PairObjective, Terms
+from sklearn_scan.training.objectives._base import Outputs, PairObjective, Terms
 
 
 class QueueLoss(PairObjective):
@@ -30,6 +30,7 @@ class QueueLoss(PairObjective):
     """
 
     queue: Tensor
+    oldest: Tensor
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class QueueLoss(PairObjective):
         self.temperature = temperature
         start = torch.randn(queue_size, n_outputs, generator=generator)
         self.register_buffer("queue", F.normalize(start, dim=1))
-        self._oldest = 0
+        self.register_buffer("oldest", torch.tensor(0))
 
     def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
         """Return the mean cross-entropy over the anchors."""
@@ -53,13 +54,9 @@ class QueueLoss(PairObjective):
         logits = torch.cat([attraction, repulsion], dim=-1) / self.temperature
         return {"contrastive": (logits.logsumexp(-1) - logits[..., 0]).mean(dim=1)}
 
-    def value_and_gradient(
-        self, outputs: Tensor, targets: Tensor
-    ) -> tuple[Terms, Tensor]:
-        """Return the terms and their gradient; then take the partners in."""
-        terms, gradient = super().value_and_gradient(outputs, targets)
-        partners = F.normalize(outputs[0].chunk(2)[1], dim=1)[: len(self.queue)]
-        places = torch.arange(len(partners), device=self.queue.device) + self._oldest
+    def remember(self, outputs: Outputs, targets: Tensor) -> None:
+        """Let the partners of the batch replace the oldest ones in the queue."""
+        partners = F.normalize(outputs[1][0], dim=1)[: len(self.queue)]
+        places = torch.arange(len(partners), device=self.queue.device) + self.oldest
         self.queue[places % len(self.queue)] = partners
-        self._oldest = (self._oldest + len(partners)) % len(self.queue)
-        return terms, gradient
+        self.oldest.add_(len(partners)).remainder_(len(self.queue))

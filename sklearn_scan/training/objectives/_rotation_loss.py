@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearn_scan.training.objectives._base import Objective, Terms
+from sklearn_scan.training.objectives._base import Objective, Outputs, Terms
 
 
 class RotationLoss(Objective):
     """How surprising it is by how many quarter turns images are turned.
 
-    The outputs of a batch are those of the images turned 0, 1, 2, … times, one after
-    the other; there are as many turns as outputs.
+    The outputs are those of the images turned 0, 1, 2, … times, a tensor for each;
+    there are as many turns as outputs.
 
     References
     ----------
@@ -21,10 +21,14 @@ class RotationLoss(Objective):
        Predicting Image Rotations", ICLR 2018, arXiv:1803.07728.
     """
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Terms:
+    def losses(self, outputs: Outputs, targets: Tensor) -> Terms:
         """Return the mean cross-entropy of each head."""
-        n_heads, n_views, n_turns = outputs.shape
-        turns = torch.arange(n_turns, device=outputs.device)
-        turns = turns.repeat_interleave(n_views // n_turns).repeat(n_heads)
-        losses = F.cross_entropy(outputs.flatten(0, 1), turns, reduction="none")
-        return {"rotation": losses.view(n_heads, n_views).mean(dim=1)}
+        losses = [
+            F.cross_entropy(
+                logits.flatten(0, 1),
+                torch.full_like(logits[..., 0], n_turns, dtype=torch.long).flatten(),
+                reduction="none",
+            ).view(logits.shape[:2])
+            for n_turns, logits in enumerate(outputs)
+        ]
+        return {"rotation": torch.cat(losses, dim=1).mean(dim=1)}

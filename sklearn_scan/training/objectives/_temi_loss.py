@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from sklearn_scan.training.objectives._base import Objective, Terms
+from sklearn_scan.training.objectives._base import (
+    Gradients,
+    Objective,
+    Outputs,
+    Terms,
+)
 
 _MARGINAL_MOMENTUM = 0.9  # the paper's
 
@@ -41,9 +48,8 @@ class TemiLoss(Objective):
     --------
     >>> import torch
     >>> objective = TemiLoss(n_heads=1, n_clusters=2)
-    >>> sure_and_spread = 100 * torch.eye(2)[None, [0, 1, 0, 1]]  # two equal pairs
-    >>> student_and_teacher = torch.cat([sure_and_spread, sure_and_spread], dim=1)
-    >>> objective.losses(student_and_teacher, torch.arange(2))
+    >>> sure_and_spread = 100 * torch.eye(2)[None]  # one head, two samples
+    >>> objective.losses((sure_and_spread,) * 4, torch.arange(2))
     {'information': tensor([-0.6931])}
     """
 
@@ -55,56 +61,66 @@ class TemiLoss(Objective):
         uniform = torch.full((n_heads, n_clusters), 1 / n_clusters)
         self.register_buffer("marginal", uniform)
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Terms:
+    def losses(self, outputs: Outputs, targets: Tensor) -> Terms:
         """Return the loss of each head, with the marginals as they stand.
 
         Parameters
         ----------
-        outputs : Tensor of shape (n_heads, 4 b, n_clusters)
-            The student's logits of the anchors, then of their partners; then the
-            teacher's, in the same order.
+        outputs : tuple of four Tensor, each of shape (n_heads, b, n_clusters)
+            The logits of the student for anchors and for their partners; then the
+            teacher's for both.
         targets : ignored
         """
-        student, teacher = outputs.chunk(2, dim=1)
-        log_student = student.log_softmax(dim=2)
-        log_teacher = teacher.log_softmax(dim=2)
-        information = self._information(log_student, log_teacher).logsumexp(dim=2)
-        weights = _weigh_pairs(log_teacher.exp())
-        return {"information": -(weights * information).mean(dim=1)}
+        *student, anchor, partner = (part.log_softmax(dim=2) for part in outputs)
+        weights = _weigh_pairs(anchor.exp(), partner.exp())
+        ratios = self._log_ratios(student, [partner, anchor])
+        return {"information": _mean_information(ratios, weights)}
 
-    def value_and_gradient(
-        self, outputs: Tensor, targets: Tensor
-    ) -> tuple[Terms, Tensor]:
-        r"""Note the teacher's marginals; return the loss and its gradient.
-
-        In closed form: with the clusters' shares :math:`r` in the sum above it is
-        :math:`\beta w (q_s - r)`, over the number of terms, by the student's logits,
-        and zero by the teacher's.
-        """
-        student, teacher = outputs.chunk(2, dim=1)
-        log_student = student.log_softmax(dim=2)
-        log_teacher = teacher.log_softmax(dim=2)
-        q_teacher = log_teacher.exp()
+    def prepare(self, outputs: Outputs, targets: Tensor) -> None:
+        """Move the marginals towards the teacher's mean probabilities."""
+        q_teacher = torch.cat(outputs[2:], dim=1).log_softmax(dim=2).exp()
         self.marginal.lerp_(q_teacher.mean(dim=1), 1 - _MARGINAL_MOMENTUM)
-        ratios = self._information(log_student, log_teacher)
-        information = ratios.logsumexp(dim=2)
-        weights = _weigh_pairs(q_teacher)
-        slope = log_student.exp() - ratios.softmax(dim=2)
-        slope *= (self.beta / len(weights)) * weights.unsqueeze(1)
-        terms = {"information": -(weights * information).mean(dim=1)}
-        return terms, torch.cat([slope, torch.zeros_like(slope)], dim=1)
 
-    def _information(self, log_student: Tensor, log_teacher: Tensor) -> Tensor:
-        """Return the logarithms of the sum's terms, (n_heads, 2 b, n_clusters)."""
-        anchor, partner = log_teacher.chunk(2, dim=1)
-        crosswise = torch.cat([partner, anchor], dim=1)
+    def gradient(self, outputs: Outputs, targets: Tensor) -> tuple[Terms, Gradients]:
+        r"""Return the loss and its gradient, in closed form.
+
+        With the clusters' shares :math:`r` in the sum above it is
+        :math:`\beta w (q_s - r)`, over the number of terms, by the student's logits;
+        nothing is learnt through the teacher's.
+        """
+        *student, anchor, partner = (part.log_softmax(dim=2) for part in outputs)
+        weights = _weigh_pairs(anchor.exp(), partner.exp())
+        ratios = self._log_ratios(student, [partner, anchor])
+        scale = (self.beta / (2 * len(weights))) * weights.unsqueeze(1)
+        slopes = (
+            (of_student.exp() - of_pair.softmax(dim=2)) * scale
+            for of_student, of_pair in zip(student, ratios, strict=True)
+        )
+        return {"information": _mean_information(ratios, weights)}, (
+            *slopes,
+            None,
+            None,
+        )
+
+    def _log_ratios(
+        self, student: Sequence[Tensor], teacher: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """Return the logarithms of the sum's terms, in each order of the pairs."""
         # an empty cluster's marginal decays to zero: its logarithm must stay finite
         tiny = torch.finfo(self.marginal.dtype).tiny
-        log_marginal = self.marginal.clamp_min(tiny).log()
-        return self.beta * (log_student + crosswise) - log_marginal.unsqueeze(1)
+        log_marginal = self.marginal.clamp_min(tiny).log().unsqueeze(1)
+        return [
+            self.beta * (own + other) - log_marginal
+            for own, other in zip(student, teacher, strict=True)
+        ]
 
 
-def _weigh_pairs(q_teacher: Tensor) -> Tensor:
-    """Return the weight of each pair, in both orders, shape (2 b,)."""
-    anchor, partner = q_teacher.chunk(2, dim=1)
-    return (anchor * partner).sum(dim=2).mean(dim=0).repeat(2)
+def _weigh_pairs(anchor: Tensor, partner: Tensor) -> Tensor:
+    """Return the weight of each pair, shape (b,), by its teacher's probabilities."""
+    return (anchor * partner).sum(dim=2).mean(dim=0)
+
+
+def _mean_information(log_ratios: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Return the mean loss over both orders of the pairs, shape (n_heads,)."""
+    losses = [weights * ratios.logsumexp(dim=2) for ratios in log_ratios]
+    return -torch.cat(losses, dim=1).mean(dim=1)

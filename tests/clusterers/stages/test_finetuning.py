@@ -225,9 +225,9 @@ def test_views_of_an_image_agree_where_there_are_no_neighbors(images):
     pairs = []
 
     class Watch(ScanLoss):
-        def value_and_gradient(self, outputs, targets):
-            pairs.append(outputs.chunk(2, dim=1))
-            return super().value_and_gradient(outputs, targets)
+        def gradient(self, outputs, targets):
+            pairs.append(outputs)
+            return super().gradient(outputs, targets)
 
     plain = make_trunk(images[0], augment=torch.clone)
     train_trunk(plain, Watch(), graph=None, n_epochs=1)
@@ -247,9 +247,9 @@ class FirstLower(PairObjective):
     def terms(self, anchor, partner):
         return {"distance": (anchor - partner).square().mean(dim=(1, 2))}
 
-    def value_and_gradient(self, outputs, targets):
-        terms, gradient = super().value_and_gradient(outputs, targets)
-        return terms, -gradient
+    def gradient(self, outputs, targets):
+        terms, gradients = super().gradient(outputs, targets)
+        return terms, tuple(-each for each in gradients)
 
 
 def test_the_epoch_of_the_lowest_loss_is_kept(images):
@@ -271,10 +271,11 @@ def test_divergence_leaves_the_epoch_of_the_lowest_loss(images):
     class Broken(ScanLoss):
         n_calls = 0
 
-        def value_and_gradient(self, outputs, targets):
+        def gradient(self, outputs, targets):
             self.n_calls += 1
             factor = torch.nan if self.n_calls > 6 else 1  # 3 batches an epoch
-            return super().value_and_gradient(factor * outputs, targets)
+            broken = tuple(factor * each for each in outputs)
+            return super().gradient(broken, targets)
 
     trunk = make_trunk(images[0])
     with pytest.warns(ConvergenceWarning, match="epoch 3 of the SCAN stage"):

@@ -1,0 +1,73 @@
+"""The parameters and fitted attributes of every clusterer, for the parts of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from torch import nn
+
+from sklearn_scan.core.random import RandomState
+from sklearn_scan.core.validation import auto_or, checked, count, option, real
+from sklearn_scan.encoders import Encoder
+from sklearn_scan.exceptions import UnreadableImage
+from sklearn_scan.model_selection import ClusterNumberCurve
+from sklearn_scan.neighbors import METHODS, NeighborGraph
+from sklearn_scan.training.loop import Record
+
+
+class Fitted:
+    """What `fit` sets; `SCANClusterer` has the docs."""
+
+    labels_: NDArray[np.int64]
+    probabilities_: NDArray[np.float64]
+    n_clusters_: int
+    n_clusters_curve_: ClusterNumberCurve | None
+    classes_: NDArray[np.int64]
+    cluster_names_: list[str]
+    image_names_: list[str] | None
+    embedding_: NDArray[np.float32]
+    embedding_dims_: tuple[int, ...]
+    encoder_: Encoder | None
+    neighbors_: NeighborGraph
+    head_losses_: NDArray[np.float32]
+    head_scores_: NDArray[np.float32]
+    best_head_: int
+    history_: list[Record]
+    stage_times_: dict[str, float]
+    bad_images_: list[UnreadableImage]
+    module_: nn.Sequential
+    self_labeled_: bool
+    confident_: NDArray[np.bool_]
+    n_features_in_: int
+    input_kind_: str
+    float_range_: float | None
+
+
+@dataclass(eq=False, repr=False)  # scikit-learn has its own
+class Parameters(Fitted, CallbackSupportMixin, BaseEstimator):
+    """The parameters, with their checks, and the fitted attributes."""
+
+    # What to try where clusters stay empty.
+    empty_hint: ClassVar[str] = "a smaller n_clusters"
+
+    n_clusters: int | str = checked(10, auto_or(count()))
+    _: KW_ONLY
+    encoder: Any = "auto"
+    n_neighbors: int = checked(20, count(0))
+    neighbor_method: str = checked("auto", option(METHODS))
+    confidence_threshold: float = checked(0.99, real(0, 1, "left"))
+    device: str | torch.device = "auto"
+    precision: str = "auto"
+    memory: str | Path | joblib.Memory | None = None
+    bad_images: str = "raise"
+    n_jobs: int | None = None
+    random_state: RandomState = None
+    verbose: int = 0
