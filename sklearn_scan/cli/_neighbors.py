@@ -21,8 +21,6 @@ from sklearn_scan.results.label_table import LabelTable
 
 
 class _Neighbor(TypedDict):
-    """A photo of the run, and its similarity to the photo asked for."""
-
     path: str
     name: str
     similarity: float

@@ -25,9 +25,7 @@ _LEAST_SHARED = (
 )
 
 
-class Scores(TypedDict):
-    """The agreement with true classes."""
-
+class _Scores(TypedDict):
     accuracy: float
     nmi: float
     ari: float
@@ -51,7 +49,7 @@ class Summary(TypedDict):
     median_confidence: float
     most_confused: list[int] | None
     seconds: dict[str, float]
-    agreement: NotRequired[Scores]
+    agreement: NotRequired[_Scores]
 
 
 def summarize(clusterer: Clustering, truth: Sequence[str] | None = None) -> Summary:
@@ -82,7 +80,7 @@ def summarize(clusterer: Clustering, truth: Sequence[str] | None = None) -> Summ
     return summary
 
 
-def _agreement(report: ClusteringReport) -> Scores:
+def _agreement(report: ClusteringReport) -> _Scores:
     return {
         "accuracy": report.accuracy,
         "nmi": report.nmi,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sklearn_scan.core.files import durable_path
+from sklearn_scan.core.rows import row_slices
 from sklearn_scan.encoders.cache import EmbeddingCache
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import (
@@ -28,7 +29,7 @@ from sklearn_scan.images import (
 )
 
 _LOOKUP = 1024  # images looked up in the cache at a time
-_KEYS_AN_ERRAND = 64
+_KEYS_A_JOB = 64
 
 EmbedBatch = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -213,9 +214,8 @@ class EmbeddingPass:
             return
         n_workers = resolve_workers(n_jobs) if self._source.thread_safe else 1
         with ThreadPoolExecutor(n_workers) as pool:
-            for start in range(0, len(self._rows), _LOOKUP):
-                rows = self._rows[start : start + _LOOKUP]
-                yield from self._look_up(self._identify(rows, pool))
+            for part in row_slices(len(self._rows), _LOOKUP):
+                yield from self._look_up(self._identify(self._rows[part], pool))
 
     def _look_up(self, keys: dict[int, str]) -> Iterator[int]:
         """Fill in the rows that the cache knows; of other contents, yield one row."""
@@ -234,11 +234,9 @@ class EmbeddingPass:
 
     def _identify(self, rows: range, pool: ThreadPoolExecutor) -> dict[int, str]:
         """Return the content keys of those rows whose files can be opened."""
-        errands = [
-            rows[i : i + _KEYS_AN_ERRAND] for i in range(0, len(rows), _KEYS_AN_ERRAND)
-        ]
+        parts = [rows[part] for part in row_slices(len(rows), _KEYS_A_JOB)]
         keys: dict[int, str] = {}
-        found = pool.map(partial(try_each, self._source.identity), errands)
+        found = pool.map(partial(try_each, self._source.identity), parts)
         for row, key in zip(rows, chain.from_iterable(found), strict=True):
             if isinstance(key, UnreadableImage):
                 self._bad.add([key])

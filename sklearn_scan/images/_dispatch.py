@@ -1,4 +1,4 @@
-"""The types of X, told apart: which source reads it."""
+"""The choice of an image source, by the type of X."""
 
 from __future__ import annotations
 

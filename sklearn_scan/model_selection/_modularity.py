@@ -60,5 +60,5 @@ def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -
 
 
 def count_neighbors(n_samples: int) -> int:
-    """Return how many neighbours to use of so many samples."""
+    """Return the number of neighbours to use, of `n_samples` samples."""
     return min(_MOST_NEIGHBORS, max(1, n_samples // _LEAST_SAMPLES_A_NEIGHBOR))

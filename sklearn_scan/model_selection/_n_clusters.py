@@ -52,8 +52,8 @@ class ClusterNumberCurve:
     candidates : ndarray of int, shape (n_candidates,)
         The numbers tried, ascending.
     scores : ndarray of float, shape (n_candidates,)
-        The modularity of so many clusters in the graph of neighbours. A clear peak is a
-        clear answer; on a plateau, all of its numbers are about as good.
+        The modularity of each number of clusters in the graph of neighbours. A clear
+        peak is a clear answer; the numbers on a plateau are about equally good.
     """
 
     n_clusters: int

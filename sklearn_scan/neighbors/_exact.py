@@ -32,7 +32,7 @@ __all__ = [
 _MOST_BYTES_ON_CPU, _MOST_BYTES_ON_GPU = 2**28, 2**32
 _SHARE_OF_FREE = 1 / 8
 _MOST_COLUMNS, _LEAST_ROWS = 2**16, 256  # multiples of rows make products faster
-# Neighbours found beyond the number asked for, to order those with close similarities.
+# Neighbours found beyond k, to order those with close similarities.
 MARGIN = 4
 
 

@@ -34,7 +34,7 @@ def source_of(clusterer: Clustering, images: Any) -> ImageSource:
     return source
 
 
-def classes_of(clusterer: Clustering, y: ArrayLike) -> NDArray[Any]:
+def classes_of(clusterer: Clustering, y: ArrayLike) -> np.ndarray:
     """Return the class of each sample of the fit.
 
     Raises
@@ -42,7 +42,7 @@ def classes_of(clusterer: Clustering, y: ArrayLike) -> NDArray[Any]:
     ValueError
         If there is not one for each sample.
     """
-    classes: NDArray[Any] = column_or_1d(y)
+    classes: np.ndarray = column_or_1d(y)
     if len(classes) != len(clusterer.labels_):
         raise ValueError(
             f"y must have a class for each of the {len(clusterer.labels_)} samples of "

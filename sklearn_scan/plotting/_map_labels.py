@@ -118,7 +118,7 @@ def spread_boxes(
     ndarray of shape (n, 2)
         The centres of the moved boxes, which are apart if there is room.
     """
-    # the second term tells boxes of one place apart
+    # the second term separates boxes of one place
     spots = centers + np.arange(len(centers))[:, None] * [1e-3, 1.7e-3]
     lowest = sizes / 2
     highest = np.maximum(room - lowest, lowest)

@@ -6,7 +6,7 @@ import base64
 import os
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,46 +26,34 @@ _NEAREST_IMAGES, _NEAREST_CLUSTERS = 8, 6
 _NOWHERE = 65_535  # the place on the map of an unreadable image
 
 
-class Paths(TypedDict):
-    """Paths as the folder that all are in, and the rest of each."""
-
+class _Paths(TypedDict):
     folder: str
     rest: list[str]
 
 
-class Classes(TypedDict):
-    """The names of known classes, and the class of each image."""
-
+class _Classes(TypedDict):
     names: list[str]
     of: str
 
 
-class Likely(TypedDict):
-    """The most probable clusters of each image, `each` of them."""
-
+class _Likely(TypedDict):
     each: int
     clusters: str
     probabilities: str
 
 
-class Neighbors(TypedDict):
-    """The nearest images of each image, `each` of them."""
-
+class _Neighbors(TypedDict):
     each: int
     rows: str
 
 
-class Clusters(TypedDict):
-    """The name, the prototype and the nearest clusters of each cluster."""
-
+class _Clusters(TypedDict):
     names: list[str]
     prototypes: list[int]
     nearest: list[list[int]]
 
 
-class Tiles(TypedDict):
-    """The places of thumbnails in their sheets."""
-
+class _Tiles(TypedDict):
     places: str
     side: int
     columns: int
@@ -75,17 +63,17 @@ class PageData(TypedDict):
     """What the page's script reads; long arrays are base64 of little-endian numbers."""
 
     run: str
-    paths: Paths
-    names: Paths
-    classes: Classes | None
+    paths: _Paths
+    names: _Paths
+    classes: _Classes | None
     labels: str
     confidence: str
     rank: str
-    likely: Likely
-    neighbors: Neighbors
-    clusters: Clusters
+    likely: _Likely
+    neighbors: _Neighbors
+    clusters: _Clusters
     points: str
-    tiles: Tiles
+    tiles: _Tiles
     unreadable: list[tuple[int, str]]
     curves: list[Curve]
 
@@ -207,11 +195,11 @@ def page_data(
     }
 
 
-def _pack(array: NDArray[Any], dtype: str) -> str:
+def _pack(array: np.ndarray, dtype: str) -> str:
     return base64.b64encode(array.astype(dtype).tobytes()).decode()
 
 
-def _split_paths(paths: Sequence[str]) -> Paths:
+def _split_paths(paths: Sequence[str]) -> _Paths:
     """Return the folder that all paths are in, and the rest of each."""
     # by characters, whatever the system: joined again, a path is as it was given
     start = os.path.commonprefix(list(paths))  # noqa: RUF071
@@ -224,7 +212,7 @@ def _ten_thousandths(texts: Sequence[str]) -> NDArray[np.int64]:
     return np.array([round(float(text) * 10_000) if text else -1 for text in texts])
 
 
-def _likely(probabilities: NDArray[np.float64]) -> Likely:
+def _likely(probabilities: NDArray[np.float64]) -> _Likely:
     """Return each image's most probable clusters; -1 for unreadable images."""
     n_likely = min(_LIKELY, probabilities.shape[1])
     clusters = np.argsort(-probabilities, axis=1, kind="stable")[:, :n_likely]
@@ -237,7 +225,7 @@ def _likely(probabilities: NDArray[np.float64]) -> Likely:
     }
 
 
-def _nearest_images(neighbors: NDArray[np.int64]) -> Neighbors:
+def _nearest_images(neighbors: NDArray[np.int64]) -> _Neighbors:
     nearest = neighbors[:, :_NEAREST_IMAGES]
     return {"each": nearest.shape[1], "rows": _pack(nearest, "<i4")}
 
@@ -255,7 +243,7 @@ def _on_the_map(points: NDArray[np.floating]) -> NDArray[np.int64]:
     return places
 
 
-def _list_classes(y: ArrayLike) -> Classes:
+def _list_classes(y: ArrayLike) -> _Classes:
     """Return the names of the classes, and each image's class by number."""
     names, numbers = np.unique(np.asarray(y), return_inverse=True)
     return {"names": [str(name) for name in names], "of": _pack(numbers, "<i4")}

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 
@@ -97,7 +96,7 @@ def _input_names(model: StandaloneModel) -> list[str]:
 
 
 def _metadata(model: StandaloneModel) -> dict[str, str]:
-    settings: list[dict[str, Any]] = [asdict(each) for each in model.preprocessings]
+    settings: list[dict[str, object]] = [asdict(each) for each in model.preprocessings]
     return {
         "cluster_names": json.dumps(model.cluster_names, ensure_ascii=False),
         "preprocessing": json.dumps(settings),

@@ -8,20 +8,15 @@ import warnings
 
 import numpy as np
 import pytest
-import timm
 import torch
-from safetensors.torch import save_file
-from sklearn.datasets import load_digits
+from result_helpers import IMAGES, X, fit, mobilenet_encoder
 from torch import nn
 
-from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR, TEMIClusterer, relabel
+from sklearn_scan import SimCLR, TEMIClusterer, relabel
 from sklearn_scan.exceptions import OnnxExportError
 from sklearn_scan.results.relabeling import Edits
 
 onnxruntime = pytest.importorskip("onnxruntime")
-
-X = load_digits().data[:200].astype(np.float32)
-IMAGES = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
 
 
 def to_floats(images):
@@ -29,14 +24,6 @@ def to_floats(images):
 
 
 FLOATS = to_floats(IMAGES)
-FAST = {"n_clusters": 4, "n_heads": 2, "max_epochs": 1, "self_label_epochs": 0}
-EXACT = {"device": "cpu", "precision": "fp32", "random_state": 0}
-
-
-def fit(data, kind=SCANClusterer, **settings):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # so short a fit finds little
-        return kind(**{**FAST, **EXACT, **settings}).fit(data)
 
 
 def export(clusterer, folder):
@@ -60,19 +47,7 @@ def assert_equal(clusterer, folder, data, *inputs):
 
 @pytest.mark.slow
 def test_mobilenet(tmp_path):
-    file = tmp_path / "weights.safetensors"
-    settings = {"pad_type": "same"}
-    save_file(timm.create_model("mobilenetv2_050", **settings).state_dict(), file)
-    encoder = ImageEncoder(
-        "mobilenetv2_050",
-        checkpoint=file,
-        model_kwargs=settings,
-        input_size=32,
-        crop_pct=1.0,
-        mean=0.5,
-        std=0.5,
-    )
-    clusterer = fit(IMAGES, encoder=encoder)
+    clusterer = fit(IMAGES, encoder=mobilenet_encoder(tmp_path, std=0.5))
     session = assert_equal(clusterer, tmp_path, IMAGES, FLOATS)
     (images,) = session.get_inputs()
     assert images.name == "images"

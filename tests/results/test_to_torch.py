@@ -5,15 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
-import timm
 import torch
-from safetensors.torch import save_file
-from sklearn.datasets import load_digits
+from result_helpers import IMAGES, X, fit, mobilenet_encoder
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from sklearn_scan import (
-    ImageEncoder,
     SCANClusterer,
     SimCLR,
     TEMIClusterer,
@@ -23,17 +20,6 @@ from sklearn_scan import (
 )
 from sklearn_scan.encoders import Encoder, Preprocessing, Trainable
 from sklearn_scan.results.relabeling import Edits
-
-X = load_digits().data[:200].astype(np.float32)
-IMAGES = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
-FAST = {"n_clusters": 4, "n_heads": 2, "max_epochs": 1, "self_label_epochs": 0}
-EXACT = {"device": "cpu", "precision": "fp32", "random_state": 0}
-
-
-def fit(data, kind=SCANClusterer, **settings):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # so short a fit finds little
-        return kind(**{**FAST, **EXACT, **settings}).fit(data)
 
 
 def pixels(images):
@@ -62,18 +48,7 @@ def scratch():
 
 @pytest.fixture(scope="module")
 def mobilenet(tmp_path_factory):
-    file = tmp_path_factory.mktemp("weights") / "mobilenet.safetensors"
-    settings = {"pad_type": "same"}
-    save_file(timm.create_model("mobilenetv2_050", **settings).state_dict(), file)
-    encoder = ImageEncoder(
-        "mobilenetv2_050",
-        checkpoint=file,
-        model_kwargs=settings,
-        input_size=32,
-        crop_pct=1.0,
-        mean=0.5,
-        std=0.25,
-    )
+    encoder = mobilenet_encoder(tmp_path_factory.mktemp("weights"), std=0.25)
     return fit(IMAGES, encoder=encoder)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_scan.core.rows import row_slices
 from sklearn_scan.core.warn import warn
 
 SUFFIX = ".sqlite"
@@ -74,8 +75,8 @@ class EmbeddingCache:
         def select(connection: sqlite3.Connection) -> None:
             if not connection.execute(_HAS_TABLES).fetchone():
                 return
-            for start in range(0, len(images), _ROWS_A_QUERY):
-                keys = images[start : start + _ROWS_A_QUERY]
+            for part in row_slices(len(images), _ROWS_A_QUERY):
+                keys = images[part]
                 marks = ",".join("?" * len(keys))
                 rows = connection.execute(
                     "SELECT image, checksum, vector FROM embeddings "

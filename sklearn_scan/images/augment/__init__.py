@@ -1,8 +1,8 @@
-"""Random views of images, batched on the device, drawn anew for every image.
+"""Random views of images, in batches on the device, drawn for each image.
 
-A view takes float images (b, c, h, w) in [0, 1], square or not, on any device and in
-any memory format, to float views of the same shape in [0, 1]; it leaves the images
-alone.
+Views map float images (b, c, h, w) in [0, 1], square or not, on any device and in any
+memory format, to float images of the same shape in [0, 1]. They do not change the
+images.
 """
 
 from sklearn_scan.images.augment._strong_views import StrongViews, default_strong_views

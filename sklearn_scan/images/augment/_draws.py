@@ -1,7 +1,7 @@
 """Random numbers, one an image, drawn on the CPU.
 
-There, what was drawn can be looked at (which operation?) without waiting for a GPU, and
-one seed gives the same views on every device.
+On the CPU they can be read without waiting for a GPU, and one seed gives the same views
+on every device.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Draws:
     Parameters
     ----------
     n_images : int
-        How many numbers to draw at a time.
+        The number of images: of numbers in each draw.
     generator : torch.Generator or None
         A generator of the CPU; None draws from torch's global state.
     """
@@ -38,11 +38,11 @@ class Draws:
         return self.uniform(-bound, bound)
 
     def chance(self, probability: float) -> Tensor:
-        """Return True with the given probability."""
+        """Return bools that are True with the given probability."""
         return self.uniform() < probability
 
     def below(self, bounds: Tensor | int) -> Tensor:
-        """Return whole numbers from 0 to `bounds` - 1, each as likely."""
+        """Return whole numbers from 0 to `bounds` - 1, all equally likely."""
         # float32 may round a product up to the bound itself
         return (self.uniform() * bounds).floor().clamp_(max=bounds - 1)
 
@@ -51,13 +51,13 @@ class Draws:
         return torch.randint(n_options, (rows, self.n_images), generator=self.generator)
 
     def orders(self, n_options: int) -> Tensor:
-        """Return the options in an order of each image's own, (n_options, n_images)."""
+        """Return an order of the options for each image, (n_options, n_images)."""
         return self.uniform(rows=n_options).argsort(dim=0)
 
     def normal_like(self, images: Tensor) -> Tensor:
         """Return normal numbers, one a pixel, drawn on the images' device.
 
-        Only their seed is drawn on the CPU: a number a pixel is too much to move.
+        Only their seed is drawn on the CPU: a number a pixel would be too much to move.
         """
         seed = int(torch.randint(2**62, (), generator=self.generator))
         generator = torch.Generator(images.device).manual_seed(seed)
@@ -67,13 +67,7 @@ class Draws:
 
 
 def check_generator(generator: torch.Generator | None) -> None:
-    """Raise if `generator` is neither None nor a generator of the CPU.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Naming what was expected and what came.
-    """
+    """Raise a TypeError or ValueError if `generator` is no CPU generator, nor None."""
     if generator is None:
         return
     if not isinstance(generator, torch.Generator):
@@ -82,19 +76,13 @@ def check_generator(generator: torch.Generator | None) -> None:
         )
     if generator.device.type != "cpu":
         raise ValueError(
-            "generator must be on the CPU, where all numbers are drawn whatever the "
-            f"images' device; got one on {generator.device}."
+            "generator must be on the CPU, where all numbers are drawn; got one on "
+            f"{generator.device}."
         )
 
 
 def check_images(images: Tensor, n_channels: tuple[int, ...]) -> None:
-    """Raise if `images` are no float images (b, c, h, w) with as many channels.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Naming what was expected and what came.
-    """
+    """Raise a TypeError or ValueError if `images` are no floats (b, c, h, w)."""
     if not images.is_floating_point():
         raise TypeError(f"images must be floats in [0, 1]; got {images.dtype}.")
     if images.ndim != 4 or images.shape[1] not in n_channels:

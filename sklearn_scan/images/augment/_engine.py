@@ -1,8 +1,8 @@
-"""Applying to every image operations of its own, without a loop over the images.
+"""Different operations for each image of a batch, without a loop over the images.
 
-In each round, the images are laid out so that those of one operation lie side by side.
-They are then changed where they lie, and only at the end is their order restored: a
-round moves every image once, and each operation works on a piece that fits the caches.
+In each round, the images are sorted so that those of one operation are side by side,
+and changed in place. Their order is restored at the end. So a round moves every image
+once, and each operation works on a part of the batch that fits the caches.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ from torch import Tensor
 
 __all__ = ["Operation", "Part", "apply_rounds", "make_round"]
 
-# From images and what the operation is told of each to the images that result; it may
-# write to those it is given.
+# From images and an argument for each to the resulting images; it may write to the
+# images it is given.
 Operation = Callable[[Tensor, Tensor], Tensor]
 
 
 class Part(NamedTuple):
-    """An operation, and the images that go through it in one round."""
+    """An operation, and its images in one round."""
 
     operation: Operation
     members: Tensor  # the numbers of the images (m,), on the CPU
-    arguments: Tensor  # what the operation is told of each (m, ...), on the CPU
+    arguments: Tensor  # the argument of each image (m, ...), on the CPU
 
 
 def make_round(
     operations: Sequence[Operation], choices: Tensor, arguments: Tensor
 ) -> list[Part]:
-    """Return the parts of a round in which each image has chosen its operation.
+    """Return the parts of a round, from the operation of each image.
 
     Parameters
     ----------
     operations : sequence of Operation
+        The operations to choose from.
     choices : Tensor of int, (b,)
-        The numbers of the operations; beyond the last, an image stays as it is.
+        The number of each image's operation; a larger number leaves the image as it is.
     arguments : Tensor, (b,)
-        What the operation chosen is told of each image.
+        The argument of each image's operation.
     """
     counts = torch.bincount(choices, minlength=len(operations))
     sizes = counts[: len(operations)].tolist()
@@ -50,7 +51,7 @@ def make_round(
 
 
 def apply_rounds(images: Tensor, rounds: Sequence[Sequence[Part]]) -> Tensor:
-    """Return the images after one round after another; those given stay as they are.
+    """Return the images after all rounds, without changing those given.
 
     An image is in at most one part of a round.
     """
@@ -68,13 +69,13 @@ def apply_rounds(images: Tensor, rounds: Sequence[Sequence[Part]]) -> Tensor:
             if result is not block:
                 block.copy_(result)
             start += len(part.members)
-        # Into memory that is there: to ask for some costs more than to fill it.
+        # into existing memory: to allocate new memory takes longer than to fill it
         views, spare = torch.index_select(views, 0, layout, out=spare), views
     return views
 
 
 def _layouts(rounds: Sequence[Sequence[Part]], n_images: int) -> Iterator[Tensor]:
-    """Yield for each round, and the end, where its images lie in the layout before."""
+    """Yield, for each round and the end, the places of images in the layout before."""
     places = torch.arange(n_images)
     for parts in rounds:
         rest = torch.ones(n_images, dtype=torch.bool)

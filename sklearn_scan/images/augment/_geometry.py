@@ -1,6 +1,6 @@
-"""Resampling images along affine maps, each image along its own.
+"""Resampling of images by affine maps, one for each image.
 
-A map (2, 3) leads from a place in the view to the place in the image that is seen
+A map (2, 3) leads from a place in the view to the place in the image that is shown
 there. Places are in pixels from the image's centre, x to the right and y down. Maps are
 made on the CPU and moved to the images' device once.
 """
@@ -28,7 +28,7 @@ Size = tuple[int, int]
 
 
 def affine_maps(rows: list[list[Tensor]]) -> Tensor:
-    """Return the maps (b, 2, 3) of which each coefficient is given as (b,)."""
+    """Return the maps (b, 2, 3) with the given coefficients, (b,) each."""
     return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=1)
 
 
@@ -70,16 +70,16 @@ def translation_y(shares: Tensor, size: Size) -> Tensor:
 
 
 def normalize(maps: Tensor, size: Size) -> Tensor:
-    """Return the maps (..., 2, 3) in halves of the sides, the units of `resample`."""
+    """Return the maps (..., 2, 3) in half sides, the units of `resample`."""
     halves = torch.tensor([size[1] / 2, size[0] / 2, 1.0])
     return maps * halves / halves[:2].unsqueeze(1)
 
 
 def resample(images: Tensor, maps: Tensor, *, mode: str, padding_mode: str) -> Tensor:
-    """Return what is seen of each image (b, c, h, w) along its own map (b, 2, 3).
+    """Return images (b, c, h, w) resampled by their maps (b, 2, 3).
 
-    `maps` have been through `normalize` and are on the images' device; `mode` and
-    `padding_mode` are those of `torch.nn.functional.grid_sample`.
+    `maps` are those of `normalize`, on the images' device; `mode` and `padding_mode`
+    are those of `torch.nn.functional.grid_sample`.
     """
     height, width = images.shape[2:]
     xx, xy, x0, yx, yy, y0 = maps.view(-1, 6, 1, 1).unbind(1)  # each (b, 1, 1)
@@ -97,11 +97,12 @@ def resample(images: Tensor, maps: Tensor, *, mode: str, padding_mode: str) -> T
 def resize_crops(images: Tensor, boxes: Tensor, flipped: Tensor) -> Tensor:
     """Return a crop of each image, scaled to the image's size, bilinearly.
 
-    Nothing beyond the crop is looked at, as if it had been cut out first.
+    Pixels outside the crop do not count, as if it had been cut out first.
 
     Parameters
     ----------
     images : Tensor, (b, c, h, w)
+        The images.
     boxes : Tensor, (4, b)
         Left, top, width and height of each crop, in pixels.
     flipped : Tensor of bool, (b,)
@@ -124,7 +125,7 @@ def resize_crops(images: Tensor, boxes: Tensor, flipped: Tensor) -> Tensor:
 
 
 def _crop_places(lines: Tensor, side: int, images: Tensor) -> Tensor:
-    """Return where in [-1, 1] the pixels of crops (b, side) look, along one axis.
+    """Return the places in [-1, 1] of the pixels of crops (b, side), along one axis.
 
     `lines` holds the crops' starts, lengths and signed lengths as shares of the side,
     (3, b, 1).
@@ -132,7 +133,7 @@ def _crop_places(lines: Tensor, side: int, images: Tensor) -> Tensor:
     start, length, signed = lines.unbind()
     first, last = 2 * start - 1, 2 * (start + length) - 1
     places = signed * _pixel_centers(side, images) + (first + last) / 2
-    # The outermost places are the centres of the crop's outermost pixels.
+    # the outermost places are the centres of the crop's outermost pixels
     return places.clamp_(first + 1 / side, last - 1 / side)
 
 

@@ -1,9 +1,9 @@
-"""Operations on the pixels of images, each image by its own magnitude.
+"""Operations on pixels, with a magnitude for each image.
 
 Each takes images (b, c, h, w) in [0, 1], with one channel or three, and magnitudes (b,)
-on the same device. It may write to the images it is given, and returns the result.
-They follow Pillow's operations of the same names, but for the rounding to whole grey
-levels where it is not the point of the operation.
+on the same device. It may write to the images it is given, and returns the result. They
+follow Pillow's operations of the same names, but do not round to whole grey levels
+unless that is their purpose.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def identity(images: Tensor, _magnitudes: Tensor) -> Tensor:
 
 
 def flip(images: Tensor, _magnitudes: Tensor) -> Tensor:
-    """Mirror the images left to right, whatever the magnitude."""
+    """Mirror the images left to right; the magnitude is not used."""
     return images.flip(3)
 
 
 def grayscale(images: Tensor, _magnitudes: Tensor) -> Tensor:
-    """Replace colours by their luma, whatever the magnitude."""
+    """Replace colours by their luma; the magnitude is not used."""
     return _luma(images).expand_as(images)
 
 
@@ -88,15 +88,15 @@ def hue(images: Tensor, turns: Tensor) -> Tensor:
     sixths.copysign_(green - blue).add_(6 * turns.view(-1, 1, 1))
     sixths.sub_((sixths / 6).round_().mul_(6))  # in [-3, 3]
     for channel, offset in enumerate((3, 1, -1)):
-        # How far the channel is below the value, in units of the chroma: a trapezoid.
+        # the value minus the channel, in units of the chroma: a trapezoid
         below = (sixths + offset).abs_().sub_(3).abs_().sub_(1).clamp_(0, 1)
         torch.sub(value, below.mul_(chroma), out=images[:, channel])
     return images
 
 
 def solarize(images: Tensor, thresholds: Tensor) -> Tensor:
-    """Invert the levels from `thresholds` on, in [0, 256]: at 256 there are none."""
-    # Half a level below the first inverted one, out of reach of rounding.
+    """Invert the levels from `thresholds` on, in [0, 256]; 256 inverts none."""
+    # half a level below the first inverted one, so that rounding does not matter
     bounds = (thresholds.ceil() - 0.5) / _WHITE
     inverted = torch.gt(images, _each(bounds), out=torch.empty_like(images))
     return images.sub_(inverted).abs_()  # |x - 1| is 1 - x; `where` is ten times slower
@@ -109,21 +109,21 @@ def posterize(images: Tensor, bits: Tensor) -> Tensor:
 
 
 def autocontrast(images: Tensor, _magnitudes: Tensor) -> Tensor:
-    """Stretch each channel to the full range, whatever the magnitude."""
+    """Stretch each channel to the full range; the magnitude is not used."""
     low, high = images.amin(dim=(2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
-    # A channel of one level has nothing to stretch but rounding errors.
+    # in a channel of one level there are only rounding errors to stretch
     flat = high - low < 0.5 / _WHITE
     low.masked_fill_(flat, 0)
     return images.sub_(low).div_((high - low).masked_fill_(flat, 1))
 
 
 def equalize(images: Tensor, _magnitudes: Tensor) -> Tensor:
-    """Level each channel's histogram of 256 levels, whatever the magnitude."""
+    """Equalise each channel's histogram of 256 levels; the magnitude is not used."""
     n_images, n_channels, height, width = images.shape
     levels = images.mul_(_WHITE).round_().long().view(-1, height * width)
     counts = images.new_zeros(n_images * n_channels, _LEVELS)
     counts.scatter_add_(1, levels, torch.ones_like(levels, dtype=images.dtype))
-    # Pillow's rule: the brightest level present does not count towards the step.
+    # Pillow's rule: the brightest level present is not counted in the step
     brightest = counts.gather(1, levels.amax(dim=1, keepdim=True))
     step = ((height * width - brightest) / _WHITE).floor_()
     below = counts.cumsum(dim=1) - counts
@@ -138,11 +138,11 @@ def _distance_from_red(
 ) -> Tensor:
     """Return the hue's distance from red, in sixths of the circle, from 0 to 3.
 
-    `high` and `low` are the higher and the lower of green and blue. Where red is the
+    `high` and `low` are the higher and the lower of green and blue. If red is the
     highest of the three, the distance is (high - low) / chroma, else it is
-    2 + (low - red) / chroma. The two are one formula, since the chroma is red - low in
-    the first case, and in the second the value is `high`. Greys have no hue: any number
-    will do.
+    2 + (low - red) / chroma. Both are one formula, since the chroma is red - low in the
+    first case, and the value is `high` in the second. Greys have no hue: they may have
+    any number.
     """
     numerator = (low - red).sub_(value - high)
     tiny = torch.finfo(red.dtype).tiny
@@ -150,12 +150,12 @@ def _distance_from_red(
 
 
 def _each(numbers: Tensor) -> Tensor:
-    """Return numbers (b,) so that they are broadcast over images (b, c, h, w)."""
+    """Return numbers (b,) in a shape that is broadcast over images (b, c, h, w)."""
     return numbers.view(-1, 1, 1, 1)
 
 
 def _blend(images: Tensor, others: Tensor, factors: Tensor) -> Tensor:
-    """Move the images from `others`, at 0, past themselves, at 1; write to both."""
+    """Blend `others`, at 0, with the images, at 1, or go beyond; write to both."""
     images.mul_(_each(factors)).add_(others.mul_(_each(1 - factors)))
     return images.clamp_(0, 1)
 

@@ -34,7 +34,7 @@ class _Pixelwise(NamedTuple):
 
 
 class _Affine(NamedTuple):
-    """What makes maps of magnitudes and a size, and the range of the magnitude."""
+    """A function from magnitudes and a size to maps, and the range of the magnitude."""
 
     maps: Callable[[Tensor, tuple[int, int]], Tensor]
     low: float
@@ -64,8 +64,8 @@ _OPERATIONS = [entry.operation for entry in _PIXELWISE]
 _LOWS, _HIGHS = torch.tensor(
     [(entry.low, entry.high) for entry in (*_PIXELWISE, *_AFFINE)]
 ).T
-# Pillow's defaults, as in the published recipe: no grey level is invented, four maps in
-# turn do not blur a small image, and what comes from outside is black.
+# Pillow's defaults, as in the paper's code: grey levels are those of the image, four
+# maps do not blur a small image, and places outside the image are black.
 _warp = partial(_geometry.resample, mode="nearest", padding_mode="zeros")
 
 
@@ -73,28 +73,29 @@ _warp = partial(_geometry.resample, mode="nearest", padding_mode="zeros")
 class StrongViews:
     """SCAN's strong views: a flip, four of RandAugment's operations, Cutout.
 
-    Each image draws its operations with replacement, as in RandAugment, from the 14 of
-    the paper's Table S2: Identity, AutoContrast, Equalize, Rotate by up to 30 degrees,
-    Solarize from a level in [0, 256], Color, Contrast, Brightness and Sharpness by
-    factors in [0.05, 0.95], ShearX and ShearY by up to 0.1, TranslateX and TranslateY
-    by up to a tenth of the size, and Posterize to 4 to 7 bits. They follow Pillow.
+    The operations of an image are drawn with replacement, as in RandAugment, from the
+    14 of the paper's Table S2: Identity, AutoContrast, Equalize, Rotate by up to 30
+    degrees, Solarize from a level in [0, 256], Color, Contrast, Brightness and
+    Sharpness by factors in [0.05, 0.95], ShearX and ShearY by up to 0.1, TranslateX and
+    TranslateY by up to a tenth of the size, and Posterize to 4 to 7 bits. They follow
+    Pillow.
 
-    Rotations, shears and shifts take the nearest pixel and fill with black, which are
-    Pillow's defaults: the grey levels stay those of the image, and four of them in turn
-    do not blur a small one. Cutout fills with mid-grey, which is near the mean of
-    natural images, and so near the zero of the normalised views.
+    Rotations, shears and shifts take the nearest pixel and fill with black, as Pillow
+    does by default: grey levels are those of the image, and four operations do not blur
+    a small image. Cutout fills with mid-grey, which is near the mean of natural images,
+    and so near zero in normalised views.
 
     Parameters
     ----------
     n_operations : int, default=4
-        How many operations each image goes through.
+        The number of operations of each image.
     max_cutout : int or None, default=None
-        The longest side of the square that is cut out, in pixels; each whole number
-        from 1 on is as likely. Parts of it may lie outside the image. None takes half
-        the shorter side of images of up to 32 pixels and a third above, which is the
-        paper's 16 for 32 pixels, 32 for 96 and 75 for 224. 0 cuts nothing.
+        The longest side of the square that is cut out, in pixels; all whole numbers
+        from 1 are equally likely. Parts of it may lie outside the image. None takes
+        half the shorter side of images of up to 32 pixels, and a third of larger ones,
+        as in the paper: 16 for 32 pixels, 32 for 96 and 75 for 224. 0 cuts nothing.
     flip_probability : float, default=0.5
-        How often an image is mirrored.
+        The probability that an image is mirrored.
     generator : torch.Generator or None, default=None
         A generator of the CPU; None draws from torch's global state.
 
@@ -136,7 +137,7 @@ class StrongViews:
         return self._cut_out(apply_rounds(images, rounds), draws)
 
     def _draw_rounds(self, draws: Draws, height: int, width: int) -> list[list[Part]]:
-        """Return the rounds: in each, all affine operations are a single part."""
+        """Return the rounds; in each, all affine operations are one part."""
         choices = draws.choices(len(_LOWS), rows=self.n_operations)
         magnitudes = draws.uniform(rows=self.n_operations)
         magnitudes = torch.lerp(_LOWS[choices], _HIGHS[choices], magnitudes)
@@ -172,7 +173,7 @@ class StrongViews:
         rows = (rows >= top) & (rows < top + side)  # (b, h)
         rows, columns = rows.to(views.dtype), columns.to(views.dtype)
         square = rows[:, None, :, None] * columns[:, None, None, :]
-        # In numbers: to fill where a mask of truths holds takes several times as long.
+        # by multiplication: filling by a mask takes several times as long
         return views.mul_(1 - square).add_(square, alpha=_GREY)
 
     def _longest_cutout(self, shorter: int) -> int:
@@ -192,8 +193,8 @@ def default_strong_views(
 ) -> StrongViews:
     """Return the strong views for images of `n_channels` channels.
 
-    Grey images are not mirrored: much of what is grey (letters, digits, scans) has a
-    handedness.
+    Grey images are not mirrored, since letters, digits and scans differ from their
+    mirror images.
     """
     flip_probability = 0.0 if n_channels == 1 else 0.5
     return StrongViews(flip_probability=flip_probability, generator=generator)

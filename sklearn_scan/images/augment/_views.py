@@ -1,4 +1,4 @@
-"""The views for contrastive pretexts: of grey images, and of coloured ones."""
+"""The views of contrastive pretexts, for grey images and for coloured ones."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _JITTER = (
 class GreyViews:
     """Views of grey images: a random affine map, and noise.
 
-    There is no flip: much of what is grey (letters, digits, scans) has a handedness.
-    What lies outside the image looks like its nearest border pixel.
+    Images are not mirrored, since letters, digits and scans differ from their mirror
+    images. Places outside the image take the nearest border pixel.
 
     Parameters
     ----------
@@ -96,10 +96,9 @@ class GreyViews:
 class ColorViews:
     """SimCLR's views: a random crop, a flip, colours shifted or dropped.
 
-    They are drawn as by torchvision's RandomResizedCrop, RandomHorizontalFlip,
-    ColorJitter (each image goes through its four steps in an order of its own) and
-    RandomGrayscale, and follow these on Pillow's images, without the rounding to whole
-    grey levels.
+    They are those of torchvision's RandomResizedCrop, RandomHorizontalFlip, ColorJitter
+    (with its four steps in another order for each image) and RandomGrayscale for
+    Pillow's images, without the rounding to whole grey levels.
 
     Parameters
     ----------
@@ -111,7 +110,7 @@ class ColorViews:
         The strength of brightness, contrast and saturation; a quarter of it turns the
         hue (as a share of the full circle).
     jitter_probability, grey_probability, flip_probability : float
-        How often each is applied, by default 0.8, 0.2 and 0.5.
+        The probability of each, by default 0.8, 0.2 and 0.5.
     generator : torch.Generator or None, default=None
         A generator of the CPU; None draws from torch's global state.
 
@@ -155,7 +154,7 @@ class ColorViews:
         grey = draws.chance(self.grey_probability).nonzero()[:, 0]
         drop = Part(_operations.grayscale, grey, torch.zeros(len(grey)))
         views = apply_rounds(views, [*self._draw_jitter(draws), [drop]])
-        # Weights of pixels and of colours sum to one, but for a rounding error.
+        # weights of pixels and of colours sum to one, but for rounding errors
         return views.clamp_(0, 1)
 
     def _draw_boxes(self, draws: Draws, height: int, width: int) -> Tensor:
@@ -176,7 +175,7 @@ class ColorViews:
         return torch.where(valid.any(dim=0), boxes, self._largest_box(height, width))
 
     def _largest_box(self, height: int, width: int) -> Tensor:
-        """Return the largest crop in the middle, (4, 1), for where no try fits."""
+        """Return the largest centred crop, (4, 1), for images where no try fits."""
         crop_width = min(width, round(height * self.max_aspect))
         crop_height = min(height, round(width * self.max_aspect))
         left, top = (width - crop_width) // 2, (height - crop_height) // 2
@@ -190,7 +189,7 @@ class ColorViews:
         magnitudes = torch.cat([factors, turns.unsqueeze(0)])  # (step, b)
         orders = draws.orders(len(_JITTER))  # (round, b)
         magnitudes = magnitudes.gather(0, orders)
-        # Images that are not jittered choose what lies beyond the last step.
+        # images without jitter have numbers beyond the last step
         orders[:, ~draws.chance(self.jitter_probability)] = len(_JITTER)
         return [
             make_round(_JITTER, choices, arguments)

@@ -2,29 +2,21 @@
 
 import pytest
 import torch
+from heads_helpers import (
+    EMBED_DIM,
+    N_CLUSTERS,
+    N_HEADS,
+    make_linear_heads,
+    random_features,
+)
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
 from sklearn_scan.training.heads import ClusterHeads, Directions, Standardize
 
-N_HEADS, N_CLUSTERS, EMBED_DIM = 3, 4, 5
-
-
-def random_features(n_samples=20, n_features=EMBED_DIM, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n_samples, n_features, generator=generator)
-
-
-def make_heads(n_heads=N_HEADS, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    heads = ClusterHeads(EMBED_DIM, N_CLUSTERS, n_heads, generator=generator)
-    with torch.no_grad():
-        heads.bias.copy_(torch.randn(heads.bias.shape, generator=generator))
-    return heads
-
 
 def test_all_heads_at_once_equal_each_by_itself():
-    heads, features = make_heads(), random_features()
+    heads, features = make_linear_heads(), random_features()
     weights = heads.weight.view(N_HEADS, N_CLUSTERS, EMBED_DIM)
     biases = heads.bias.view(N_HEADS, N_CLUSTERS)
     logits = heads(features)
@@ -35,7 +27,7 @@ def test_all_heads_at_once_equal_each_by_itself():
 
 
 def test_a_head_learns_nothing_from_the_loss_of_another():
-    heads = make_heads()
+    heads = make_linear_heads()
     heads(random_features())[1].square().sum().backward()
     gradient = heads.weight.grad.view(N_HEADS, N_CLUSTERS, EMBED_DIM)
     assert gradient.flatten(1).any(dim=1).tolist() == [False, True, False]
@@ -46,37 +38,6 @@ def test_first_weights_have_variance_one_over_embed_dim():
     heads = ClusterHeads(400, n_clusters=10, n_heads=5, generator=generator)
     assert heads.weight.var().item() == pytest.approx(1 / 400, rel=0.05)
     assert heads.bias.count_nonzero() == 0
-
-
-def test_one_seed_gives_the_same_first_weights():
-    assert torch.equal(make_heads(seed=1).weight, make_heads(seed=1).weight)
-    assert not torch.equal(make_heads(seed=1).weight, make_heads(seed=2).weight)
-
-
-@pytest.mark.parametrize("head", range(N_HEADS))
-def test_select_returns_one_head(head):
-    heads, features = make_heads(), random_features()
-    chosen = heads.select(head)
-    assert chosen(features).shape == (1, len(features), N_CLUSTERS)
-    torch.testing.assert_close(chosen(features)[0], heads(features)[head])
-
-
-def test_a_selected_head_has_weights_of_its_own():
-    heads, features = make_heads(), random_features()
-    before = heads(features)
-    chosen = heads.select(1)
-    chosen(features).sum().backward()
-    torch.optim.SGD(chosen.parameters(), 1.0).step()
-    assert not torch.equal(chosen(features)[0], before[1])
-    assert torch.equal(heads(features), before)
-
-
-def test_reorder_renumbers_the_clusters():
-    head, features = make_heads(n_heads=1), random_features()
-    before = head(features)
-    order = torch.tensor([2, 0, 3, 1])
-    head.reorder(order)
-    torch.testing.assert_close(head(features), before[..., order])
 
 
 def test_standardize_equals_scikit_learns():
