@@ -172,8 +172,8 @@ class ImageClusterer(
         -------
         ndarray of float32, shape (n, embed_dim)
         """
-        embedding: NDArray[np.float32] = self.fit(X, neighbors=neighbors).embedding_
-        return embedding
+        self.fit(X, y, neighbors=neighbors)
+        return self.embedding_
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return the embedding of images; features are returned as they are.

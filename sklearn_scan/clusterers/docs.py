@@ -105,6 +105,10 @@ clusterer_docs = share_docs(
         Whether the second stage was run and kept.
     confident_ : ndarray of bool, shape (n,)
         Whether a sample's largest probability exceeds `confidence_threshold`.
+    input_kind_ : str
+        What X was: "images", "features" or "a list of feature arrays".
+    float_range_ : float or None
+        The white of float images, 1 or 255; None if there were none.
     n_features_in_ : int
         The number of features, where X was features; of all arrays together.
     """,
