@@ -15,22 +15,9 @@ from typing import Self
 
 import click
 
-__all__ = ["Console", "count", "on_ctrl_c"]
-
 
 class Console(AbstractContextManager["Console"]):
-    """Prints results and warnings, and writes them to a log file.
-
-    A warning is one line on standard error, without the place in the code. Standard
-    output has the result alone.
-
-    Parameters
-    ----------
-    log : path, optional
-        The log file, which is appended to.
-    quiet : bool, default=False
-        Whether warnings go to the log only.
-    """
+    """Prints results, and warnings as one line each, and writes both to a log file."""
 
     def __init__(self, log: Path | None = None, *, quiet: bool = False) -> None:
         self._path = log

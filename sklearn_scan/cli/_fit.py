@@ -31,8 +31,6 @@ from sklearn_scan.cli._summary import Summary, describe, summarize
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.report import write_report
 
-__all__ = ["command"]
-
 
 @click.command("fit", cls=EstimatorCommand)
 @click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))

@@ -17,21 +17,6 @@ import click
 from sklearn_scan.core.validation import did_you_mean
 from sklearn_scan.results.clustering import Clustering
 
-__all__ = [
-    "AS_TOML",
-    "SHARED",
-    "Clusterer",
-    "EstimatorCommand",
-    "default_cache",
-    "default_settings",
-    "encoder_kinds",
-    "make_encoder",
-    "make_estimator",
-    "merge_settings",
-    "parameter_docs",
-    "read_value",
-]
-
 Settings = dict[str, Any]  # values of parameters, read from TOML
 
 _Made = TypeVar("_Made")
@@ -130,13 +115,7 @@ AS_TOML: dict[str, Any] = {
 
 
 class EstimatorCommand(click.Command):
-    """A command with an option for each parameter of clusterers and encoders.
-
-    Parameters
-    ----------
-    clusterer : bool, default=True
-        Whether clusterers have options; encoders always do.
-    """
+    """A command with an option for each parameter of encoders, and of clusterers."""
 
     def __init__(self, *args: Any, clusterer: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -196,13 +175,7 @@ def parameter_docs(documented: Callable[..., object]) -> dict[str, str]:
 
 
 def merge_settings(config: Path | None, options: Mapping[str, object]) -> Settings:
-    """Return the settings of a TOML file, overruled by options.
-
-    Raises
-    ------
-    ValueError
-        If the file is not TOML.
-    """
+    """Return the settings of a TOML file, overruled by options."""
     settings: Settings = {}
     if config is not None:
         try:
@@ -240,13 +213,7 @@ def _overrule(encoder: object, options: Settings) -> object:
 
 
 def make_estimator(settings: Settings) -> Clusterer:
-    """Return the clusterer of some settings.
-
-    Raises
-    ------
-    ValueError
-        If there is no such method, or no such parameter.
-    """
+    """Return the clusterer of some settings."""
     own = dict(settings)
     methods = _methods()
     method = str(own.pop("method", "scan"))
@@ -262,18 +229,7 @@ def make_estimator(settings: Settings) -> Clusterer:
 
 
 def make_encoder(spec: object) -> object:
-    """Return the encoder of a name or a table, or encoders of a list of these.
-
-    A table has the parameters of `ImageEncoder`, or those of a pretext that it names,
-    such as `pretext = "SimCLR"`.
-
-    Raises
-    ------
-    ValueError
-        If an encoder has no such parameter.
-    TypeError
-        If `spec` is none of these.
-    """
+    """Return the encoder of a name or a table, or encoders of a list of these."""
     if isinstance(spec, list):
         return [make_encoder(each) for each in spec]
     if isinstance(spec, str):

@@ -11,8 +11,6 @@ import click
 from sklearn_scan.datasets import list_images
 from sklearn_scan.results.label_table import read_table
 
-__all__ = ["find_files", "list_photos", "read_truth", "resolve_truth", "truth_option"]
-
 FOLDERS = "folders"
 
 _TRUE_CLASSES = ("path", "class")
@@ -26,13 +24,7 @@ truth_option = click.option(
 
 
 def list_photos(places: Sequence[str]) -> list[str]:
-    """Return the photos in folders, and those named one by one, each of them once.
-
-    Raises
-    ------
-    ValueError
-        If a folder holds no image.
-    """
+    """Return the photos in folders, and those named one by one, each of them once."""
     photos: dict[str, str] = {}
     for place in places:
         for photo in list_images(place) if os.path.isdir(place) else [place]:
@@ -41,20 +33,7 @@ def list_photos(places: Sequence[str]) -> list[str]:
 
 
 def find_files(names: Sequence[str] | None, working_folder: Path) -> list[str]:
-    """Return the paths of a run's photos, from the present working folder.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The paths given to `fit`.
-    working_folder : path
-        The working folder of `fit`.
-
-    Raises
-    ------
-    ValueError
-        If the model was not fitted on files, or no file exists.
-    """
+    """Return the paths of a run's photos, from the present working folder."""
     if names is None:
         raise ValueError("This model was fitted on features, not on photos.")
     # first from the run's working folder: in others, other photos may have these names
@@ -74,21 +53,7 @@ def resolve_truth(truth: str | None) -> str | None:
 
 
 def read_truth(truth: str | None, photos: Sequence[str]) -> list[str] | None:
-    """Return the true class of each photo.
-
-    Parameters
-    ----------
-    truth : str or None
-        "folders", if each photo is in the folder of its class; a CSV file with the
-        columns `path` and `class`; or None, if no class is known.
-    photos : sequence of str
-        The paths of the photos.
-
-    Raises
-    ------
-    ValueError
-        If the file lacks a column, or photos.
-    """
+    """Return the true class of each photo, by the option --truth."""
     if truth is None:
         return None
     if truth == FOLDERS:

@@ -13,17 +13,6 @@ from sklearn_scan.report import write_report
 from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.label_table import LabelTable
 
-__all__ = [
-    "LABELS",
-    "LOG",
-    "MODEL",
-    "PAGE",
-    "RESULTS",
-    "check_place",
-    "keep_results",
-    "replace_results",
-]
-
 LABELS, MODEL, PAGE, LOG = "labels.csv", "model", "report.html", "log.txt"
 RESULTS = (LABELS, MODEL, PAGE, LOG)
 
@@ -55,13 +44,7 @@ def replace_results(
 
 
 def check_place(file: Path, *, overwrite: bool) -> None:
-    """Raise if a file cannot be written, or is there and may not be replaced.
-
-    Raises
-    ------
-    ValueError
-        Before the long work.
-    """
+    """Raise, before the long work, if a file cannot be written or replaced."""
     if file.exists() and not overwrite:
         raise ValueError(f"{str(file)!r} is there already: pass --overwrite.")
     if not os.access(file.parent, os.W_OK):

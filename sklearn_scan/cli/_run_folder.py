@@ -11,8 +11,6 @@ from pathlib import Path, PurePath
 
 from sklearn_scan.core.files import durable_file, lock
 
-__all__ = ["EXPORT", "FIT", "RunFolder", "find_model"]
-
 FIT, EXPORT = "fit", "export"  # the commands that fill folders
 
 _MANIFEST = ".sklearn-scan.json"
@@ -43,15 +41,7 @@ _KINDS = {
 
 
 class RunFolder:
-    """A folder of results, with a note of what in it is the command's own.
-
-    Parameters
-    ----------
-    path : path
-        Where.
-    kind : {"fit", "export"}, default="fit"
-        The command that fills it.
-    """
+    """A folder of results, with a note of what in it is the command's own."""
 
     def __init__(self, path: str | os.PathLike[str], kind: str = FIT) -> None:
         if not os.fspath(path):
@@ -75,13 +65,7 @@ class RunFolder:
         return self._note.truth
 
     def open(self) -> RunFolder:
-        """Read the note of a folder that is there.
-
-        Raises
-        ------
-        ValueError
-            If it is not one of this kind.
-        """
+        """Read the note of a folder that is there."""
         if not self._read():
             raise ValueError(
                 f"{str(self.path)!r} is not a folder that `sklearn-scan "
@@ -90,25 +74,7 @@ class RunFolder:
         return self
 
     def prepare(self, names: Sequence[str], *, overwrite: bool) -> None:
-        """Make the folder, or make sure that it may be written to.
-
-        Results that are there stay as they are, until others take their place.
-
-        Parameters
-        ----------
-        names : sequence of str
-            What will be made in it.
-        overwrite : bool
-            Whether an earlier run's results may be replaced.
-
-        Raises
-        ------
-        ValueError
-            If the folder is not empty, and not of a run that was stopped; or if it
-            holds files of these names that no run made.
-        OSError
-            If it cannot be written to.
-        """
+        """Make the folder, or check that files of these names may be written to it."""
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{str(self.path)!r} is a file, not a folder.")
         unfinished = self._read() and not self._note.finished
@@ -134,13 +100,7 @@ class RunFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other commands out of the folder in the block, where the system can.
-
-        Raises
-        ------
-        ValueError
-            If another one is at work there.
-        """
+        """Keep other commands out of the folder in the block, where the system can."""
         with ExitStack() as stack:
             try:
                 stack.enter_context(lock(self.path / "sklearn-scan"))
@@ -183,13 +143,7 @@ class RunFolder:
         return not self.path.exists() or not any(self.path.iterdir())
 
     def _read(self) -> bool:
-        """Read the note; return whether there is one.
-
-        Raises
-        ------
-        ValueError
-            If it is damaged, of a newer version or of another kind.
-        """
+        """Read the note, if it is sound and of this kind; tell whether there is one."""
         try:
             content = json.loads((self.path / _MANIFEST).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):

@@ -15,8 +15,6 @@ from sklearn_scan.encoders import Encoder, name_encoder
 from sklearn_scan.metrics import ClusteringReport, clustering_report
 from sklearn_scan.results.clustering import Clustering
 
-__all__ = ["describe", "summarize"]
-
 _WIDTH = 88
 _SHOWN_SIZES = 20
 _SURE = 0.99  # mean confidence; surer clusters are not mentioned

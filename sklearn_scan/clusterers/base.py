@@ -52,8 +52,6 @@ from sklearn_scan.results.export import Exportable
 from sklearn_scan.results.model import ClusterModel
 from sklearn_scan.training.heads import Directions, Scaler, Standardize, make_scaler
 
-__all__ = ["ImageClusterer"]
-
 
 @dataclass(eq=False, repr=False)  # scikit-learn has its own
 class ImageClusterer(

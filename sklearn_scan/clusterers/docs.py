@@ -5,8 +5,6 @@ from __future__ import annotations
 from sklearn_scan.clusterers import defaults
 from sklearn_scan.core.docs import share_docs
 
-__all__ = ["clusterer_docs"]
-
 
 def _write(value: object) -> str:
     """Return a number as text, 36,000 or 3e-4; two of them are a range."""

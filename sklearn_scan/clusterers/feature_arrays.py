@@ -11,32 +11,12 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-__all__ = ["are_tables", "holds_feature_arrays", "stack_feature_arrays"]
-
 
 def holds_feature_arrays(X: Any) -> bool:
     """Tell several feature arrays of the same samples from a list of grey images.
 
     A tuple of 2-D arrays, or a list of such that are floats of different widths, holds
     features. Other lists hold images, and so do more arrays than they have rows.
-
-    Parameters
-    ----------
-    X : object
-        Anything.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> pixels, colors = np.zeros((50, 64)), np.zeros((50, 3))
-    >>> holds_feature_arrays([pixels, colors])
-    True
-    >>> holds_feature_arrays([np.zeros((28, 28))] * 2)
-    False
     """
     if not are_tables(X):
         return False
@@ -60,28 +40,7 @@ def are_tables(X: Any) -> bool:
 def stack_feature_arrays(
     X: Sequence[Any], dims: tuple[int, ...] | None = None
 ) -> tuple[NDArray[np.float32], tuple[int, ...]]:
-    """Check feature arrays and put them side by side.
-
-    Parameters
-    ----------
-    X : list or tuple of arrays (n, d_i)
-        The spaces.
-    dims : tuple of int, optional
-        The widths that they must have.
-
-    Returns
-    -------
-    features : ndarray of float32, shape (n, sum of d_i)
-        A copy.
-    dims : tuple of int
-        The widths.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, an array is not finite, or their number or a width is not
-        that of `dims`.
-    """
+    """Check feature arrays and put them side by side."""
     lengths = [table.shape[0] for table in X]
     if len(set(lengths)) > 1:
         raise ValueError(

@@ -17,8 +17,6 @@ from sklearn_scan.neighbors import (
     mine_neighbors,
 )
 
-__all__ = ["check_graph", "find_graph", "graph_of_all"]
-
 
 def check_graph(
     neighbors: NeighborGraph | None, data: Data, clusterer: Parameters
@@ -43,21 +41,7 @@ def find_graph(
     seed: int,
     clusterer: Parameters,
 ) -> NeighborGraph | None:
-    """Return the neighbours among the readable samples; None with `n_neighbors=0`.
-
-    Parameters
-    ----------
-    given : NeighborGraph or None
-        Those of all samples in X, if they came with it.
-    features : Features
-        Of all samples in X.
-    rows : Tensor or MappedRows
-        Of the readable ones, where they are compared.
-    seed : int
-        For an approximate search.
-    clusterer : Parameters
-        Its parameters.
-    """
+    """Return the neighbours among the readable samples; None with `n_neighbors=0`."""
     if given is not None:
         return among_readable(given, features.readable)
     if clusterer.n_neighbors == 0:

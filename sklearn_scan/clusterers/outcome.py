@@ -22,20 +22,10 @@ from sklearn_scan.results.label_table import name_cluster
 from sklearn_scan.results.model import ClusterModel
 from sklearn_scan.training.heads import Heads, Scaler
 
-__all__ = ["Outcome"]
-
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the attributes of a fitted clusterer are made of.
-
-    Parameters
-    ----------
-    clusterer : Parameters
-        The one that is fitted.
-    run, reader, data, features, scaler, material
-        The parts of its fit.
-    """
+    """What the attributes of a fitted clusterer are made of."""
 
     clusterer: Parameters
     run: Run

@@ -25,8 +25,6 @@ from sklearn_scan.encoders import Embedded, Encoder, check_embedding, resolve_en
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource, as_image_source, is_image_input
 
-__all__ = ["Data", "Reader", "image_names"]
-
 # What X holds.
 _IMAGES, _FEATURES, _ARRAYS = "images", "features", "a list of feature arrays"
 

@@ -16,8 +16,6 @@ from sklearn_scan.training.callbacks import EstimatorCallbacks
 from sklearn_scan.training.heads import Heads
 from sklearn_scan.training.loop import LoopCallback, Record
 
-__all__ = ["Run"]
-
 T = TypeVar("T")
 Attributes = dict[str, object]  # of an estimator, by name
 

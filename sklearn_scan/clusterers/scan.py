@@ -43,8 +43,6 @@ from sklearn_scan.core.validation import (
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.results.registry import register_clusterer
 
-__all__ = ["SCANClusterer"]
-
 
 @register_clusterer("scan")
 @clusterer_docs

@@ -17,8 +17,6 @@ from sklearn_scan.core.validation import auto_or, checked, count, real
 from sklearn_scan.results.registry import register_clusterer
 from sklearn_scan.training.heads import Directions
 
-__all__ = ["TEMIClusterer"]
-
 
 @register_clusterer("temi")
 @clusterer_docs

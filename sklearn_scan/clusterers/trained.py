@@ -16,8 +16,6 @@ from sklearn_scan.clusterers.defaults import (
 from sklearn_scan.clusterers.stages import Guarded, Material, SelfLabeling, Stage
 from sklearn_scan.core.validation import auto_or, checked, count, real
 
-__all__ = ["TrainedClusterer"]
-
 
 @dataclass(eq=False, repr=False)
 class TrainedClusterer(ImageClusterer):

@@ -19,8 +19,6 @@ from sklearn_scan.images.augment import default_strong_views
 from sklearn_scan.training.batches import View, unchanged
 from sklearn_scan.training.heads import Scaler
 
-__all__ = ["BackboneTrunk", "FeatureTrunk", "StrongViews", "Trunk", "check_trainable"]
-
 # "auto", or a function from images (b, c, h, w) to augmented ones.
 StrongViews = str | Callable[[Tensor], Tensor]
 
@@ -191,15 +189,7 @@ class BackboneTrunk(Trunk):
 
 
 def check_trainable(encoder: Encoder | None, precision: str) -> None:
-    """Raise if the backbone of an encoder cannot be trained.
-
-    Raises
-    ------
-    ValueError
-        If there is no encoder, or gradients would vanish in the precision.
-    TypeError
-        If the encoder does not offer its backbone.
-    """
+    """Raise if the backbone of an encoder cannot be trained."""
     if encoder is None:
         raise ValueError(
             "finetune=True trains an encoder's backbone, but X holds features: "

@@ -21,21 +21,7 @@ _new_digest = functools.partial(hashlib.blake2b, digest_size=16)
 
 
 def decode_file(path: str, ample_side: int | None = None) -> Image.Image:
-    """Return the image of a file, upright RGB.
-
-    Parameters
-    ----------
-    path : str
-        The file. Of an animation, the first frame is read.
-    ample_side : int, optional
-        The shorter side, in pixels, that is enough. A JPEG of twice that or more is
-        decoded at a half, a quarter or an eighth of its size, which is far faster.
-
-    Raises
-    ------
-    Exception
-        Of almost any type, for a damaged file; `explain` says what it means.
-    """
+    """Return the image of a file, upright RGB; of an animation, the first frame."""
     with _open(path) as file, Image.open(file) as image:
         check_mode(image)
         whole = image.size

@@ -81,13 +81,7 @@ def plot_cluster(
 
 
 def find_cluster(clusterer: Clustering, cluster: int | str) -> int:
-    """Return the number of the cluster of that number or name.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or more than one.
-    """
+    """Return the number of the cluster of that number or name."""
     check_is_fitted(clusterer)
     names = list(clusterer.cluster_names_)
     if isinstance(cluster, str):

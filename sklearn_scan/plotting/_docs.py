@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from sklearn_scan.core.docs import share_docs
 
-__all__ = ["plot_docs"]
-
 plot_docs = share_docs(
     clusterer="""
         clusterer : fitted clusterer

@@ -15,15 +15,7 @@ from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
 
 
 def source_of(clusterer: Clustering, images: Any) -> ImageSource:
-    """Return the source of the fit's images.
-
-    Raises
-    ------
-    NotFittedError
-        If the clusterer is not fitted.
-    ValueError
-        If there is not one image for each sample of the fit.
-    """
+    """Return the source of the fit's images, one for each sample."""
     check_is_fitted(clusterer)
     source = as_image_source(images)
     if len(source) != len(clusterer.labels_):
@@ -35,13 +27,7 @@ def source_of(clusterer: Clustering, images: Any) -> ImageSource:
 
 
 def classes_of(clusterer: Clustering, y: ArrayLike) -> np.ndarray:
-    """Return the class of each sample of the fit.
-
-    Raises
-    ------
-    ValueError
-        If there is not one for each sample.
-    """
+    """Return the class of each sample of the fit."""
     classes: np.ndarray = column_or_1d(y)
     if len(classes) != len(clusterer.labels_):
         raise ValueError(

@@ -102,23 +102,8 @@ def _extent(label: AnnotationBbox) -> Bbox:
 def spread_boxes(
     centers: NDArray[np.float64], sizes: NDArray[np.float64], room: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Move boxes a little, until none lies on another.
-
-    Parameters
-    ----------
-    centers : ndarray of shape (n, 2)
-        The wanted centres of the boxes.
-    sizes : ndarray of shape (n, 2)
-        Their widths and heights.
-    room : ndarray of shape (2,)
-        The width and the height of the space that they stay in, from 0.
-
-    Returns
-    -------
-    ndarray of shape (n, 2)
-        The centres of the moved boxes, which are apart if there is room.
-    """
-    # the second term separates boxes of one place
+    """Return centers (n, 2), moved until no box of sizes (n, 2) lies on another."""
+    # the second term tells boxes of one place apart
     spots = centers + np.arange(len(centers))[:, None] * [1e-3, 1.7e-3]
     lowest = sizes / 2
     highest = np.maximum(room - lowest, lowest)

@@ -23,23 +23,7 @@ _LARGEST_FONT = 9.0  # points
 def mosaic(
     source: ImageSource, chosen: NDArray[np.int64], side: int, right: int, below: int
 ) -> NDArray[np.uint8]:
-    """Lay images out on a white picture.
-
-    Parameters
-    ----------
-    source : ImageSource
-        The images.
-    chosen : ndarray of shape (rows, columns)
-        The number of the image at each place; -1 leaves it white.
-    side : int
-        The side of an image, in pixels.
-    right, below : int
-        White pixels between an image and the next.
-
-    Returns
-    -------
-    ndarray of uint8, shape (rows * (side + below), columns * (side + right), 3)
-    """
+    """Lay images (rows, columns) out on white, `right` and `below` pixels apart."""
     rows, columns = chosen.shape
     size = (rows * (side + below), columns * (side + right), 3)
     pixels = np.full(size, 255, dtype=np.uint8)
@@ -62,31 +46,7 @@ def plot_tiles(
     title: str = "",
     colors: Sequence[str] | None = None,
 ) -> Axes:
-    """Show images in reading order, each with its caption.
-
-    Parameters
-    ----------
-    source : ImageSource
-        The images.
-    chosen : sequence of int
-        The numbers of the images; -1 is an empty frame.
-    captions : sequence of str
-        The text below each, all of the same number of lines.
-    ax : matplotlib Axes or None
-        Where to draw; None makes a new figure.
-    columns : int
-        Images in a row.
-    inches : float
-        The side of an image, in a new figure.
-    title : str
-        The title of the picture.
-    colors : sequence of str, optional
-        The colour of each caption; black by default.
-
-    Returns
-    -------
-    matplotlib Axes
-    """
+    """Show images in reading order, each with its caption; -1 is an empty frame."""
     columns = max(1, min(columns, len(chosen)))
     places = np.full((max(1, -(-len(chosen) // columns)), columns), -1, dtype=np.int64)
     places.flat[: len(chosen)] = chosen

@@ -18,8 +18,6 @@ from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import LabelTable
 from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
 
-__all__ = ["ClusterView", "PageData", "page_data"]
-
 _FRONT = 8  # most confident images on a cluster's card, and least confident ones
 _LIKELY = 3  # clusters shown with an image, with their probabilities
 _NEAREST_IMAGES, _NEAREST_CLUSTERS = 8, 6
@@ -79,15 +77,7 @@ class PageData(TypedDict):
 
 
 class ClusterView:
-    """The members of each cluster, most confident first, and its prototype.
-
-    Members are those of `labels_`, which people may have corrected: an image need not
-    be in its most probable cluster.
-
-    Parameters
-    ----------
-    estimator : fitted clusterer
-    """
+    """The members of each cluster, most confident first, and its prototype."""
 
     def __init__(self, estimator: Clustering) -> None:
         self.table = LabelTable.of(estimator)
@@ -150,24 +140,7 @@ def page_data(
     y: ArrayLike | None,
     curves: list[Curve],
 ) -> PageData:
-    """Gather what the page shows and lets people correct.
-
-    Parameters
-    ----------
-    view : ClusterView
-    points : ndarray of shape (n, 2)
-        The place of each image on the map; NaN for unreadable images.
-    sprites : Sprites
-        The thumbnails.
-    failures : sequence of UnreadableImage
-        The images that could not be read in the fit, or cannot be read for the page.
-    names : sequence of str
-        The names of the images.
-    y : array-like of shape (n,) or None
-        The true classes.
-    curves : list of Curve
-        The losses by epoch.
-    """
+    """Gather what the page shows and lets people correct."""
     table = view.table
     return {
         "run": table.run,

@@ -13,15 +13,6 @@ from sklearn_scan.metrics import ClusteringReport
 from sklearn_scan.report._settings import Setting, describe_settings, describe_value
 from sklearn_scan.results.clustering import Clustering, Epoch
 
-__all__ = [
-    "Agreement",
-    "Curve",
-    "FitFacts",
-    "describe_agreement",
-    "describe_fit",
-    "training_curves",
-]
-
 _STAGES = {
     "encode": "Embedding the images",
     "count": "Counting the clusters",
@@ -58,21 +49,7 @@ class Curve(TypedDict):
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well a clustering agrees with known classes, for the page.
-
-    Attributes
-    ----------
-    accuracy, nmi, ari, top_5 : float
-        The scores; `top_5` may be None.
-    clusters : list of int
-        The columns of the confusion matrix, in matched order.
-    rows : list of (class, size, cells)
-        Its rows; a cell is a count, and its share of the class.
-    n_classes : int
-        The number of classes.
-    is_cut : bool
-        Whether rows or columns are left out, since there are too many.
-    """
+    """How well a clustering agrees with known classes, for the page."""
 
     accuracy: float
     nmi: float
@@ -158,11 +135,7 @@ def training_curves(history: Sequence[Epoch]) -> list[Curve]:
 
 
 def describe_agreement(agreement: ClusteringReport) -> Agreement:
-    """Return how well a clustering agrees with known classes.
-
-    Unreadable images are in no column. Of very many classes or clusters, those that
-    come first in matched order are shown.
-    """
+    """Return the agreement; of many classes, the first in matched order are shown."""
     counts = agreement.confusion[:_MOST_CLASSES, :_MOST_CLASSES]
     columns = [int(c) for c in agreement.clusters if c >= 0][:_MOST_CLASSES]
     shares = counts / np.maximum(agreement.class_sizes[:_MOST_CLASSES, None], 1)

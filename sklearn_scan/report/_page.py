@@ -14,8 +14,6 @@ from sklearn_scan.report._data import PageData
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["Page"]
-
 _SCRIPTS = (
     "data", "dom", "edits", "downloads", "loading", "clusters", "tiles", "dialogs",
     "detail", "gallery", "cards", "charts", "map", "map-input", "search", "main",
@@ -23,15 +21,7 @@ _SCRIPTS = (
 
 
 class Page:
-    """The template with its style and script.
-
-    Make it before the long work, so that a missing package is noticed early.
-
-    Raises
-    ------
-    ImportError
-        If jinja2 is not installed.
-    """
+    """The template with its style and script."""
 
     def __init__(self) -> None:
         self._template = _load_template()
@@ -46,17 +36,7 @@ class Page:
     def render(
         self, *, data: PageData, sheets: Sequence[bytes], **shown: object
     ) -> bytes:
-        """Return the page.
-
-        Parameters
-        ----------
-        data : PageData
-            What the script reads.
-        sheets : sequence of bytes
-            The pictures of thumbnails.
-        **shown
-            The values that the template shows as text.
-        """
+        """Return the page, with the data for its script and thumbnails in sheets."""
         html = self._template.render(
             policy=self._policy(),
             style=self._style,

@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-__all__ = ["Setting", "describe_settings", "describe_value"]
-
 _MOST_CHARACTERS = 100
 _MOST_ITEMS = 6
 _HIDDEN = "•••"
@@ -31,14 +29,7 @@ _FOLDERS = re.compile(
 
 
 class Setting(NamedTuple):
-    """A parameter of an estimator.
-
-    Attributes
-    ----------
-    name, value : str
-    is_changed : bool
-        Whether the value is not the default.
-    """
+    """A parameter of an estimator, and whether it differs from its default."""
 
     name: str
     value: str

@@ -21,8 +21,6 @@ from sklearn_scan.images import (
     try_each,
 )
 
-__all__ = ["COLUMNS", "Sprites", "make_sprites"]
-
 COLUMNS = 10  # of tiles in a sheet, and as many rows
 # Most images, and the side of their tiles in pixels. Sides are multiples of 16, the
 # size of WebP's blocks, so that a tile does not blur into the next.
@@ -35,17 +33,7 @@ _PROBED = 9  # images read to know their size
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Sprites:
-    """Thumbnails in sheets.
-
-    Parameters
-    ----------
-    sheets : list of bytes
-        WebP pictures of 10 rows of 10 tiles; the last may have fewer rows.
-    places : ndarray of int32, shape (n,)
-        The tile of each image, numbered through all sheets; -1 for none.
-    side : int
-        The side of a tile, in pixels.
-    """
+    """Thumbnails in sheets."""
 
     sheets: list[bytes]
     places: NDArray[np.int32]
@@ -55,34 +43,7 @@ class Sprites:
 def make_sprites(
     source: ImageSource, rows: Sequence[int], *, n_jobs: int | None = None
 ) -> tuple[Sprites, list[UnreadableImage]]:
-    """Read images, and lay their thumbnails out in sheets.
-
-    Parameters
-    ----------
-    source : ImageSource
-        All images.
-    rows : sequence of int
-        The images to show, in the order of the tiles. Images that are seen together
-        are best in one sheet.
-    n_jobs : int, optional
-        The number of threads that read, and that compress; None takes one per core.
-
-    Returns
-    -------
-    sprites : Sprites
-    failures : list of UnreadableImage
-        The images that cannot be read, which have no tile.
-
-    Raises
-    ------
-    ImageReadError
-        If none of them can be read.
-
-    Warns
-    -----
-    UserWarning
-        With their number, if some cannot.
-    """
+    """Read images, and lay their thumbnails out in sheets, in the order of `rows`."""
     side = choose_side(source, rows)
     places = np.full(len(source), -1, dtype=np.int32)
     bad_images = BadImages("skip")

@@ -31,8 +31,6 @@ from sklearn_scan.report._thumbnails import make_sprites
 from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
 
-__all__ = ["write_report"]
-
 _Result = TypeVar("_Result")
 
 _UNNAMED = "X[{}]"  # the name of an image without a file
@@ -163,10 +161,7 @@ def _gather(
 
 
 def _begin(compute: Callable[[], _Result]) -> Future[_Result]:
-    """Compute in a daemon thread, which an interrupted Python does not wait for.
-
-    (It would wait for an executor.)
-    """
+    """Compute in a daemon thread: an interrupted Python would wait for an executor."""
     future: Future[_Result] = Future()
 
     def run() -> None:
@@ -203,13 +198,7 @@ def _check_images(source: ImageSource, estimator: Clustering) -> list[str]:
 
 
 def _name(source: ImageSource, i: int, fitted: str) -> str:
-    """Return the name of an image in the fit; if it had none, its name in the source.
-
-    Raises
-    ------
-    ValueError
-        If its file has another name than in the fit; the folder may have moved.
-    """
+    """Return an image's name in the fit; if it had none, its name in the source."""
     unnamed, name = _UNNAMED.format(i), source.name(i)
     if fitted == unnamed:
         return name

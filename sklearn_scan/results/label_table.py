@@ -21,8 +21,6 @@ from sklearn_scan.core.labels import most_probable
 if TYPE_CHECKING:
     from sklearn_scan.results.clustering import Clustering
 
-__all__ = ["COLUMNS", "LabelTable", "Row", "name_cluster", "read_labels", "read_table"]
-
 
 class Row(NamedTuple):
     """A row of the table, as it is written."""
@@ -38,26 +36,7 @@ COLUMNS = Row._fields
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class LabelTable:
-    """The label, the cluster's name and the confidence of each image.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        The path of each image, or "X[i]".
-    labels : ndarray of int64, shape (n,)
-        The cluster of each; -1 for an image that cannot be read.
-    cluster_names : sequence of str
-        The name of each cluster.
-    confidence : ndarray of float64, shape (n,)
-        The largest probability of each; NaN for an image that cannot be read.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> table = LabelTable(["a.jpg"], np.array([1]), ["cats", "dogs"], np.array([0.9]))
-    >>> list(table.rows())
-    [Row(path='a.jpg', label=1, name='dogs', confidence='0.9000')]
-    """
+    """The label, the cluster's name and the confidence of each image."""
 
     paths: Sequence[str]
     labels: NDArray[np.int64]
@@ -99,11 +78,7 @@ class LabelTable:
 
     @property
     def run(self) -> str:
-        """A digest of this state of the clustering, unlike that of all others.
-
-        Edits refer to it, and change it when they are applied: no edits are applied
-        twice.
-        """
+        """A digest of this state of the clustering, by which edits refer to it."""
         digest = hashlib.sha256(repr(list(self.cluster_names)).encode())
         for row in self.rows():
             digest.update(repr(tuple(row)).encode())
@@ -144,48 +119,14 @@ def name_cluster(number: int) -> str:
 
 
 def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read the rows of a labels.csv, as `LabelTable.write_csv` or a report writes it.
-
-    Parameters
-    ----------
-    path : path
-        The file, edited or not.
-
-    Returns
-    -------
-    list of dict
-        With the keys `COLUMNS`, and texts for values.
-
-    Raises
-    ------
-    ValueError
-        If the file is not such a table.
-    """
+    """Return the rows of a labels.csv, edited or not, by `COLUMNS`."""
     return read_table(path, COLUMNS)
 
 
 def read_table(
     path: str | os.PathLike[str], columns: Sequence[str]
 ) -> list[dict[str, str]]:
-    """Read the rows of a CSV file, as spreadsheets of any country write it.
-
-    Parameters
-    ----------
-    path : path
-        A file in UTF-8 with a header, separated by commas, semicolons or tabs.
-    columns : sequence of str
-        The columns that it must have.
-
-    Returns
-    -------
-    list of dict
-        With texts for values.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """Return the rows of a CSV file, as spreadsheets of any country write it."""
     # utf-8-sig: spreadsheets begin their files with a byte order mark
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         # and some separate by semicolons, where numbers have commas

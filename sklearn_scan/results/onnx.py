@@ -17,30 +17,11 @@ from sklearn_scan.core.files import durable_path, replace
 from sklearn_scan.exceptions import OnnxExportError
 from sklearn_scan.results.standalone import StandaloneModel
 
-__all__ = ["write_onnx"]
-
 _BATCH = 2  # of the example: an exporter would take a batch of one for a fixed size
 
 
 def write_onnx(model: StandaloneModel, path: Path) -> None:
-    """Write a network as an ONNX file, with a batch of any size.
-
-    Parameters
-    ----------
-    model : StandaloneModel
-        The network, as `to_torch` returns it.
-    path : Path
-        The file to write.
-
-    Raises
-    ------
-    ImportError
-        If onnx or onnxscript is not installed.
-    OnnxExportError
-        If the network has parts that ONNX does not express.
-    OSError
-        Naming `path`, if it cannot be written.
-    """
+    """Write a network as an ONNX file, with a batch of any size."""
     _check_installed()
     with durable_path(path) as place:
         program = _export(model)

@@ -183,10 +183,7 @@ def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
 def _match_rows(
     rows: list[dict[str, str]], table: LabelTable, path: str | os.PathLike[str]
 ) -> list[dict[str, str]]:
-    """Return the rows in the order of the table, if they are of its images.
-
-    (Spreadsheets may sort rows, and write numbers in another format.)
-    """
+    """Return the rows in the table's order: spreadsheets may sort and reformat them."""
     paths = list(table.paths)
     if [row["path"] for row in rows] != paths:
         by_path = {row["path"]: row for row in rows}

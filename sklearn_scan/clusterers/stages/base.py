@@ -20,8 +20,6 @@ from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.heads import Heads
 
-__all__ = ["Decisions", "Found", "Material", "Stage", "TrainingStage", "decide"]
-
 _ROWS = 2**16  # of the features, at once
 
 

@@ -15,8 +15,6 @@ from sklearn_scan.core.random import make_generator
 from sklearn_scan.training.heads import count_shares, label_all
 from sklearn_scan.training.objectives import ScanLoss
 
-__all__ = ["Finetuning"]
-
 
 @dataclass(frozen=True, eq=False)
 class Finetuning(TrainingStage):

@@ -45,8 +45,6 @@ from sklearn_scan.training.heads import (
 )
 from sklearn_scan.training.objectives import ScanLoss
 
-__all__ = ["FirstHeads", "draw_partitions"]
-
 
 @dataclass(frozen=True, eq=False)
 class FirstHeads(TrainingStage):

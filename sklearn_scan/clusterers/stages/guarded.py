@@ -11,8 +11,6 @@ from sklearn_scan.model_selection import information_lost
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.averaging import copy_weights
 
-__all__ = ["Guarded"]
-
 
 class Guarded(Stage):
     """Run a stage; undo it if labels then tell less of the neighbours' labels.

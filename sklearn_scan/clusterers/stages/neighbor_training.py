@@ -32,8 +32,6 @@ from sklearn_scan.training.heads import ClusterHeads, Heads, join_heads
 from sklearn_scan.training.loop import Loop, LoopCallback, Record, evaluate
 from sklearn_scan.training.objectives import Objective
 
-__all__ = ["count_compared", "make_adam", "make_heads", "train_heads"]
-
 
 def make_heads(
     trunk: Trunk, n_clusters: int, n_heads: int, generator: torch.Generator

@@ -35,8 +35,6 @@ from sklearn_scan.training.heads import Heads
 from sklearn_scan.training.loop import Loop, LoopCallback, Record
 from sklearn_scan.training.objectives import SelfLabelLoss
 
-__all__ = ["SelfLabeling"]
-
 
 @dataclass(frozen=True, eq=False)
 class SelfLabeling(TrainingStage):
@@ -170,19 +168,7 @@ class _WeakAndStrong(nn.Module):
 
 
 class _Teachers(LoopCallback):
-    """Chooses after each epoch who teaches in the next; ends without more of them.
-
-    Parameters
-    ----------
-    stage : SelfLabeling
-        Its thresholds.
-    head, trunk
-        What is trained.
-    objective : SelfLabelLoss
-        What is told who teaches.
-    decisions : Decisions
-        Of all samples at the outset.
-    """
+    """Chooses after each epoch who teaches in the next; ends without more of them."""
 
     def __init__(
         self,

@@ -36,8 +36,6 @@ from sklearn_scan.training.loop import Loop, evaluate
 from sklearn_scan.training.objectives import TemiLoss
 from sklearn_scan.training.optimizers import make_adamw
 
-__all__ = ["TeacherHeads"]
-
 
 @dataclass(frozen=True, eq=False)
 class TeacherHeads(TrainingStage):

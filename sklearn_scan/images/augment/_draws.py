@@ -9,19 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["Draws", "check_generator", "check_images"]
-
 
 class Draws:
-    """Random numbers for `n_images` images.
-
-    Parameters
-    ----------
-    n_images : int
-        The number of images: of numbers in each draw.
-    generator : torch.Generator or None
-        A generator of the CPU; None draws from torch's global state.
-    """
+    """Random numbers for `n_images` images."""
 
     def __init__(self, n_images: int, generator: torch.Generator | None) -> None:
         self.n_images = n_images

@@ -14,8 +14,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Operation", "Part", "apply_rounds", "make_round"]
-
 # From images and an argument for each to the resulting images; it may write to the
 # images it is given.
 Operation = Callable[[Tensor, Tensor], Tensor]
@@ -32,17 +30,7 @@ class Part(NamedTuple):
 def make_round(
     operations: Sequence[Operation], choices: Tensor, arguments: Tensor
 ) -> list[Part]:
-    """Return the parts of a round, from the operation of each image.
-
-    Parameters
-    ----------
-    operations : sequence of Operation
-        The operations to choose from.
-    choices : Tensor of int, (b,)
-        The number of each image's operation; a larger number leaves the image as it is.
-    arguments : Tensor, (b,)
-        The argument of each image's operation.
-    """
+    """Return the parts of a round, from the operation of each image."""
     counts = torch.bincount(choices, minlength=len(operations))
     sizes = counts[: len(operations)].tolist()
     members = choices.argsort()[: sum(sizes)]

@@ -11,18 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = [
-    "affine_maps",
-    "normalize",
-    "resample",
-    "resize_crops",
-    "rotation",
-    "shear_x",
-    "shear_y",
-    "translation_x",
-    "translation_y",
-]
-
 # The height and the width of images, in pixels.
 Size = tuple[int, int]
 
@@ -98,15 +86,6 @@ def resize_crops(images: Tensor, boxes: Tensor, flipped: Tensor) -> Tensor:
     """Return a crop of each image, scaled to the image's size, bilinearly.
 
     Pixels outside the crop do not count, as if it had been cut out first.
-
-    Parameters
-    ----------
-    images : Tensor, (b, c, h, w)
-        The images.
-    boxes : Tensor, (4, b)
-        Left, top, width and height of each crop, in pixels.
-    flipped : Tensor of bool, (b,)
-        Whether the crop is mirrored, left to right.
     """
     height, width = images.shape[2:]
     left, top, crop_width, crop_height = boxes

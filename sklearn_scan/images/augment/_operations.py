@@ -11,21 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = [
-    "autocontrast",
-    "brightness",
-    "contrast",
-    "equalize",
-    "flip",
-    "grayscale",
-    "hue",
-    "identity",
-    "posterize",
-    "saturation",
-    "sharpness",
-    "solarize",
-]
-
 _LEVELS = 256
 _WHITE = _LEVELS - 1
 

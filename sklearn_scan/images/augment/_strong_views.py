@@ -20,8 +20,6 @@ from sklearn_scan.images.augment._engine import (
     make_round,
 )
 
-__all__ = ["StrongViews", "default_strong_views"]
-
 _GREY = 0.5
 
 

@@ -19,8 +19,6 @@ from sklearn_scan.images.augment._geometry import (
     resize_crops,
 )
 
-__all__ = ["ColorViews", "GreyViews", "default_views"]
-
 _CROP_TRIES = 10
 _JITTER = (
     _operations.brightness,

@@ -36,13 +36,7 @@ def write_folder(
     *,
     overwrite: bool,
 ) -> None:
-    """Write a model durably, as a folder.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something at `path` that may not be replaced.
-    """
+    """Write a model durably, as a folder."""
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with durable_folder(path, _KIND, overwrite=overwrite) as folder:
@@ -99,15 +93,7 @@ def _checksum(document: Entry) -> str:
 
 
 def read_folder(path: Path) -> tuple[Entry, dict[str, dict[str, Tensor]]]:
-    """Return what a folder holds, once all of it is checked.
-
-    Tensors are views of the files, which are read when they are looked at.
-
-    Raises
-    ------
-    ModelFileError
-        If it is no saved model, damaged, or of another version.
-    """
+    """Return the document and the tensors, which are views of the files; checked."""
     if not path.is_dir():
         replaced = find_replaced(path)
         hint = f" Saving was interrupted: {str(replaced)!r} is what was there."

@@ -21,13 +21,7 @@ class OwnPartError(ValueError):
 
 
 class OwnParts:
-    """The user's own networks and encoders, for which a saved model has no code.
-
-    Parameters
-    ----------
-    given : module, callable, Encoder, or list of these
-        A list for a list of encoders, with None for those that are not the user's own.
-    """
+    """The user's own networks and encoders, which a saved model has no code for."""
 
     def __init__(self, given: OwnPart | Sequence[OwnPart]) -> None:
         self._given = given

@@ -43,15 +43,7 @@ class NotStorableError(TypeError):
 
 
 class Packer:
-    """Turns an estimator into JSON values and tensors.
-
-    Attributes
-    ----------
-    tensors : dict of str to dict of str to Tensor
-        The tensors of each file, by name.
-    left_out : list of str
-        What could not be stored, and is not needed to predict.
-    """
+    """Turns an estimator into JSON values and tensors."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, dict[str, Tensor]] = {}
@@ -75,13 +67,7 @@ class Packer:
         ]
 
     def __call__(self, value: object, place: Place = ()) -> Json:
-        """Return the JSON value for a value, and keep its tensors.
-
-        Raises
-        ------
-        NotStorableError
-            If it cannot be stored.
-        """
+        """Return the JSON value for a value, and keep its tensors."""
         if value is None or (isinstance(value, int | str) and type(value) in _PLAIN):
             return value
         if type(value) is float:

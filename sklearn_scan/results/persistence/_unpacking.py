@@ -44,17 +44,7 @@ def library_versions() -> dict[str, str]:
 
 
 class Unpacker:
-    """Makes an estimator from JSON values and tensors.
-
-    Parameters
-    ----------
-    tensors : mapping of str to mapping of str to Tensor
-        The tensors of each file, by name.
-    own : OwnParts
-        What the user gives.
-    same_libraries : bool
-        Whether the model was saved with the versions of libraries that are here.
-    """
+    """Makes an estimator from JSON values and tensors."""
 
     def __init__(
         self, tensors: Tensors, own: OwnParts, *, same_libraries: bool

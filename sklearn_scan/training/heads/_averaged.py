@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from sklearn_scan.training.heads._base import FeatureHeads, Heads
 
-__all__ = ["AveragedHeads", "join_heads", "split_heads"]
-
 
 class AveragedHeads(Heads):
     """Heads for each encoder, whose probabilities are averaged.

@@ -10,8 +10,6 @@ from torch import Tensor
 from sklearn_scan.training.heads._averaged import join_heads
 from sklearn_scan.training.heads._base import FeatureHeads, Heads
 
-__all__ = ["MOST_AXES", "PrincipalAxes"]
-
 # On 1,280 features, linear heads were as good with so many axes, and learnt several
 # times as fast.
 MOST_AXES = 256

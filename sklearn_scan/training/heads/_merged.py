@@ -7,20 +7,7 @@ from torch.nn import functional as F
 
 
 class MergedClusters(nn.Module):
-    """Merge clusters into groups: the probability of a group is the sum of theirs.
-
-    Parameters
-    ----------
-    groups : Tensor of int64, shape (n_clusters,)
-        The group of each cluster, numbered from 0 without gaps.
-
-    Examples
-    --------
-    >>> import torch
-    >>> logits = torch.tensor([[[0.2, 0.3, 0.5]]]).log()
-    >>> MergedClusters(torch.tensor([0, 1, 0]))(logits).softmax(dim=2)
-    tensor([[[0.7000, 0.3000]]])
-    """
+    """Merge clusters into groups: the probability of a group is the sum of theirs."""
 
     groups: Tensor
 

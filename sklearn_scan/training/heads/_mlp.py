@@ -16,8 +16,6 @@ from torch.nn import functional as F
 
 from sklearn_scan.training.heads._base import FeatureHeads, head_docs
 
-__all__ = ["MLPHeads"]
-
 _HIDDEN_DIM, _PROJECTION_DIM = 512, 256
 _WEIGHT_STD = 0.02
 

@@ -11,14 +11,6 @@ from sklearn_scan.core.rows import join_blocks, rows_at_once
 from sklearn_scan.training.heads._base import Heads
 from sklearn_scan.training.heads._linear import ClusterHeads
 
-__all__ = [
-    "count_shares",
-    "fit_heads_to",
-    "label_all",
-    "linear_generalization",
-    "start_heads_at",
-]
-
 # The target of the regression, the logit of a sample's cluster: probabilities begin
 # near 0 and 1, and can still change in training.
 _SCALE = 8.0
@@ -28,17 +20,7 @@ _LEAST_ROWS, _MOST_ROWS, _LOGITS = 2**8, 2**14, 2**23
 
 
 def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> ClusterHeads:
-    """Return heads whose logits are the ridge regression to each partition.
-
-    Parameters
-    ----------
-    partitions : Tensor of int64, shape (n_heads, n)
-        The cluster of each sample, for each head.
-    features : Tensor of shape (n, d)
-        The samples, about their mean, of a variance near one.
-    n_clusters : int
-        The number of clusters, of which a partition may use fewer.
-    """
+    """Return heads whose logits are the ridge regression to each partition."""
     weight, _ = _regress(partitions, features, n_clusters)
     shares = count_shares(partitions, n_clusters)
     return ClusterHeads.from_weights(

@@ -15,8 +15,6 @@ from sklearn_scan.core.features import is_constant
 from sklearn_scan.core.mapped_rows import MappedRows, Rows
 from sklearn_scan.core.warn import warn
 
-__all__ = ["BlockScaler", "Directions", "Scaler", "Standardize", "make_scaler"]
-
 
 class Scaler(nn.Module, ABC):
     """A map from features (b, embed_dim) to scaled ones (b, sum of dims)."""
@@ -152,28 +150,7 @@ class BlockScaler(Scaler):
 def make_scaler(
     make: Callable[[Rows], Scaler], features: Rows, dims: Sequence[int]
 ) -> Scaler:
-    """Return the scaler of features, of one encoder or of several.
-
-    Parameters
-    ----------
-    make : callable
-        From the features of one encoder (n, d) to their scaler.
-    features : Tensor or MappedRows of shape (n, sum of dims)
-        The training features; those in a file are of one encoder.
-    dims : sequence of int
-        The number of columns of each encoder.
-
-    Returns
-    -------
-    Scaler
-        For several encoders a `BlockScaler`, which leaves out constant ones, unless all
-        are constant.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the features of one encoder are constant and others are not.
-    """
+    """Return the scaler of features, of one encoder or of several."""
     if len(dims) == 1 or isinstance(features, MappedRows):
         return make(features)
     blocks = torch.split(features, list(dims), dim=1)
