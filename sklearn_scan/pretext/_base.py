@@ -26,7 +26,7 @@ from sklearn_scan.core.device import (
     resolve_precision,
     to_compute,
 )
-from sklearn_scan.core.random import isolated_rng, make_generator
+from sklearn_scan.core.random import RandomState, isolated_rng, make_generator
 from sklearn_scan.core.validation import (
     auto_or,
     check_parameters,
@@ -149,7 +149,7 @@ class Pretext(Encoder, ABC):
     memory: str | Path | joblib.Memory | None = None
     bad_images: str = "raise"
     n_jobs: int | None = None
-    random_state: Any = None
+    random_state: RandomState = None
     verbose: int = 0
 
     @abstractmethod
