@@ -21,9 +21,6 @@ def command(memory: str | None, clear: bool, as_json: bool) -> None:
     """Show the encoders whose embeddings are in the cache, and the space they take."""
     place = memory or default_cache()
     info = clear_cache(place) if clear else cache_info(place)
-    with Console() as console:
-        if as_json:
-            encoders = [entry._asdict() for entry in info.encoders]
-            console.say_json({"folder": info.folder, "encoders": encoders})
-        else:
-            console.say(f"Deleted: {info}" if clear else str(info))
+    result = {"folder": info.folder, "encoders": [e._asdict() for e in info.encoders]}
+    with Console(as_json=as_json) as console:
+        console.say(result, f"Deleted: {info}" if clear else str(info))

@@ -19,9 +19,9 @@ import click
 class Console(AbstractContextManager["Console"]):
     """Prints results, and warnings as one line each, and writes both to a log file."""
 
-    def __init__(self, log: Path | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, log: Path | None = None, *, as_json: bool = False) -> None:
         self._path = log
-        self._quiet = quiet
+        self._as_json = as_json  # then warnings go to the log only
         self._catcher = warnings.catch_warnings()
 
     def __enter__(self) -> Self:
@@ -45,16 +45,11 @@ class Console(AbstractContextManager["Console"]):
         else:
             self.log(f"ended by {type(error).__name__}")
 
-    def say(self, line: str) -> None:
-        """Print a line of the result."""
-        click.echo(line)
-        self.log(line)
-
-    def say_json(self, result: object) -> None:
-        """Print the result as JSON."""
-        text = json.dumps(result, indent=1)
-        click.echo(text)
-        self.log(text)
+    def say(self, result: object, *lines: str) -> None:
+        """Print the result: as JSON, or in lines of text."""
+        for line in [json.dumps(result, indent=1)] if self._as_json else lines:
+            click.echo(line)
+            self.log(line)
 
     def log(self, line: str) -> None:
         """Write a line to the log file, with the time."""
@@ -63,7 +58,7 @@ class Console(AbstractContextManager["Console"]):
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
     def _warn(self, message: Warning | str, *_args: object, **_kwargs: object) -> None:
-        if not self._quiet:
+        if not self._as_json:
             print(f"Warning: {message}", file=sys.stderr)
         self.log(f"warning: {message}")
 
@@ -79,11 +74,5 @@ def on_ctrl_c(note: str) -> Iterator[None]:
 
 
 def count(number: int, what: str) -> str:
-    """Return a number of things in words.
-
-    Examples
-    --------
-    >>> count(1, "photo"), count(1200, "photo")
-    ('1 photo', '1,200 photos')
-    """
+    """Return a number of things in words, as "1,200 photos"."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

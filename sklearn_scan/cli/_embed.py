@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._options import (
     AS_TOML,
     SHARED,
     EstimatorCommand,
+    check_parameters,
     default_settings,
     make_encoder,
     merge_settings,
@@ -23,7 +23,6 @@ from sklearn_scan.cli._options import (
 from sklearn_scan.cli._photos import list_photos
 from sklearn_scan.cli._results import check_place
 from sklearn_scan.core.files import durable_file
-from sklearn_scan.core.validation import did_you_mean
 from sklearn_scan.encoders import resolve_encoder
 from sklearn_scan.images import as_image_source
 
@@ -60,20 +59,23 @@ def command(
     if output.suffix != ".npy":
         output = output.with_name(f"{output.name}.npy")
     table = output.with_suffix(".csv")
-    for file in (output, table):
-        check_place(file, overwrite=overwrite)
+    for place in (output, table):
+        check_place(place, overwrite=overwrite)
     settings = default_settings(quiet=as_json) | merge_settings(config, given)
     spec = settings.pop("encoder", "auto")
-    for name in settings:
-        if name not in SHARED:
-            near = did_you_mean(name, SHARED)
-            raise ValueError(f"embed has no setting {name!r}.{near}")
+    check_parameters("embed", settings, SHARED)
     encoder = resolve_encoder(make_encoder(spec), **settings)
     paths = list_photos(photos)
-    with Console(quiet=as_json) as console:
+    with Console(as_json=as_json) as console:
         embedded = encoder.fit(paths).embed(as_image_source(paths))
         embedding = embedded.features.array
-        _write(output, table, embedding, paths)
+        with (  # neither file takes its place before both are complete
+            durable_file(output) as file,
+            durable_file(table) as rows,
+            TextIOWrapper(rows, "utf-8", "surrogateescape", newline="") as text,
+        ):
+            np.save(file, embedding)
+            csv.writer(text).writerows([["path"], *([path] for path in paths)])
         n_images, n_features = embedding.shape
         result = {
             "n_images": n_images,
@@ -81,23 +83,8 @@ def command(
             "n_unreadable": len(embedded.unreadable),
             "results": {"embedding": str(output), "paths": str(table)},
         }
-        if as_json:
-            console.say_json(result)
-        else:
-            console.say(
-                f"{n_images:,} photos as {n_features:,} numbers each: {output}, and "
-                f"their paths: {table}"
-            )
-
-
-def _write(
-    output: Path, table: Path, embedding: NDArray[np.float32], paths: Sequence[str]
-) -> None:
-    """Write both files durably: neither takes its place before both are complete."""
-    with (
-        durable_file(output) as file,
-        durable_file(table) as rows,
-        TextIOWrapper(rows, "utf-8", "surrogateescape", newline="") as text,
-    ):
-        np.save(file, embedding)
-        csv.writer(text).writerows([["path"], *([path] for path in paths)])
+        console.say(
+            result,
+            f"{n_images:,} photos as {n_features:,} numbers each: {output}, and their "
+            f"paths: {table}",
+        )

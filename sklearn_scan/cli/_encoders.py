@@ -19,29 +19,23 @@ def command(pattern: str | None, as_json: bool) -> None:
     Without a PATTERN, the recommended ones; with a PATTERN, such as '*dinov2*', all
     pretrained models of timm whose names match.
     """
-    with Console() as console:
+    with Console(as_json=as_json) as console:
         if pattern is not None:
             names = timm.list_pretrained(pattern)
             if not names:
                 raise ValueError(f"No pretrained model of timm fits {pattern!r}.")
-            _say_names(console, names, as_json=as_json)
+            console.say(names, *names)
             return
-        if as_json:
-            console.say_json([each._asdict() for each in RECOMMENDED])
-            return
-        console.say("Pretrained on everyday photos, from fast to good:")
-        for each in RECOMMENDED:
-            note = "; the default" if each.is_default else ""
-            facts = f"{each.n_features:5,} features; {each.published}{note}"
-            console.say(f"  {each.name:34} {facts}")
-        console.say("  (DINOv2 models are meant with --encoder-input-size 224)")
-        console.say("Learning from the photos themselves, from nothing:")
-        console.say(f"  {', '.join(encoder_kinds())}")
-
-
-def _say_names(console: Console, names: list[str], *, as_json: bool) -> None:
-    if as_json:
-        console.say_json(names)
-        return
-    for name in names:
-        console.say(name)
+        recommended = [
+            f"  {each.name:34} {each.n_features:5,} features; {each.published}"
+            f"{'; the default' if each.is_default else ''}"
+            for each in RECOMMENDED
+        ]
+        console.say(
+            [each._asdict() for each in RECOMMENDED],
+            "Pretrained on everyday photos, from fast to good:",
+            *recommended,
+            "  (DINOv2 models are meant with --encoder-input-size 224)",
+            "Learning from the photos themselves, from nothing:",
+            f"  {', '.join(encoder_kinds())}",
+        )

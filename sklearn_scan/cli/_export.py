@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -16,7 +16,7 @@ from sklearn_scan.cli._console import Console, count, on_ctrl_c
 from sklearn_scan.cli._photos import find_files
 from sklearn_scan.cli._results import LABELS
 from sklearn_scan.cli._run_folder import EXPORT, RunFolder
-from sklearn_scan.results.label_table import read_labels
+from sklearn_scan.results.label_table import read_table
 
 # Names that Windows keeps for devices.
 _RESERVED = {"CON", "PRN", "AUX", "NUL"} | {
@@ -47,7 +47,7 @@ def command(
     if way is None:
         raise click.UsageError("Say --link or --copy.")
     folder = RunFolder(run).open()
-    rows = read_labels(folder.path / LABELS)
+    rows = read_table(folder.path / LABELS)
     files = find_files([row["path"] for row in rows], folder.working_folder)
     target = RunFolder(destination, EXPORT)
     missing = [
@@ -60,18 +60,15 @@ def command(
     _keep_copies(missing if target.made else [], target)
     names = _name_folders(rows)
     folders = [names[row["label"]] for row in rows]
-    with target.alone(), Console(quiet=as_json) as console:
+    with target.alone(), Console(as_json=as_json) as console:
         with on_ctrl_c("The same command makes the rest."):
             target.clear()
             _export(target, files, folders, link=way == "link")
         target.finish()
         counts = Counter(folders)
-        if as_json:
-            console.say_json({"folders": counts, "missing": missing})
-        else:
-            exported = count(len(files) - len(missing), "photo")
-            in_folders = count(len(counts), "folder")
-            console.say(f"{exported} in {in_folders}: {destination}")
+        exported = count(len(files) - len(missing), "photo")
+        text = f"{exported} in {count(len(counts), 'folder')}: {destination}"
+        console.say({"folders": counts, "missing": missing}, text)
     if missing:
         raise FileNotFoundError(
             f"No longer where it was: {count(len(missing), 'photo')}, such as "
@@ -144,16 +141,9 @@ def _safe_name(name: str) -> str:
 
 def _free_name(name: str, taken: set[str]) -> str:
     """Return the name, with a number where another photo has it already."""
-    for candidate in _numbered(Path(name)):
-        if candidate.lower() not in taken:  # some systems do not tell cases apart
-            taken.add(candidate.lower())
-            return candidate
-    raise AssertionError("there is always another number")
-
-
-def _numbered(path: Path) -> Iterator[str]:
-    yield str(path)
-    number = 2
-    while True:
-        yield str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+    path, free, number = Path(name), name, 1
+    while free.lower() in taken:  # some systems do not tell cases apart
         number += 1
+        free = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+    taken.add(free.lower())
+    return free

@@ -27,7 +27,7 @@ from sklearn_scan.cli._photos import (
 )
 from sklearn_scan.cli._results import LABELS, LOG, MODEL, PAGE, RESULTS, keep_results
 from sklearn_scan.cli._run_folder import RunFolder
-from sklearn_scan.cli._summary import Summary, describe, summarize
+from sklearn_scan.cli._summary import describe, summarize
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.report import write_report
 
@@ -88,7 +88,7 @@ def command(
     classes = read_truth(truth, paths)
     folder = RunFolder(output)
     folder.prepare(RESULTS, overwrite=overwrite)
-    with folder.alone(), Console(folder.place(LOG), quiet=as_json) as console:
+    with folder.alone(), Console(folder.place(LOG), as_json=as_json) as console:
         console.log(f"sklearn-scan {shlex.join(sys.argv[1:])}")
         with on_ctrl_c(_how_to_go_on(clusterer)):
             clusterer.fit(paths)
@@ -103,7 +103,16 @@ def command(
             console.log(f"unreadable: {bad.path}: {bad.reason}")
         summary = summarize(clusterer, classes)
         summary["seconds"]["in all"] = round(time.perf_counter() - start, 2)
-        _tell(console, folder, summary, as_json=as_json)
+        results = {name: str(folder.path / name) for name in RESULTS}
+        width = max(map(len, results.values()))
+        predict = f"sklearn-scan predict {folder.path} PHOTOS"
+        console.say(
+            summary | {"results": results},
+            *describe(summary),
+            f"  {results[PAGE]:<{width}}  to look at, name, merge, move",
+            f"  {results[LABELS]:<{width}}  path, label, name, confidence",
+            f"  {results[MODEL]:<{width}}  for {predict}",
+        )
 
 
 def _how_to_go_on(clusterer: Clusterer) -> str:
@@ -115,19 +124,3 @@ def _how_to_go_on(clusterer: Clusterer) -> str:
     if clusterer.memory is None:
         return "The same command begins anew: without --memory nothing is kept."
     return "What was embedded is kept, and the same command goes on from there."
-
-
-def _tell(
-    console: Console, folder: RunFolder, summary: Summary, *, as_json: bool
-) -> None:
-    results = {name: str(folder.path / name) for name in RESULTS}
-    if as_json:
-        console.say_json(summary | {"results": results})
-        return
-    for line in describe(summary):
-        console.say(line)
-    width = max(map(len, results.values()))
-    console.say(f"  {results[PAGE]:<{width}}  to look at, name, merge, move")
-    console.say(f"  {results[LABELS]:<{width}}  path, label, name, confidence")
-    model = results[MODEL]
-    console.say(f"  {model:<{width}}  for sklearn-scan predict {folder.path} PHOTOS")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TypedDict
 
 import click
 import numpy as np
@@ -11,19 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from sklearn_scan import load
 from sklearn_scan.cli._console import Console
-from sklearn_scan.cli._photos import find_files
-from sklearn_scan.cli._run_folder import RunFolder, find_model
+from sklearn_scan.cli._results import load_run
+from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.core.features import center_blocks
 from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import LabelTable
-
-
-class _Neighbor(TypedDict):
-    path: str
-    name: str
-    similarity: float
 
 
 @click.command("neighbors")
@@ -45,29 +37,24 @@ def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
     embeddings about the mean of the run: 1 is the same, 0 or less is not similar.
     """
     folder = RunFolder(run).open()
-    with Console(quiet=as_json) as console:
-        clusterer: Clustering = load(find_model(run))
-        files = find_files(clusterer.image_names_, folder.working_folder)
+    with Console(as_json=as_json) as console:
+        clusterer, files = load_run(folder)
         query = clusterer.transform([photo])
         if np.isnan(query).any():
             raise ValueError(f"{photo!r} cannot be read.")
         similarity = _similarities(clusterer, query)
-        similarity[[i for i, file in enumerate(files) if _is_same(file, photo)]] = -2
+        asked = os.path.realpath(photo)
+        similarity[[os.path.realpath(file) == asked for file in files]] = -2
         rows = list(LabelTable.of(clusterer).rows())
-        nearest: list[_Neighbor] = [
-            {
-                "path": rows[i].path,
-                "name": rows[i].name,
-                "similarity": float(similarity[i]),
-            }
+        nearest = [
+            (rows[i].path, rows[i].name, float(similarity[i]))
             for i in np.argsort(-similarity, kind="stable")[:n_neighbors]
             if similarity[i] >= -1
         ]
-        if as_json:
-            console.say_json(nearest)
-            return
-        for row in nearest:
-            console.say(f"{row['similarity']:5.2f}  {row['name']}  {row['path']}")
+        console.say(
+            [{"path": p, "name": name, "similarity": s} for p, name, s in nearest],
+            *(f"{cosine:5.2f}  {name}  {path}" for path, name, cosine in nearest),
+        )
 
 
 def _similarities(
@@ -81,7 +68,3 @@ def _similarities(
     similarities = np.full(len(clusterer.labels_), -2, dtype=np.float32)
     similarities[features.readable] = (unit[:-1] @ unit[-1]).numpy()
     return similarities
-
-
-def _is_same(file: str, other: str) -> bool:
-    return os.path.realpath(file) == os.path.realpath(other)

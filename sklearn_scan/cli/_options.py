@@ -7,14 +7,16 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import click
 
-from sklearn_scan.core.validation import did_you_mean
+from sklearn_scan import pretext
+from sklearn_scan.core.validation import check_option, did_you_mean
+from sklearn_scan.encoders import ImageEncoder
 from sklearn_scan.results.clustering import Clustering
 
 Settings = dict[str, Any]  # values of parameters, read from TOML
@@ -48,20 +50,12 @@ def _methods() -> dict[str, type]:
 
 def encoder_kinds() -> dict[str, type]:
     """Return the pretexts by name; any other name is that of a timm model."""
-    from sklearn_scan import pretext
-
     classes = {name: getattr(pretext, name) for name in pretext.__all__}
     return {
         name: each
         for name, each in classes.items()
         if issubclass(each, pretext.Pretext) and not inspect.isabstract(each)
     }
-
-
-def _encoder_classes() -> list[type]:
-    from sklearn_scan import ImageEncoder
-
-    return [ImageEncoder, *encoder_kinds().values()]
 
 
 def default_cache() -> str:
@@ -87,13 +81,7 @@ NOT_GIVEN = _NotGiven()
 
 
 def read_value(text: str | _NotGiven) -> object:
-    """Read a value as TOML writes it; what is not TOML is a text, and none is None.
-
-    Examples
-    --------
-    >>> read_value("[0.7, 0.3]"), read_value("auto"), read_value("none")
-    ([0.7, 0.3], 'auto', None)
-    """
+    """Read a value as TOML writes it; what is not TOML is a text, and none is None."""
     if isinstance(text, _NotGiven):
         return text
     try:
@@ -124,7 +112,7 @@ class EstimatorCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options, made here since they need imports."""
         made: list[click.Parameter] = []
-        encoders = _encoder_classes()
+        encoders = [ImageEncoder, *encoder_kinds().values()]
         if self._with_clusterer:
             made += _options(_methods().values(), _NAMED_OTHERWISE)
         else:
@@ -155,14 +143,7 @@ def _parameters(classes: Collection[type]) -> dict[str, str]:
 
 
 def parameter_docs(documented: Callable[..., object]) -> dict[str, str]:
-    """Return the first sentence of a docstring on each parameter, and its type.
-
-    Examples
-    --------
-    >>> from sklearn_scan import SCANClusterer
-    >>> parameter_docs(SCANClusterer)["n_jobs"]
-    'Workers that read images; None takes one per core.  [int, default=None]'
-    """
+    """Return the first sentence of a docstring on each parameter, and its type."""
     from numpydoc.docscrape import NumpyDocString  # here, since only help needs it
 
     docs: dict[str, str] = {}
@@ -184,28 +165,19 @@ def merge_settings(config: Path | None, options: Mapping[str, object]) -> Settin
             raise ValueError(f"{str(config)!r} is not TOML: {error}.") from error
     settings = {name: _null(value) for name, value in settings.items()}
     given = {name: value for name, value in options.items() if value is not NOT_GIVEN}
-    own = {n: v for n, v in given.items() if not n.startswith("encoder")}
-    of_encoder = {
-        name.removeprefix("encoder_"): value
-        for name, value in given.items()
-        if name.startswith("encoder_")
-    }
-    settings |= own
-    if "encoder" in given or of_encoder:
-        settings["encoder"] = _overrule(
-            given.get("encoder", settings.get("encoder", "auto")), of_encoder
-        )
+    of_encoder = {n: given.pop(n) for n in list(given) if n.startswith("encoder_")}
+    settings |= given
+    if of_encoder:
+        encoder = settings.get("encoder", "auto")
+        settings["encoder"] = _overrule(encoder, of_encoder)
     return settings
 
 
 def _overrule(encoder: object, options: Settings) -> object:
-    """Return the name or the table of an encoder, with options added."""
-    if not options:
-        return encoder
-    if isinstance(encoder, str):
-        return _table(encoder) | options
-    if isinstance(encoder, dict):
-        return encoder | options
+    """Return the table of an encoder, with options added."""
+    table = _table(encoder) if isinstance(encoder, str) else encoder
+    if isinstance(table, dict):
+        return table | {n.removeprefix("encoder_"): v for n, v in options.items()}
     raise ValueError(
         "Options of the encoder go with one encoder; of several, write a table for "
         "each, [[encoder]], in a TOML file."
@@ -216,15 +188,10 @@ def make_estimator(settings: Settings) -> Clusterer:
     """Return the clusterer of some settings."""
     own = dict(settings)
     methods = _methods()
-    method = str(own.pop("method", "scan"))
-    if method not in methods:
-        raise ValueError(
-            f"method must be one of {list(methods)}; got {method!r}."
-            f"{did_you_mean(method, methods)}"
-        )
+    method = check_option("method", own.pop("method", "scan"), methods)
     if "encoder" in own:
         own["encoder"] = make_encoder(own["encoder"])
-    clusterer: Clusterer = _make(methods[method], own, method.upper())
+    clusterer: Clusterer = _make(methods[method], own)
     return clusterer
 
 
@@ -237,18 +204,11 @@ def make_encoder(spec: object) -> object:
     if not isinstance(spec, dict):
         raise TypeError(f"An encoder is a name or a table; got {spec!r}.")
     settings = dict(spec)
-    kinds = encoder_kinds()
     name = settings.pop("pretext", None)
     if name is None:
-        from sklearn_scan import ImageEncoder
-
-        return _make(ImageEncoder, settings, "ImageEncoder") if settings else "auto"
-    if name not in kinds:
-        raise ValueError(
-            f"pretext must be one of {list(kinds)}; got {name!r}."
-            f"{did_you_mean(name, kinds)}"
-        )
-    return _make(kinds[name], settings, name)
+        return _make(ImageEncoder, settings) if settings else "auto"
+    kinds = encoder_kinds()
+    return _make(kinds[check_option("pretext", name, kinds)], settings)
 
 
 def _table(name: str) -> Settings:
@@ -258,12 +218,15 @@ def _table(name: str) -> Settings:
     return {"pretext" if name in encoder_kinds() else "model": name}
 
 
-def _make(kind: Callable[..., _Made], settings: Settings, called: str) -> _Made:
+def _make(kind: type[_Made], settings: Settings) -> _Made:
     """Return an object made with the settings, if it has such parameters."""
-    known = inspect.signature(kind).parameters
-    for name in settings:
-        if name not in known:
-            raise ValueError(
-                f"{called} has no parameter {name!r}.{did_you_mean(name, known)}"
-            )
+    check_parameters(kind.__name__, settings, inspect.signature(kind).parameters)
     return kind(**settings)
+
+
+def check_parameters(owner: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Raise if a given parameter is not among the known ones."""
+    for name in given:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise ValueError(f"{owner} has no parameter {name!r}.{near}")

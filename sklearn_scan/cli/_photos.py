@@ -13,8 +13,6 @@ from sklearn_scan.results.label_table import read_table
 
 FOLDERS = "folders"
 
-_TRUE_CLASSES = ("path", "class")
-
 truth_option = click.option(
     "--truth",
     metavar=f"{FOLDERS}|FILE",
@@ -60,7 +58,9 @@ def read_truth(truth: str | None, photos: Sequence[str]) -> list[str] | None:
         return [os.path.basename(os.path.dirname(photo)) for photo in photos]
     if not os.path.isfile(truth):
         raise ValueError(f"--truth is 'folders' or a CSV file: there is no {truth!r}.")
-    classes = {row["path"]: row["class"] for row in read_table(truth, _TRUE_CLASSES)}
+    classes = {
+        row["path"]: row["class"] for row in read_table(truth, ("path", "class"))
+    }
     missing = [photo for photo in photos if photo not in classes]
     if missing:
         raise ValueError(

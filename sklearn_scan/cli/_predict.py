@@ -43,14 +43,13 @@ def command(
     if output is not None:
         check_place(output, overwrite=overwrite)
     paths = list_photos(photos)
-    with Console(quiet=as_json) as console:
+    with Console(as_json=as_json) as console:
         clusterer: Clustering = load(find_model(model))
         table = LabelTable.predicted(clusterer, paths)
         if output is not None:
             table.write_csv(output)
-        if as_json:
-            console.say_json(table.records())
-        elif output is None:
+        if output is None and not as_json:
             table.write_to(sys.stdout)
         else:
-            console.say(f"{count(len(paths), 'photo')} labelled: {output}")
+            text = f"{count(len(paths), 'photo')} labelled: {output}"
+            console.say(table.records(), text)

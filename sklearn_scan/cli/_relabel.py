@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from sklearn_scan import load, relabel
+from sklearn_scan import relabel
 from sklearn_scan.cli._console import Console, count
-from sklearn_scan.cli._photos import find_files, read_truth
-from sklearn_scan.cli._results import LOG, replace_results
-from sklearn_scan.cli._run_folder import RunFolder, find_model
-from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.cli._photos import read_truth
+from sklearn_scan.cli._results import LOG, load_run, replace_results
+from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.results.label_table import LabelTable
 from sklearn_scan.results.relabeling import read_edits
 
@@ -25,23 +24,21 @@ def command(run: str, edits: str, as_json: bool) -> None:
     become part of the model, also for new photos; moved photos change labels.csv.
     """
     folder = RunFolder(run).open()
-    with folder.alone(), Console(folder.place(LOG), quiet=as_json) as console:
-        clusterer: Clustering = load(find_model(run))
+    with folder.alone(), Console(folder.place(LOG), as_json=as_json) as console:
+        clusterer, files = load_run(folder)
         changes = read_edits(edits, LabelTable.of(clusterer))
         changed = relabel(clusterer, changes)
-        files = find_files(clusterer.image_names_, folder.working_folder)
         classes = read_truth(folder.truth, clusterer.image_names_ or [])
         replace_results(folder, changed, files, classes)
-        n_changed = {
+        result = {
             "n_named": len(changes.names),
             "n_merged": len(changes.merged),
             "n_moved": len(changes.moved),
+            "n_clusters": changed.n_clusters_,
         }
-        if as_json:
-            console.say_json(n_changed | {"n_clusters": changed.n_clusters_})
-            return
-        named, merged, moved = n_changed.values()
+        named, merged, moved, n_clusters = result.values()
         console.say(
+            result,
             f"{named} named, {merged} merged, {count(moved, 'photo')} moved: "
-            f"{changed.n_clusters_} clusters, {run}"
+            f"{n_clusters} clusters, {run}",
         )

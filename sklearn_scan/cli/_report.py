@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import click
 
-from sklearn_scan import load
 from sklearn_scan.cli._console import Console, count
-from sklearn_scan.cli._photos import find_files, read_truth, truth_option
-from sklearn_scan.cli._results import PAGE
-from sklearn_scan.cli._run_folder import RunFolder, find_model
+from sklearn_scan.cli._photos import read_truth, truth_option
+from sklearn_scan.cli._results import PAGE, load_run
+from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.cli._summary import summarize
 from sklearn_scan.report import write_report
-from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.embedding_map import MAP_METHODS
 
 
@@ -32,16 +30,12 @@ def command(
 ) -> None:
     """Write the report.html of a RUN, a folder that `fit` made, again."""
     folder = RunFolder(run).open()
-    with folder.alone(), Console(quiet=as_json) as console:
-        clusterer: Clustering = load(find_model(run))
-        files = find_files(clusterer.image_names_, folder.working_folder)
+    with folder.alone(), Console(as_json=as_json) as console:
+        clusterer, files = load_run(folder)
         classes = read_truth(truth or folder.truth, clusterer.image_names_ or [])
         page = folder.place(PAGE)
         write_report(
             page, clusterer, files, y=classes, projection=projection, title=title
         )
-        if as_json:
-            summary = summarize(clusterer, classes)
-            console.say_json(summary | {"results": {PAGE: str(page)}})
-        else:
-            console.say(f"{count(len(files), 'photo')}: {page}")
+        result = summarize(clusterer, classes) | {"results": {PAGE: str(page)}}
+        console.say(result, f"{count(len(files), 'photo')}: {page}")

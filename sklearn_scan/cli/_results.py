@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sklearn_scan import save
-from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan import load, save
+from sklearn_scan.cli._photos import find_files
+from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.core.files import durable_path
 from sklearn_scan.report import write_report
 from sklearn_scan.results.clustering import Clustering
@@ -15,6 +16,12 @@ from sklearn_scan.results.label_table import LabelTable
 
 LABELS, MODEL, PAGE, LOG = "labels.csv", "model", "report.html", "log.txt"
 RESULTS = (LABELS, MODEL, PAGE, LOG)
+
+
+def load_run(folder: RunFolder) -> tuple[Clustering, list[str]]:
+    """Return the clusterer of a run, and the paths of its photos."""
+    clusterer: Clustering = load(find_model(folder.path))
+    return clusterer, find_files(clusterer.image_names_, folder.working_folder)
 
 
 def keep_results(folder: RunFolder, clusterer: Clustering, truth: str | None) -> None:

@@ -78,7 +78,8 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{str(self.path)!r} is a file, not a folder.")
         unfinished = self._read() and not self._note.finished
-        if not (overwrite or unfinished or self._is_empty()):
+        has_files = self.path.exists() and any(self.path.iterdir())
+        if has_files and not (overwrite or unfinished):
             raise ValueError(
                 f"{str(self.path)!r} is not empty. Choose another folder, or pass "
                 "--overwrite: it replaces what an earlier run made there, and deletes "
@@ -138,9 +139,6 @@ class RunFolder:
         note = self._note
         note.finished, note.working_folder, note.truth = True, os.getcwd(), truth
         self._write()
-
-    def _is_empty(self) -> bool:
-        return not self.path.exists() or not any(self.path.iterdir())
 
     def _read(self) -> bool:
         """Read the note, if it is sound and of this kind; tell whether there is one."""

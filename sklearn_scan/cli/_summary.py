@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from sklearn_scan.cli._console import count
 from sklearn_scan.core.labels import cluster_sizes
 from sklearn_scan.encoders import Encoder, name_encoder
-from sklearn_scan.metrics import ClusteringReport, clustering_report
+from sklearn_scan.metrics import clustering_report
 from sklearn_scan.results.clustering import Clustering
 
 _WIDTH = 88
 _SHOWN_SIZES = 20
 _SURE = 0.99  # mean confidence; surer clusters are not mentioned
-_LEAST_SHARED = (
-    0.001  # mean product of two clusters' probabilities; less is not mentioned
-)
+_LEAST_SHARED = 0.001  # mean product of two clusters' probabilities, likewise
 
 
 class _Scores(TypedDict):
@@ -72,19 +70,14 @@ def summarize(clusterer: Clustering, truth: Sequence[str] | None = None) -> Summ
         "seconds": {k: round(v, 2) for k, v in clusterer.stage_times_.items()},
     }
     if truth is not None:
-        summary["agreement"] = _agreement(
-            clustering_report(truth, labels, probabilities)
-        )
+        report = clustering_report(truth, labels, probabilities)
+        summary["agreement"] = {
+            "accuracy": report.accuracy,
+            "nmi": report.nmi,
+            "ari": report.ari,
+            "top_5": report.top_5,
+        }
     return summary
-
-
-def _agreement(report: ClusteringReport) -> _Scores:
-    return {
-        "accuracy": report.accuracy,
-        "nmi": report.nmi,
-        "ari": report.ari,
-        "top_5": report.top_5,
-    }
 
 
 def _by_cluster(clusterer: Clustering) -> list[float | None]:

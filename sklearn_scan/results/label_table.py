@@ -38,33 +38,25 @@ COLUMNS = Row._fields
 class LabelTable:
     """The label, the cluster's name and the confidence of each image."""
 
-    paths: Sequence[str]
-    labels: NDArray[np.int64]
+    paths: Sequence[str]  # or "X[i]"
+    labels: NDArray[np.int64]  # (n,); -1 for an image that cannot be read
     cluster_names: Sequence[str]
-    confidence: NDArray[np.float64]
+    confidence: NDArray[np.float64]  # (n,); NaN for an image that cannot be read
 
     @classmethod
     def of(cls, clusterer: Clustering) -> LabelTable:
         """Return the table of a fitted clusterer's own images."""
         check_is_fitted(clusterer)
-        n_images = len(clusterer.labels_)
-        return cls(
-            clusterer.image_names_ or [f"X[{i}]" for i in range(n_images)],
-            clusterer.labels_,
-            clusterer.cluster_names_,
-            clusterer.probabilities_.max(axis=1),
-        )
+        labels, confidence = clusterer.labels_, clusterer.probabilities_.max(axis=1)
+        paths = clusterer.image_names_ or [f"X[{i}]" for i in range(len(labels))]
+        return cls(paths, labels, clusterer.cluster_names_, confidence)
 
     @classmethod
     def predicted(cls, clusterer: Clustering, paths: Sequence[str]) -> LabelTable:
         """Return the table of other images, predicted by a fitted clusterer."""
         probabilities = clusterer.predict_proba(paths)
-        return cls(
-            paths,
-            most_probable(probabilities),
-            clusterer.cluster_names_,
-            probabilities.max(axis=1),
-        )
+        labels, confidence = most_probable(probabilities), probabilities.max(axis=1)
+        return cls(paths, labels, clusterer.cluster_names_, confidence)
 
     @property
     def names(self) -> list[str]:
@@ -118,13 +110,8 @@ def name_cluster(number: int) -> str:
     return f"cluster {number}"
 
 
-def read_labels(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Return the rows of a labels.csv, edited or not, by `COLUMNS`."""
-    return read_table(path, COLUMNS)
-
-
 def read_table(
-    path: str | os.PathLike[str], columns: Sequence[str]
+    path: str | os.PathLike[str], columns: Sequence[str] = COLUMNS
 ) -> list[dict[str, str]]:
     """Return the rows of a CSV file, as spreadsheets of any country write it."""
     # utf-8-sig: spreadsheets begin their files with a byte order mark
@@ -136,8 +123,7 @@ def read_table(
         missing = [c for c in columns if c not in (reader.fieldnames or ())]
         if missing:
             raise ValueError(
-                f"{os.fspath(path)!r} is no such table: it has no column "
-                f"{' and no column '.join(map(repr, missing))}. It must be a CSV file "
-                "in UTF-8, whose first line names the columns."
+                f"{os.fspath(path)!r} must be a CSV file in UTF-8, whose first line "
+                f"names the columns; it has no column {', '.join(map(repr, missing))}."
             )
         return list(reader)

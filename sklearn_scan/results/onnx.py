@@ -56,7 +56,12 @@ def _export(model: StandaloneModel) -> torch.onnx.ONNXProgram:
             ) from error
     if program is None:
         raise OnnxExportError("torch.onnx.export made no program.")
-    program.model.metadata_props.update(_metadata(model))
+    program.model.metadata_props["cluster_names"] = json.dumps(
+        model.cluster_names, ensure_ascii=False
+    )
+    program.model.metadata_props["preprocessing"] = json.dumps(
+        [asdict(each) for each in model.preprocessings]
+    )
     return program
 
 
@@ -74,14 +79,6 @@ def _input_names(model: StandaloneModel) -> list[str]:
     name = "images" if model.takes_images else "features"
     n_inputs = len(model.input_shapes)
     return [name] if n_inputs == 1 else [f"{name}_{i}" for i in range(n_inputs)]
-
-
-def _metadata(model: StandaloneModel) -> dict[str, str]:
-    settings: list[dict[str, object]] = [asdict(each) for each in model.preprocessings]
-    return {
-        "cluster_names": json.dumps(model.cluster_names, ensure_ascii=False),
-        "preprocessing": json.dumps(settings),
-    }
 
 
 @contextmanager

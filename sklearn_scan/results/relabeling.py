@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.results.clustering import Clustering, features_of
-from sklearn_scan.results.label_table import LabelTable, name_cluster, read_labels
+from sklearn_scan.results.label_table import LabelTable, name_cluster, read_table
 from sklearn_scan.results.model import ClusterModel
 
 __all__ = ["Edits", "read_edits", "relabel"]
@@ -89,7 +89,9 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
     groups = _number_groups(edits.merged, len(names))
     for cluster, name in edits.names.items():
         _check_cluster(cluster, len(names))
-        names[cluster] = _check_name(name)
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"The name of a cluster must be a text; got {name!r}.")
+        names[cluster] = name.strip()
     survivors = [c for c in range(len(names)) if c not in edits.merged]
     new = copy.copy(clusterer)
     model = ClusterModel(clusterer.module_).merge(groups)
@@ -146,12 +148,6 @@ def _check_cluster(cluster: int, n_clusters: int) -> None:
         )
 
 
-def _check_name(name: object) -> str:
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"The name of a cluster must be a text; got {name!r}.")
-    return name.strip()
-
-
 def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
     """Read the edits that a report has downloaded.
 
@@ -177,7 +173,7 @@ def read_edits(path: str | os.PathLike[str], table: LabelTable) -> Edits:
     """
     if Path(path).suffix.lower() == ".json":
         return _read_json(Path(path), table)
-    return _compare(_match_rows(read_labels(path), table, path), table)
+    return _compare(_match_rows(read_table(path), table, path), table)
 
 
 def _match_rows(
@@ -190,9 +186,8 @@ def _match_rows(
         if len(rows) != len(paths) or set(by_path) != set(paths):
             n_missing = len(set(paths) - set(by_path))
             raise ValueError(
-                f"{os.fspath(path)!r} has {len(rows)} rows for the {len(paths)} images "
-                f"of this run, of which {n_missing} are not among them: it is of "
-                "another run, or rows were lost or doubled."
+                f"{os.fspath(path)!r} is of another run, or rows were lost or doubled: "
+                f"it has {len(rows)} for {len(paths)} images, and lacks {n_missing}."
             )
         rows = [by_path[name] for name in paths]
     theirs = np.array([_read_number(row["confidence"]) for row in rows])
@@ -212,9 +207,8 @@ def _read_number(text: str) -> float:
 
 def _of_another_run(path: str | os.PathLike[str]) -> str:
     return (
-        f"{os.fspath(path)!r} is of another run, or of this one before it was changed: "
-        "its images, or how sure it is of them, are not those that are here. Correct "
-        "the report as it is now."
+        f"{os.fspath(path)!r} is of another run, or of this one before it was changed. "
+        "Correct the report as it is now."
     )
 
 

@@ -27,11 +27,19 @@ from sklearn_scan.cli._options import (
         ('{pad_type = "same"}', {"pad_type": "same"}),
         ("weights/a.safetensors", "weights/a.safetensors"),
         ("", ""),
+        ("none", None),
     ],
 )
 def test_values_are_read_as_toml(text, value):
     assert read_value(text) == value
     assert type(read_value(text)) is type(value)
+
+
+def test_help_is_the_first_sentence_and_the_type():
+    help_text = (
+        "Workers that read images; None takes one per core.  [int, default=None]"
+    )
+    assert parameter_docs(SCANClusterer)["n_jobs"] == help_text
 
 
 @pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer])
@@ -99,7 +107,7 @@ def test_the_other_method():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"beta": 0.7}, "SCAN has no parameter 'beta'"),
+        ({"beta": 0.7}, "SCANClusterer has no parameter 'beta'"),
         ({"n_cluster": 7}, "Did you mean 'n_clusters'"),
         ({"method": "scann"}, "Did you mean 'scan'"),
         ({"encoder": {"pretext": "SimCLR", "epoch": 3}}, "Did you mean 'epochs'"),

@@ -186,7 +186,7 @@ def test_a_table_that_does_not_fit(fitted, tmp_path, change, message):
 def test_a_file_that_is_no_table(fitted, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("photo,cluster\na.jpg,1\n")
-    with pytest.raises(ValueError, match="no column 'confidence'"):
+    with pytest.raises(ValueError, match="no column 'path', 'label', 'name', 'conf"):
         relabel(fitted, path)
 
 

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+import safetensors.torch
 from torch import Tensor
 
 from sklearn_scan.core.files import FolderKind, durable_folder, find_replaced
@@ -18,14 +19,8 @@ from sklearn_scan.results.persistence._known import Entry
 FORMAT, VERSION = "sklearn-scan-model", 2
 _READABLE_FROM = "0.1.0"  # the first sklearn_scan that reads this version
 _DOCUMENT = "model.json"
-_TENSORS = ("heads", "backbones", "arrays")
-
-
-def _file_of(kind: str) -> str:
-    return f"{kind}.safetensors"
-
-
-_FILES = frozenset(map(_file_of, _TENSORS))
+_TENSORS = {kind: f"{kind}.safetensors" for kind in ("heads", "backbones", "arrays")}
+_FILES = frozenset(_TENSORS.values())
 _KIND = FolderKind("a saved model", _DOCUMENT, FORMAT, _FILES | {_DOCUMENT})
 
 
@@ -42,7 +37,7 @@ def write_folder(
     with durable_folder(path, _KIND, overwrite=overwrite) as folder:
         digests = {}
         for kind, of_kind in tensors.items():
-            file = folder / _file_of(kind)
+            file = folder / _TENSORS[kind]
             _write_tensors(file, of_kind)
             digests[file.name] = _digest(file)
         document: Entry = {
@@ -58,14 +53,11 @@ def write_folder(
 
 
 def _write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     file.touch()
     mode = stat.S_IMODE(file.stat().st_mode)
     try:
-        save_file(_apart(tensors), file)
-    except SafetensorError as error:  # a full disk, for one
+        safetensors.torch.save_file(_apart(tensors), file)
+    except safetensors.SafetensorError as error:  # a full disk, for one
         raise OSError(f"{str(file)!r} cannot be written: {error}") from error
     file.chmod(mode)  # of ordinary files: safetensors lets no others read its own
 
@@ -102,11 +94,10 @@ def read_folder(path: Path) -> tuple[Entry, dict[str, dict[str, Tensor]]]:
     files = document["files"]
     if not isinstance(files, dict) or not set(files) <= _FILES:
         raise ModelFileError(f"{_DOCUMENT} names files that are no part of a model.")
-    tensors = {}
-    for kind in _TENSORS:
-        name = _file_of(kind)
-        tensors[kind] = _read_tensors(path / name, files[name]) if name in files else {}
-    return document, tensors
+    return document, {
+        kind: _read_tensors(path / name, files[name]) if name in files else {}
+        for kind, name in _TENSORS.items()
+    }
 
 
 def _read_document(file: Path) -> Entry:
@@ -145,15 +136,13 @@ def _refuse_constant(name: str) -> None:
 
 
 def _read_tensors(file: Path, digest: str) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
-
     _check_file(file)
     if _digest(file) != digest:
         raise ModelFileError(f"{file.name} is damaged: its checksum is wrong.")
     try:
-        with safe_open(file, framework="pt") as content:
+        with safetensors.safe_open(file, framework="pt") as content:
             return {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except safetensors.SafetensorError as error:
         raise ModelFileError(f"{file.name} is damaged: {error}.") from error
 
 

@@ -24,7 +24,7 @@ class OwnParts:
     """The user's own networks and encoders, which a saved model has no code for."""
 
     def __init__(self, given: OwnPart | Sequence[OwnPart]) -> None:
-        self._given = given
+        self._given = given  # of several encoders a list: None for those not the user's
         self.is_used = given is None
 
     def function(self, entry: Entry) -> Callable[..., nn.Module]:
@@ -82,27 +82,23 @@ class OwnParts:
 def _missing(entry: Entry) -> str:
     number = entry["encoder"]
     which = "" if number is None else f" (number {number} of the list)"
+    if entry.get("what") == "encoder":
+        hint = "its code is not in the file. Pass it, fitted"
+    else:
+        hint = (
+            "its weights are in the file, and its code is not. Pass the network, with "
+            "any weights, or a function that makes it"
+        )
     return (
         f"The encoder{which} of this model is of your own making, "
-        f"{entry['class']!r}: {_hint(entry)}"
-    )
-
-
-def _hint(entry: Entry) -> str:
-    if entry.get("what") == "encoder":
-        return "its code is not in the file. Pass it, fitted: load(path, encoder=...)."
-    return (
-        "its weights are in the file, and its code is not. Pass the network, with any "
-        "weights, or a function that makes it: load(path, encoder=...)."
+        f"{entry['class']!r}: {hint}: load(path, encoder=...)."
     )
 
 
 def _expected(entry: Entry, given: object) -> str:
-    what = (
-        "a fitted Encoder"
-        if entry.get("what") == "encoder"
-        else "an nn.Module or a function that makes one"
-    )
+    what = "an nn.Module or a function that makes one"
+    if entry.get("what") == "encoder":
+        what = "a fitted Encoder"
     return (
         f"encoder must be {what}, in the place of {entry['class']!r}; got "
         f"{type(given).__name__}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import PurePath
 from typing import Any
@@ -33,7 +34,6 @@ from sklearn_scan.results.persistence._known import (
 
 HEADS, BACKBONES, ARRAYS = "heads", "backbones", "arrays"  # the files of tensors
 
-
 _PLAIN = (bool, int, str)  # written as they are; of their subclasses, some are not
 _Kind = type | tuple[type, ...]
 
@@ -46,15 +46,15 @@ class Packer:
     """Turns an estimator into JSON values and tensors."""
 
     def __init__(self) -> None:
-        self.tensors: dict[str, dict[str, Tensor]] = {}
-        self.left_out: list[str] = []
+        self.tensors: dict[str, dict[str, Tensor]] = {}  # of each file, by name
+        self.left_out: list[str] = []  # could not be stored, nor is needed to predict
         self._estimators = estimator_classes()
         self._modules: dict[int, str] = {}  # the first place of each, by id
         self._weights: dict[str, str] = {}  # the name of the weights, by digest
         self._packers: list[tuple[_Kind, Callable[[Any, Place], Json]]] = [
             (np.generic, self._scalar),
             (np.ndarray, self._array),
-            (Tensor, self._tensor),
+            (Tensor, partial(self._keep, "tensor", HEADS)),
             (nn.Module, self._module),
             (BaseEstimator, self._estimator),
             (tuple(RECORDS.values()), self._record),
@@ -88,8 +88,10 @@ class Packer:
     def _mapping(self, values: Mapping[str, object], place: Place) -> Json:
         if not all(type(key) is str for key in values):
             raise NotStorableError(f"{dotted(place)}, a dict whose keys are no strings")
-        items = {key: self(each, (*place, key)) for key, each in values.items()}
-        return {"is": "dict", "items": items}
+        return {"is": "dict", "items": self._all(values, place)}
+
+    def _all(self, values: Mapping[str, object], place: Place) -> Json:
+        return {name: self(each, (*place, name)) for name, each in values.items()}
 
     def _scalar(self, value: np.generic, place: Place) -> Json:
         if value.dtype.kind not in "biuf":
@@ -104,9 +106,6 @@ class Packer:
         native = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
         return self._keep("array", ARRAYS, torch.from_numpy(native), place)
 
-    def _tensor(self, tensor: Tensor, place: Place) -> Json:
-        return self._keep("tensor", HEADS, tensor, place)
-
     def _keep(self, kind: str, file: str, tensor: Tensor, place: Place) -> Json:
         name = dotted(place)
         self.tensors.setdefault(file, {})[name] = tensor.detach().cpu().contiguous()
@@ -117,13 +116,11 @@ class Packer:
         return {"is": "random_state", "state": self(state, place)}
 
     def _record(self, record: Any, place: Place) -> Json:
-        names = (
-            [each.name for each in fields(record)]
-            if is_dataclass(record)
-            else record._fields
-        )
-        values = {name: self(getattr(record, name), (*place, name)) for name in names}
-        return {"is": type(record).__name__, "fields": values}
+        if is_dataclass(record):
+            values = {each.name: getattr(record, each.name) for each in fields(record)}
+        else:
+            values = record._asdict()
+        return {"is": type(record).__name__, "fields": self._all(values, place)}
 
     def _estimator(self, estimator: BaseEstimator, place: Place) -> Json:
         name = type(estimator).__name__
@@ -164,17 +161,15 @@ class Packer:
 
     def _parts(self, module: nn.Module, place: Place) -> Json:
         """Pack a module of a known class, with its parts."""
-
-        def pack(values: Mapping[str, object]) -> Json:
-            return {name: self(each, (*place, name)) for name, each in values.items()}
-
         own = {k: v for k, v in vars(module).items() if k not in MODULE_STATE}
         return {
             "is": type(module).__name__,
             "training": module.training,
-            "attributes": pack(own),
-            "parameters": pack(dict(module.named_parameters(recurse=False))),
-            "buffers": pack(dict(module.named_buffers(recurse=False))),
+            "attributes": self._all(own, place),
+            "parameters": self._all(
+                dict(module.named_parameters(recurse=False)), place
+            ),
+            "buffers": self._all(dict(module.named_buffers(recurse=False)), place),
             "parts": {
                 name: self._parts(part, (*place, name))
                 for name, part in module.named_children()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
@@ -56,19 +54,19 @@ class Unpacker:
         self._modules: dict[str, nn.Module] = {}  # by the place of each
         self._network_settings: Entry = {}  # of the encoder at work
         self._unpackers: dict[str, Callable[[Entry, Place], Any]] = {
-            "array": self._array,
-            "device": self._device,
-            "dict": self._dict,
-            "float": self._float,
+            "array": lambda entry, _: self._tensor(ARRAYS, entry).numpy(),
+            "device": lambda entry, _: torch.device(entry["text"]),
+            "dict": lambda entry, place: self._all(entry["items"], place),
+            "float": lambda entry, _: float(entry["text"]),
             "network": self._network,
             "own": self._own,
-            "path": self._path,
+            "path": lambda entry, _: Path(entry["text"]),
             "random_state": self._random_state,
-            "same": self._same,
+            "same": lambda entry, _: self._modules[entry["as"]],
             "scalar": self._scalar,
-            "tensor": self._tensor,
-            "texts": self._texts,
-            "tuple": self._tuple,
+            "tensor": lambda entry, _: self._tensor(HEADS, entry),
+            "texts": lambda entry, _: np.array(entry["items"], dtype=object),
+            "tuple": lambda entry, place: tuple(self(entry["items"], place)),
         }
 
     def __call__(self, value: Any, place: Place = ()) -> Any:
@@ -89,41 +87,17 @@ class Unpacker:
     def _all(self, values: Entry, place: Place) -> Entry:
         return {name: self(each, (*place, name)) for name, each in values.items()}
 
-    def _tuple(self, value: Entry, place: Place) -> tuple[object, ...]:
-        return tuple(self(value["items"], place))
-
-    def _dict(self, value: Entry, place: Place) -> Entry:
-        return self._all(value["items"], place)
-
-    def _float(self, value: Entry, place: Place) -> float:
-        return float(value["text"])
-
     def _scalar(self, value: Entry, place: Place) -> np.generic:
         return np.dtype(value["dtype"]).type(self(value["value"], place))
-
-    def _texts(self, value: Entry, place: Place) -> NDArray[np.object_]:
-        return np.array(value["items"], dtype=object)
-
-    def _path(self, value: Entry, place: Place) -> Path:
-        return Path(value["text"])
-
-    def _device(self, value: Entry, place: Place) -> torch.device:
-        return torch.device(value["text"])
 
     def _random_state(self, value: Entry, place: Place) -> np.random.RandomState:
         generator = np.random.RandomState()
         generator.set_state(self(value["state"], place))
         return generator
 
-    def _array(self, value: Entry, place: Place) -> NDArray[Any]:
+    def _tensor(self, file: str, value: Entry) -> Tensor:
         # a copy: what is changed in place is the caller's, and the file is let go of
-        return self._tensors[ARRAYS][value["name"]].clone().numpy()
-
-    def _tensor(self, value: Entry, place: Place) -> Tensor:
-        return self._tensors[HEADS][value["name"]].clone()
-
-    def _same(self, value: Entry, place: Place) -> nn.Module:
-        return self._modules[value["as"]]
+        return self._tensors[file][value["name"]].clone()
 
     def _own(self, value: Entry, place: Place) -> Encoder | Callable[..., nn.Module]:
         if value["what"] == "encoder":
@@ -189,19 +163,13 @@ class Unpacker:
     def _estimator(self, kind: type, value: Entry, place: Place) -> BaseEstimator:
         parameters = self._all(value["parameters"], place)
         estimator = kind(**parameters)
-        with self._settings_of(parameters):
-            fitted = self._all(value["fitted"], place)
+        before = self._network_settings
+        self._network_settings = parameters.get("model_kwargs") or {}
+        fitted = self._all(value["fitted"], place)
+        self._network_settings = before
         _check_names(fitted, kind)
         vars(estimator).update(fitted)
         return estimator
-
-    @contextmanager
-    def _settings_of(self, parameters: Entry) -> Iterator[None]:
-        """Use the parameters of an encoder for the networks made in the block."""
-        before = self._network_settings
-        self._network_settings = parameters.get("model_kwargs") or {}
-        yield
-        self._network_settings = before
 
 
 def _check_names(values: Entry, kind: type) -> None:
