@@ -28,6 +28,14 @@ def random_batch(rows, seed=0, n_heads=1):
     return outputs, torch.tensor(rows)
 
 
+def step(loss, outputs, targets):
+    """Take a step as the loop does; return the terms and the gradient."""
+    loss.prepare((outputs,), targets)
+    terms, (gradient,) = loss.gradient((outputs,), targets)
+    loss.remember((outputs,), targets)
+    return terms, gradient
+
+
 def next_noise(loss):
     """Return the places that the loss is about to draw."""
     twin = loss.generator.clone_state()
@@ -75,7 +83,7 @@ def test_it_equals_the_slow_reference(temperature, n_negatives):
     outputs, targets = random_batch([3, 0, 7, 10])
     views = outputs[0].tolist()
     normalizer = slow_normalizer(views, bank, noise, temperature)
-    terms, _ = loss.value_and_gradient(outputs, targets)
+    terms, _ = step(loss, outputs, targets)
     image, of_noise = slow_terms(
         views, targets.tolist(), bank, noise, temperature, normalizer
     )
@@ -90,7 +98,7 @@ def test_the_constant_is_that_of_each_batch():
         outputs, targets = random_batch([1, 2, 8, 9], seed)
         views = outputs[0].tolist()
         normalizer = slow_normalizer(views, bank, noise, 0.1)
-        terms, _ = loss.value_and_gradient(outputs, targets)
+        terms, _ = step(loss, outputs, targets)
         expected = slow_terms(views, targets.tolist(), bank, noise, 0.1, normalizer)
         got = terms["image"].item(), terms["noise"].item()
         assert got == pytest.approx(expected)
@@ -101,7 +109,7 @@ def test_places_of_the_images_seen_move_and_others_stay(momentum):
     loss = make_loss(momentum=momentum)
     before = loss.bank.tolist()
     outputs, targets = random_batch([3, 0, 7, 10])
-    loss.value_and_gradient(outputs, targets)
+    step(loss, outputs, targets)
     expected = [list(place) for place in before]
     for view, target in zip(outputs[0].tolist(), targets.tolist(), strict=True):
         mixed = [
@@ -117,8 +125,8 @@ def test_a_step_compares_with_the_places_before_it():
     """Else each view would be compared with itself."""
     loss = make_loss(momentum=0.0)
     outputs, targets = random_batch([3, 0, 7])
-    first, _ = loss.value_and_gradient(outputs, targets)
-    again, _ = loss.value_and_gradient(outputs, targets)
+    first, _ = step(loss, outputs, targets)
+    again, _ = step(loss, outputs, targets)
     assert again["image"] < first["image"]
 
 
@@ -127,7 +135,7 @@ def test_the_gradient_takes_the_normalizer_as_a_constant():
     outputs, targets = random_batch([3, 0, 7])
     bank, noise = loss.bank.clone(), next_noise(loss)
     normalizer = slow_normalizer(outputs[0].tolist(), bank.tolist(), noise, 0.5)
-    _, gradient = loss.value_and_gradient(outputs, targets)
+    _, gradient = step(loss, outputs, targets)
 
     outputs.requires_grad_()
     views = outputs[0] / outputs[0].norm(dim=1, keepdim=True)
@@ -145,16 +153,17 @@ def test_the_bank_and_the_noise_are_the_generators():
     assert not torch.equal(first.bank, other.bank)
     ones = torch.ones(N_SAMPLES).double()
     torch.testing.assert_close(first.bank.norm(dim=1), ones)
-    batch = random_batch([3, 0, 7])
-    noise = [loss.losses(*batch)["noise"] for loss in (first, again)]
+    outputs, targets = random_batch([3, 0, 7])
+    noise = [loss.losses((outputs,), targets)["noise"] for loss in (first, again)]
     assert torch.equal(*noise)
-    assert not torch.equal(first.losses(*batch)["noise"], noise[0])
+    assert not torch.equal(first.losses((outputs,), targets)["noise"], noise[0])
 
 
 def test_evaluation_leaves_the_bank_alone():
     loss = make_loss()
     before = loss.bank.clone()
-    loss.losses(*random_batch([3, 0, 7]))
+    outputs, targets = random_batch([3, 0, 7])
+    loss.losses((outputs,), targets)
     assert torch.equal(loss.bank, before)
 
 
@@ -163,7 +172,7 @@ def test_extreme_outputs_stay_finite():
     outputs, targets = random_batch([3, 0, 7])
     outputs = 1e4 * outputs.sign().float()
     outputs[0, 0] = 0
-    terms, gradient = loss.value_and_gradient(outputs, targets)
+    terms, gradient = step(loss, outputs, targets)
     assert all(torch.isfinite(term).all() for term in terms.values())
     assert torch.isfinite(gradient).all()
     assert torch.isfinite(loss.bank).all()

@@ -120,7 +120,7 @@ def test_prior_makes_the_spread_a_divergence():
 @pytest.mark.parametrize("priors", [None, [PRIOR] * 3, [*PRIORS]])
 def test_heads_side_by_side_are_one_loss_each(priors, weights, closed_form):
     """With a weight and a prior of its own for each."""
-    outputs = torch.cat([*random_logits(9)], dim=1)
+    outputs = tuple(random_logits(9))
     stacked = None if priors is None else torch.stack(priors)
     own = [
         ScanLoss(weight, prior)
@@ -129,15 +129,16 @@ def test_heads_side_by_side_are_one_loss_each(priors, weights, closed_form):
 
     def apply(loss, of_heads):
         if closed_form:
-            return loss.value_and_gradient(of_heads, NO_TARGETS)
-        return super(ScanLoss, loss).value_and_gradient(of_heads, NO_TARGETS)
+            return loss.gradient(of_heads, NO_TARGETS)
+        return super(ScanLoss, loss).gradient(of_heads, NO_TARGETS)
 
     terms, gradient = apply(ScanLoss(torch.tensor(weights), stacked), outputs)
     for head, loss in enumerate(own):
-        alone, alone_gradient = apply(loss, outputs[[head]])
+        alone, alone_gradient = apply(loss, tuple(part[[head]] for part in outputs))
         for name in ("consistency", "entropy"):
             torch.testing.assert_close(terms[name][[head]], alone[name])
-        torch.testing.assert_close(gradient[[head]], alone_gradient)
+        of_head = tuple(part[[head]] for part in gradient)
+        torch.testing.assert_close(of_head, alone_gradient)
 
 
 def test_a_weight_per_head_equals_the_slow_reference():
@@ -160,11 +161,11 @@ def test_a_prior_per_head_is_a_divergence_from_each():
 def test_a_proportion_of_zero_keeps_the_cluster_empty():
     """At a finite loss, so that training goes on."""
     loss = ScanLoss(1.0, torch.tensor([0.5, 0.5, 0.0]))
-    outputs = torch.zeros(1, 8, 3)
-    terms, gradient = loss.value_and_gradient(outputs, NO_TARGETS)
+    outputs = torch.zeros(1, 4, 3), torch.zeros(1, 4, 3)
+    terms, gradient = loss.gradient(outputs, NO_TARGETS)
     assert torch.isfinite(torch.stack([*terms.values()])).all()
-    assert torch.isfinite(gradient).all()
-    anchors = gradient[0, :4]
+    assert all(torch.isfinite(part).all() for part in gradient)
+    anchors = gradient[0][0]
     assert (anchors[:, 2] > 0).all()  # descent lowers its logits
     assert (anchors[:, :2] < 0).all()
     empty = torch.tensor([1.0, 1.0, -1000.0]).expand(1, 8, 3)
@@ -243,29 +244,32 @@ def test_shapes_are_checked_for_every_subclass(anchor_shape, partner_shape):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_batch_is_anchors_then_partners(loss):
-    anchor, partner = random_logits(8)
-    outputs = torch.cat([anchor, partner], dim=1)
-    terms, gradient = loss.value_and_gradient(outputs, NO_TARGETS)
-    expected = loss(anchor, partner)
+def test_the_outputs_are_those_of_anchors_and_of_partners(loss):
+    outputs = tuple(random_logits(8))
+    terms, gradient = loss.gradient(outputs, NO_TARGETS)
+    expected = loss(*outputs)
+    assert loss.losses(outputs, NO_TARGETS).keys() == expected.keys()
     assert terms.keys() == expected.keys()
     for name, term in terms.items():
         torch.testing.assert_close(term, expected[name])
         assert not term.requires_grad
-    leaf = outputs.clone().requires_grad_()
-    sum(term.sum() for term in loss(*leaf.chunk(2, dim=1)).values()).backward()
-    torch.testing.assert_close(gradient, leaf.grad)
+    leaves = tuple(part.clone().requires_grad_() for part in outputs)
+    sum(term.sum() for term in loss(*leaves).values()).backward()
+    for of_part, leaf in zip(gradient, leaves, strict=True):
+        # labels have no gradient
+        assert (of_part is None) == (leaf.grad is None)
+        if of_part is not None:
+            torch.testing.assert_close(of_part, leaf.grad)
+    assert gradient[1] is not None
 
 
 @pytest.mark.parametrize("with_prior", [False, True])
 def test_scan_closed_form_is_the_gradient_of_the_terms(with_prior):
     prior = torch.tensor([0.1, 0.2, 0.3, 0.4]).double() if with_prior else None
     objective = ScanLoss(entropy_weight=3.0, prior=prior)
-    outputs = 3 * torch.randn(3, 14, 4, dtype=torch.float64)
-    terms, gradient = objective.value_and_gradient(outputs, NO_TARGETS)
-    slow_terms, slow_gradient = Objective.value_and_gradient(
-        objective, outputs, NO_TARGETS
-    )
+    outputs = tuple(3 * torch.randn(2, 3, 7, 4, dtype=torch.float64))
+    terms, gradient = objective.gradient(outputs, NO_TARGETS)
+    slow_terms, slow_gradient = Objective.gradient(objective, outputs, NO_TARGETS)
     torch.testing.assert_close(gradient, slow_gradient)
     assert terms.keys() == slow_terms.keys()
     for name, term in terms.items():
@@ -273,8 +277,9 @@ def test_scan_closed_form_is_the_gradient_of_the_terms(with_prior):
 
 
 def test_scan_closed_form_is_finite_where_probabilities_underflow():
-    outputs = 1000 * torch.eye(4)[None, [0, 1, 2, 3, 1, 1]]  # pairs agree and disagree
-    terms, gradient = ScanLoss().value_and_gradient(outputs, NO_TARGETS)
-    _, slow_gradient = Objective.value_and_gradient(ScanLoss(), outputs, NO_TARGETS)
+    rows = 1000 * torch.eye(4)[None]
+    outputs = rows[:, [0, 1, 2]], rows[:, [3, 1, 1]]  # pairs agree and disagree
+    terms, gradient = ScanLoss().gradient(outputs, NO_TARGETS)
+    _, slow_gradient = Objective.gradient(ScanLoss(), outputs, NO_TARGETS)
     assert all(torch.isfinite(term).all() for term in terms.values())
     torch.testing.assert_close(gradient, slow_gradient)
