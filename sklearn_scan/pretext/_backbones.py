@@ -45,13 +45,7 @@ class PretextRecipe(Recipe):
 
 
 def check_backbone(backbone: Any) -> None:
-    """Raise if `backbone` is neither "auto" nor a timm name nor a factory.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Naming what was expected.
-    """
+    """Raise if `backbone` is neither "auto" nor a timm name nor a factory."""
     if isinstance(backbone, nn.Module) or not (
         isinstance(backbone, str) or callable(backbone)
     ):
@@ -65,22 +59,7 @@ def check_backbone(backbone: Any) -> None:
 
 
 def make_backbone(backbone: Backbone, image_size: int, stem: str) -> nn.Module:
-    """Return an untrained network for square images.
-
-    Parameters
-    ----------
-    backbone : "auto", str or callable
-        "auto" is `SmallConvNet`.
-    image_size : int
-        The side of the images, in pixels.
-    stem : {"auto", "small", "standard"}
-        Which first layers a timm model has; see `SimCLR`.
-
-    Raises
-    ------
-    ValueError
-        If timm cannot make the model for this size.
-    """
+    """Return an untrained network for square images."""
     if not isinstance(backbone, str):
         return build_backbone(backbone)
     module = _make_named(backbone, image_size, stem)

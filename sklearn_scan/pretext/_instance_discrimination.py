@@ -14,8 +14,6 @@ from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.batches import MultiView, SingleViews
 from sklearn_scan.training.objectives import MemoryBankLoss
 
-__all__ = ["InstanceDiscrimination"]
-
 
 @dataclass(eq=False, repr=False)
 class InstanceDiscrimination(ViewPretext):

@@ -11,8 +11,6 @@ from sklearn_scan.pretext._networks import MomentumPair, ProjectionHead
 from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.objectives import QueueLoss
 
-__all__ = ["MoCo"]
-
 
 @dataclass(eq=False, repr=False)
 class MoCo(ViewPretext):

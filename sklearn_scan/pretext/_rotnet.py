@@ -14,8 +14,6 @@ from sklearn_scan.pretext._networks import LinearProjection
 from sklearn_scan.training.batches import MultiView, SingleViews
 from sklearn_scan.training.objectives import RotationLoss
 
-__all__ = ["RotNet"]
-
 N_TURNS = 4
 
 

@@ -14,8 +14,6 @@ from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.batches import MultiView
 from sklearn_scan.training.objectives import ContrastiveLoss
 
-__all__ = ["SimCLR"]
-
 
 @dataclass(eq=False, repr=False)
 class SimCLR(ViewPretext):

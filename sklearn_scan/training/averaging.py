@@ -9,8 +9,6 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-__all__ = ["average_weights", "copy_weights", "moving_average"]
-
 
 def copy_weights(module: nn.Module) -> dict[str, Any]:
     """Return a copy of a module's weights and buffers, for its `load_state_dict`."""
@@ -21,13 +19,6 @@ def moving_average(module: nn.Module, decay: float) -> AveragedModel:
     """Return a moving average of a module, with the statistics of batch norms.
 
     Its `update_parameters(module)` takes the module in: the first time as it is.
-
-    Parameters
-    ----------
-    module : nn.Module
-        The network; the average begins as a copy of it.
-    decay : float in [0, 1)
-        The share of itself that the average keeps at every update.
     """
     return AveragedModel(
         module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
@@ -40,15 +31,6 @@ def average_weights(
     """Return the moving average of a module, which follows each step of an optimizer.
 
     The loop keeps it, and brings it back, where the module that is trained holds it.
-
-    Parameters
-    ----------
-    module : nn.Module
-        What is trained; the average begins as a copy of it.
-    optimizer : torch.optim.Optimizer
-        What trains it.
-    decay : float in [0, 1)
-        The share of itself that the average keeps at every step.
     """
     average = moving_average(module, decay)
     optimizer.register_step_post_hook(lambda *_: average.update_parameters(module))

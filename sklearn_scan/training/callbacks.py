@@ -9,8 +9,6 @@ from sklearn.callback import CallbackContext
 
 from sklearn_scan.training.loop import Loop, LoopCallback, Record
 
-__all__ = ["EstimatorCallbacks"]
-
 
 class EstimatorCallbacks(LoopCallback):
     """Tells the callbacks of a scikit-learn estimator of each epoch, as of a task.

@@ -25,24 +25,7 @@ def make_optimizer(
     batch_size: int,
     n_steps: int,
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    """Return an optimiser and its schedule, to be stepped after every batch.
-
-    Parameters
-    ----------
-    name : {"adamw", "sgd"}
-        "adamw" warms up for a tenth of the steps and then decays along a cosine. "sgd"
-        is the SCAN paper's: momentum 0.9 and cosine decay without warm-up.
-    parameters : iterable of nn.Parameter
-        What to train.
-    learning_rate : float or "auto"
-        The peak; "auto" is 3e-3 for AdamW.
-    sgd_rate : float
-        What "auto" is for SGD, at batches of 512 images and in proportion for others.
-    weight_decay : float
-        Of all parameters.
-    batch_size, n_steps : int
-        The images of a step, and the steps in all.
-    """
+    """Return an optimiser and its schedule, to be stepped after every batch."""
     if name == "sgd":
         rate = learning_rate
         if isinstance(rate, str):
@@ -62,19 +45,7 @@ def make_adamw(
     weight_decay: float,
     n_steps: int,
 ) -> tuple[torch.optim.AdamW, LRScheduler]:
-    """Return AdamW that warms up for a tenth of the steps and decays along a cosine.
-
-    Parameters
-    ----------
-    parameters : iterable of nn.Parameter, or of torch's groups of them
-        What to train.
-    learning_rate : float
-        The peak.
-    weight_decay : float
-        Of all parameters whose group has none of its own.
-    n_steps : int
-        The steps in all, after each of which the schedule is to be stepped.
-    """
+    """Return AdamW that warms up for a tenth of the steps and decays along a cosine."""
     adamw = torch.optim.AdamW(
         parameters, learning_rate, weight_decay=weight_decay, fused=True
     )
