@@ -51,7 +51,7 @@ def stack_feature_arrays(
         )
     if dims is not None:
         _check_dims(tuple(table.shape[1] for table in X), dims)
-    spaces = [
+    arrays = [
         check_array(
             table.detach().cpu() if isinstance(table, torch.Tensor) else table,
             dtype=np.float32,
@@ -59,7 +59,7 @@ def stack_feature_arrays(
         )
         for i, table in enumerate(X)
     ]
-    return np.concatenate(spaces, axis=1), tuple(space.shape[1] for space in spaces)
+    return np.concatenate(arrays, axis=1), tuple(array.shape[1] for array in arrays)
 
 
 def _check_dims(came: tuple[int, ...], expected: tuple[int, ...]) -> None:

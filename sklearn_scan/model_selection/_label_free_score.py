@@ -97,5 +97,5 @@ def label_free_score(
 
 def _standardize(embedding: torch.Tensor) -> torch.Tensor:
     features = Standardize.from_features(embedding)(embedding)
-    subspaces = PrincipalAxes.of(features, (features.shape[1],), MOST_AXES)
-    return subspaces.scaled_to(features).project(features)
+    axes = PrincipalAxes.of(features, (features.shape[1],), MOST_AXES)
+    return axes.scaled_to(features).project(features)

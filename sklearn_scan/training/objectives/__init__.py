@@ -1,4 +1,4 @@
-"""Losses, one a file, behind one seam: `Objective`."""
+"""Losses, one a file, each an `Objective`."""
 
 from sklearn_scan.training.objectives._base import (
     Gradients,
