@@ -160,8 +160,8 @@ def make_scaler(
     for i, is_kept in enumerate(kept):
         if not is_kept:
             warn(
-                f"The features of encoder {i}, or of X[{i}], are the same for all samples, "
-                "and were left out.",
+                f"The features of encoder {i}, or of X[{i}], are the same for all "
+                "samples, and were left out.",
                 ConvergenceWarning,
             )
     scalers = [make(b) for b, is_kept in zip(blocks, kept, strict=True) if is_kept]
