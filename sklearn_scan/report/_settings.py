@@ -37,17 +37,7 @@ class Setting(NamedTuple):
 
 
 def describe_settings(estimator: BaseEstimator) -> list[Setting]:
-    """Describe each parameter of an estimator, the changed ones first.
-
-    Examples
-    --------
-    >>> from sklearn_scan import SCANClusterer
-    >>> clusterer = SCANClusterer(6, memory="/home/ada/cache")
-    >>> for setting in describe_settings(clusterer)[:2]:
-    ...     print(*setting)
-    n_clusters 6 True
-    memory …/cache True
-    """
+    """Describe each parameter of an estimator, the changed ones first."""
     values = estimator.get_params(deep=False)
     settings = [
         Setting(name, _describe_named(name, values[name]), changed)
@@ -57,16 +47,7 @@ def describe_settings(estimator: BaseEstimator) -> list[Setting]:
 
 
 def describe_value(value: object) -> str:
-    """Describe a parameter's value in a line.
-
-    Examples
-    --------
-    >>> describe_value("https://ada:pw@hub.org/model?token=1")
-    'https://•••@hub.org/model?•••'
-    >>> import numpy as np
-    >>> describe_value(np.zeros((3, 4)))
-    'array of shape (3, 4)'
-    """
+    """Describe a parameter's value in a line, without secrets and home folders."""
     text = _describe(value)
     if len(text) > _MOST_CHARACTERS:
         return text[: _MOST_CHARACTERS - 1] + "…"

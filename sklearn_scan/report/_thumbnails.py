@@ -35,9 +35,9 @@ _PROBED = 9  # images read to know their size
 class Sprites:
     """Thumbnails in sheets."""
 
-    sheets: list[bytes]
-    places: NDArray[np.int32]
-    side: int
+    sheets: list[bytes]  # WebP pictures of 10 rows of 10 tiles, the last of fewer
+    places: NDArray[np.int32]  # (n,); the tile, numbered through all sheets, or -1
+    side: int  # of a tile, in pixels
 
 
 def make_sprites(

@@ -26,14 +26,13 @@ from sklearn_scan.report._overview import (
     describe_fit,
     training_curves,
 )
-from sklearn_scan.report._page import Page
+from sklearn_scan.report._page import load_template, render_page
 from sklearn_scan.report._thumbnails import make_sprites
 from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
+from sklearn_scan.results.label_table import LabelTable
 
 _Result = TypeVar("_Result")
-
-_UNNAMED = "X[{}]"  # the name of an image without a file
 
 
 def write_report(
@@ -115,11 +114,12 @@ def write_report(
         agreement = describe_agreement(
             clustering_report(y, estimator.labels_, estimator.probabilities_)
         )
-    page = Page()
+    template = load_template()
     with durable_file(path) as file:
         draw = partial(map_embedding, method=projection, random_state=random_state)
         data, sheets = _gather(estimator, source, names, y, draw)
-        content = page.render(
+        content = render_page(
+            template,
             data=data,
             sheets=sheets,
             title=title or _title(names),
@@ -193,13 +193,13 @@ def _check_images(source: ImageSource, estimator: Clustering) -> list[str]:
             f"images must be the {n_images} that the clusterer was fitted on; got "
             f"{len(source)}."
         )
-    fitted = estimator.image_names_ or [_UNNAMED.format(i) for i in range(n_images)]
+    fitted = LabelTable.of(estimator).paths
     return [_name(source, i, name) for i, name in enumerate(fitted)]
 
 
 def _name(source: ImageSource, i: int, fitted: str) -> str:
     """Return an image's name in the fit; if it had none, its name in the source."""
-    unnamed, name = _UNNAMED.format(i), source.name(i)
+    unnamed, name = f"X[{i}]", source.name(i)
     if fitted == unnamed:
         return name
     if name not in (unnamed, fitted) and PurePath(name).name != PurePath(fitted).name:
