@@ -39,10 +39,13 @@ class Setting(NamedTuple):
 def describe_settings(estimator: BaseEstimator) -> list[Setting]:
     """Describe each parameter of an estimator, the changed ones first."""
     values = estimator.get_params(deep=False)
-    settings = [
-        Setting(name, _describe_named(name, values[name]), changed)
-        for name, changed in _changed(estimator, values).items()
-    ]
+    known = inspect.signature(type(estimator)).parameters
+    settings = []
+    for name in [*known, *(set(values) - set(known))]:
+        if name in values:
+            value = values[name]
+            is_default = name in known and _is_same(known[name].default, value)
+            settings.append(Setting(name, _describe_named(name, value), not is_default))
     return sorted(settings, key=lambda setting: not setting.is_changed)
 
 
@@ -52,17 +55,6 @@ def describe_value(value: object) -> str:
     if len(text) > _MOST_CHARACTERS:
         return text[: _MOST_CHARACTERS - 1] + "…"
     return text
-
-
-def _changed(estimator: BaseEstimator, values: Mapping[str, object]) -> dict[str, bool]:
-    """Tell which parameters differ from their defaults, in the signature's order."""
-    parameters = inspect.signature(type(estimator)).parameters
-    return {
-        name: name not in parameters
-        or not _is_same(parameters[name].default, values[name])
-        for name in [*parameters, *(set(values) - set(parameters))]
-        if name in values
-    }
 
 
 def _is_same(default: object, value: object) -> bool:

@@ -49,15 +49,11 @@ def make_sprites(
     bad_images = BadImages("skip")
     sheets: list[Future[bytes]] = []
     with ThreadPoolExecutor(resolve_workers(n_jobs)) as threads:
+        tile, size = SquareCrop(side), COLUMNS**2
         for some, tiles in load_batches(
-            source,
-            SquareCrop(side),
-            rows,
-            bad_images,
-            batch_size=COLUMNS**2,
-            n_jobs=n_jobs,
+            source, tile, rows, bad_images, batch_size=size, n_jobs=n_jobs
         ):
-            first = len(sheets) * COLUMNS**2
+            first = len(sheets) * size
             places[some] = np.arange(first, first + len(some))
             sheets.append(threads.submit(_compress, tiles))
     bad_images.raise_or_warn(len(rows))
