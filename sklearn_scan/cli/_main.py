@@ -28,9 +28,6 @@ _COMMANDS = {
 _EXPECTED = (ValueError, TypeError, OSError, ImportError, RuntimeError)
 
 
-_AGAIN = "The same command may be given again."
-
-
 class _Interruption(click.ClickException):
     """Ctrl-C, and how to go on."""
 
@@ -63,7 +60,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            notes = getattr(error, "__notes__", [_AGAIN])
+            again = ["The same command may be given again."]
+            notes = getattr(error, "__notes__", again)
             raise _Interruption("\n".join(["Stopped.", *notes])) from error
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise

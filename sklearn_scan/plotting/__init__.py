@@ -5,17 +5,17 @@ and returns them. Names of clusters are those of `cluster_names_`, and members a
 of `labels_`.
 """
 
-from sklearn_scan.plotting._cluster import plot_cluster
 from sklearn_scan.plotting._clusters import plot_clusters
-from sklearn_scan.plotting._confidence import plot_confidence
 from sklearn_scan.plotting._confusion import plot_confusion
 from sklearn_scan.plotting._embedding import plot_embedding
-from sklearn_scan.plotting._n_clusters import plot_n_clusters
-from sklearn_scan.plotting._neighbors import plot_neighbors
-from sklearn_scan.plotting._prototypes import plot_prototypes
-from sklearn_scan.plotting._sizes import plot_sizes
+from sklearn_scan.plotting._images import (
+    plot_cluster,
+    plot_neighbors,
+    plot_prototypes,
+    plot_uncertain,
+)
+from sklearn_scan.plotting._numbers import plot_confidence, plot_n_clusters, plot_sizes
 from sklearn_scan.plotting._training import plot_training
-from sklearn_scan.plotting._uncertain import plot_uncertain
 
 __all__ = [
     "plot_cluster",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import matplotlib.pyplot as plt
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import XAxis, YAxis
-    from matplotlib.transforms import Bbox
+from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
+from matplotlib.transforms import Bbox
 
 _MOST_NAMES = 60  # along an axis; of more, every second or third is written
 _MOST_LETTERS = 24
@@ -21,8 +19,6 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     """Return the Axes given, or those of a new figure of this size in inches."""
     if ax is not None:
         return ax
-    import matplotlib.pyplot as plt
-
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
@@ -32,8 +28,6 @@ def filled_axes(
     """Return the Axes given, or new ones of this size and margins, in inches."""
     if ax is not None:
         return ax
-    import matplotlib.pyplot as plt
-
     size = (left + width + _MARGIN, _MARGIN + height + top)
     figure = plt.figure(figsize=size)
     return figure.add_axes(

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sklearn_scan.core.validation import check_count
 from sklearn_scan.plotting._axes import filled_axes, shorten
 from sklearn_scan.plotting._docs import plot_docs
-from sklearn_scan.plotting._fitted import (
-    members_of,
-    prototypes_of,
-    short_names,
-    source_of,
-)
+from sklearn_scan.plotting._fitted import prototypes_of, short_names, source_of
 from sklearn_scan.plotting._tiles import mosaic
 from sklearn_scan.results.clustering import Clustering
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from sklearn_scan.results.prototypes import cluster_members
 
 _SIDE, _GAP = 64, 4  # pixels
 _INCHES = 0.5
@@ -75,11 +69,7 @@ def plot_clusters(
     ax = filled_axes(ax, columns * _INCHES, rows * _INCHES, top=0.3, left=margin)
     ax.imshow(pixels)
     pitch = _SIDE + _GAP
-    ax.set_yticks(
-        np.arange(rows) * pitch + _SIDE / 2,
-        texts,
-        parse_math=False,
-    )
+    ax.set_yticks(np.arange(rows) * pitch + _SIDE / 2, texts, parse_math=False)
     centers = np.array([0.5, 2 + n_images / 2, 3 + 1.5 * n_images])
     ax.set_xticks(centers * pitch, ["prototype", "most confident", "least confident"])
     ax.xaxis.tick_top()
@@ -94,7 +84,7 @@ def _choose(
     clusterer: Clustering, n_images: int
 ) -> tuple[NDArray[np.int64], list[int]]:
     """Return rows of images, -1 for an empty place, and the sizes of the clusters."""
-    members = members_of(clusterer)
+    members = cluster_members(clusterer.labels_, clusterer.probabilities_)
     chosen = np.full((len(members), 2 * n_images + 3), -1, dtype=np.int64)
     chosen[:, 0] = prototypes_of(clusterer)
     for row, order in zip(chosen, members, strict=True):

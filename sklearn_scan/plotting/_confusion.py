@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -15,9 +16,6 @@ from sklearn_scan.plotting._axes import axes_or_new, side_in_points, write_names
 from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import classes_of, short_names
 from sklearn_scan.results.clustering import Clustering
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _SMALLEST_FONT, _LARGEST_FONT = 5.5, 10.0
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -14,18 +15,14 @@ from sklearn_scan.plotting._axes import axes_or_new, shorten
 from sklearn_scan.plotting._colors import style
 from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import (
-    centered_embedding,
     classes_of,
     prototypes_of,
     short_names,
     source_of,
 )
 from sklearn_scan.plotting._map_labels import draw_images, draw_names
-from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.embedding_map import map_embedding
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _THUMBNAIL = 64  # pixels
 _MOST_IN_COLUMN = 22  # of the legend
@@ -69,12 +66,9 @@ def plot_embedding(
 
     Examples
     --------
-    >>> from sklearn.datasets import load_digits
-    >>> from sklearn_scan import SCANClusterer
+    {fitted}
     >>> from sklearn_scan.plotting import plot_embedding
     >>> from sklearn_scan.results.embedding_map import map_embedding
-    >>> clusterer = SCANClusterer(n_clusters=10, n_heads=3, random_state=0)
-    >>> clusterer = clusterer.fit(load_digits().data[:300])
     >>> points = map_embedding(clusterer.embedding_, method="pca")
     >>> len(plot_embedding(clusterer, points=points).collections)
     10
@@ -89,12 +83,9 @@ def plot_embedding(
     groups = np.where(clusterer.labels_ < 0, -1, groups)
     ax = axes_or_new(ax, 8, 6.4)
     _draw_groups(ax, points, groups, names)
-    if y is None:
-        title = "clusters"
-    else:
-        title = "classes"
+    ax.set_title("clusters" if y is None else "classes")
+    if y is not None:
         _draw_legend(ax, len(names))
-    ax.set_title(title)
     if source is not None:
         _draw_prototypes(ax, clusterer, source, points)
     elif y is None:
@@ -106,7 +97,7 @@ def _place(clusterer: Clustering, points: ArrayLike | None) -> NDArray[np.float6
     """Return the places given, or those on a map of the embedding."""
     n_samples = len(clusterer.labels_)
     if points is None:
-        points = map_embedding(centered_embedding(clusterer), random_state=0)
+        points = map_embedding(features_of(clusterer).centered(), random_state=0)
         return points.astype(np.float64)
     places = np.asarray(points, dtype=np.float64)
     if places.shape != (n_samples, 2):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import name_cluster
-from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
+from sklearn_scan.results.prototypes import cluster_prototypes
 
 
 def source_of(clusterer: Clustering, images: Any) -> ImageSource:
@@ -45,18 +45,7 @@ def short_names(clusterer: Clustering) -> list[str]:
     ]
 
 
-def members_of(clusterer: Clustering) -> list[NDArray[np.int64]]:
-    """Return the rows of each cluster's members, the most confident first."""
-    return cluster_members(clusterer.labels_, clusterer.probabilities_)
-
-
 def prototypes_of(clusterer: Clustering) -> NDArray[np.int64]:
     """Return the row of each cluster's prototype; -1 for an empty cluster."""
-    return cluster_prototypes(
-        centered_embedding(clusterer), clusterer.probabilities_, clusterer.labels_
-    )
-
-
-def centered_embedding(clusterer: Clustering) -> NDArray[np.float32]:
-    """Return the embedding about its mean, with equal weight for each encoder."""
-    return features_of(clusterer).centered()
+    embedding = features_of(clusterer).centered()
+    return cluster_prototypes(embedding, clusterer.probabilities_, clusterer.labels_)

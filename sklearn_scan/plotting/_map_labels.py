@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.offsetbox import (
+    AnnotationBbox,
+    OffsetBox,
+    OffsetImage,
+    TextArea,
+    VPacker,
+)
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from sklearn_scan.plotting._axes import box_in_pixels
 from sklearn_scan.plotting._colors import DIM
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.offsetbox import AnnotationBbox, OffsetBox
-    from matplotlib.transforms import Bbox
 
 _ROUNDS = 300
 
 
 def draw_names(ax: Axes, names: Sequence[str], places: NDArray[np.float64]) -> None:
     """Write names at places of shape (n_names, 2)."""
-    from matplotlib.offsetbox import TextArea
-
     font = {
         "fontsize": 11 if len(names) <= 20 else 8,
         "fontweight": "bold",
@@ -41,8 +42,6 @@ def draw_images(
     places: NDArray[np.float64],
 ) -> None:
     """Draw images, in frames and with names below, at places of shape (n, 2)."""
-    from matplotlib.offsetbox import OffsetImage, TextArea, VPacker
-
     side = float(np.clip(140 / len(images) ** 0.5, 14, 36))  # points
     font = {"fontsize": 8 if side > 24 else 6, "parse_math": False}
     boxes = [
@@ -67,8 +66,6 @@ def _draw_apart(
     frames: Sequence[dict[str, object]],
 ) -> None:
     """Draw boxes near their places, with a line to the place where one was moved."""
-    from matplotlib.offsetbox import AnnotationBbox
-
     labels = []
     for box, place, frame in zip(boxes, places, frames, strict=True):
         label = AnnotationBbox(

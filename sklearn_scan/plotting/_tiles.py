@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from sklearn_scan.images import ImageSource, SquareCrop
 from sklearn_scan.plotting._axes import filled_axes, side_in_points
 from sklearn_scan.plotting._colors import DIM
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _GAP = 0.08  # between tiles, as a share of their side
 _LINE = 0.17  # height of a line of text, as a share of the side
@@ -42,7 +40,7 @@ def plot_tiles(
     *,
     ax: Axes | None,
     columns: int,
-    inches: float = 0.9,
+    inches: float = 0.9,  # the side of an image, in a new figure
     title: str = "",
     colors: Sequence[str] | None = None,
 ) -> Axes:
@@ -65,7 +63,9 @@ def plot_tiles(
     _write_captions(ax, captions, colors or ["black"] * len(captions), width, height)
     for place in np.flatnonzero(np.asarray(chosen) < 0):
         row, column = divmod(int(place), columns)
-        _draw_empty_frame(ax, column * (1 + _GAP), row * tall)
+        corner = (column * (1 + _GAP), row * tall)
+        frame = Rectangle(corner, 1, 1, fill=False, edgecolor=DIM, linestyle=":")
+        ax.add_patch(frame)
     return ax
 
 
@@ -99,10 +99,3 @@ def _write_captions(
     room = tile * ax.figure.dpi / 72
     for text in texts:
         text.set_fontsize(fontsize * min(1, room / max(widest, 1)))
-
-
-def _draw_empty_frame(ax: Axes, left: float, top: float) -> None:
-    from matplotlib.patches import Rectangle
-
-    frame = Rectangle((left, top), 1, 1, fill=False, edgecolor=DIM, linestyle=":")
-    ax.add_patch(frame)

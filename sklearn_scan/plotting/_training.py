@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
+from matplotlib.axes import Axes
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.plotting._axes import axes_or_new
@@ -13,9 +13,6 @@ from sklearn_scan.plotting._colors import COLORS, DIM
 from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.pretext import Pretext
 from sklearn_scan.results.clustering import Clustering, Epoch
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _NO_TERMS = {"stage", "epoch", "loss", "n_confident"}
 _SECOND_STAGE = "self-labelling"
@@ -48,7 +45,8 @@ def plot_training(estimator: Clustering | Pretext, *, ax: Axes | None = None) ->
     history = estimator.history_
     ax = axes_or_new(ax, 7.5, 4)
     start = 0
-    colors = _term_colors(history)
+    terms = dict.fromkeys(name for record in history for name in record)
+    colors = dict(zip([t for t in terms if t not in _NO_TERMS], COLORS, strict=False))
     seen: set[str] = set()
     for stage, group in groupby(history, key=lambda record: record["stage"]):
         records = list(group)
@@ -71,11 +69,6 @@ def plot_training(estimator: Clustering | Pretext, *, ax: Axes | None = None) ->
         ncols=len(labels), frameon=False,
     )  # fmt: skip
     return ax
-
-
-def _term_colors(history: Sequence[Epoch]) -> dict[str, str]:
-    terms = dict.fromkeys(name for record in history for name in record)
-    return dict(zip([t for t in terms if t not in _NO_TERMS], COLORS, strict=False))
 
 
 def _draw_stage(

@@ -81,9 +81,9 @@ class ClusterView:
 
     def __init__(self, estimator: Clustering) -> None:
         self.table = LabelTable.of(estimator)
+        # which people may have corrected: they need not be the most probable clusters
         self.labels: NDArray[np.int64] = estimator.labels_
         self.probabilities: NDArray[np.float64] = estimator.probabilities_
-        self.n_clusters = self.probabilities.shape[1]
         self.neighbors: NDArray[np.int64] = estimator.neighbors_.indices
         # several encoders have equal weight, as in the search for neighbours
         self.embedding = features_of(estimator).centered()
@@ -104,7 +104,7 @@ class ClusterView:
 
     def nearest_clusters(self) -> list[list[int]]:
         """Return for each cluster those with the most similar mean embeddings."""
-        centers = np.zeros((self.n_clusters, self.embedding.shape[1]))
+        centers = np.zeros((len(self.members), self.embedding.shape[1]))
         for center, members in zip(centers, self.members, strict=True):
             if len(members):
                 center[:] = self.embedding[members].mean(axis=0)
@@ -132,16 +132,16 @@ class ClusterView:
 
 def page_data(
     view: ClusterView,
-    points: NDArray[np.floating],
+    points: NDArray[np.floating],  # (n, 2); NaN for unreadable images
     sprites: Sprites,
-    failures: Sequence[UnreadableImage],
+    failures: Sequence[UnreadableImage],  # in the fit, or for the page
     *,
     names: Sequence[str],
     y: ArrayLike | None,
     curves: list[Curve],
 ) -> PageData:
     """Gather what the page shows and lets people correct."""
-    table = view.table
+    table, nearest = view.table, view.neighbors[:, :_NEAREST_IMAGES]
     return {
         "run": table.run,
         "paths": _split_paths(table.paths),
@@ -151,7 +151,7 @@ def page_data(
         "confidence": _pack(_ten_thousandths(table.confidence_texts), "<i2"),
         "rank": _pack(view.rank(), "<i4"),
         "likely": _likely(view.probabilities),
-        "neighbors": _nearest_images(view.neighbors),
+        "neighbors": {"each": nearest.shape[1], "rows": _pack(nearest, "<i4")},
         "clusters": {
             "names": list(table.cluster_names),
             "prototypes": view.prototypes.tolist(),
@@ -196,11 +196,6 @@ def _likely(probabilities: NDArray[np.float64]) -> _Likely:
         "clusters": _pack(clusters, "<i4"),
         "probabilities": _pack(whole, "<i2"),
     }
-
-
-def _nearest_images(neighbors: NDArray[np.int64]) -> _Neighbors:
-    nearest = neighbors[:, :_NEAREST_IMAGES]
-    return {"each": nearest.shape[1], "rows": _pack(nearest, "<i4")}
 
 
 def _on_the_map(points: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -51,14 +51,11 @@ class Curve(TypedDict):
 class Agreement:
     """How well a clustering agrees with known classes, for the page."""
 
-    accuracy: float
-    nmi: float
-    ari: float
-    top_5: float | None
-    clusters: list[int]
+    scores: ClusteringReport
+    clusters: list[int]  # the columns of the confusion matrix, in matched order
+    # class, size and cells: the count and its share of the class
     rows: list[tuple[str, int, list[tuple[int, float]]]]
-    n_classes: int
-    is_cut: bool
+    is_cut: bool  # whether rows or columns are left out, since there are too many
 
 
 def describe_fit(estimator: Clustering) -> FitFacts:
@@ -134,22 +131,18 @@ def training_curves(history: Sequence[Epoch]) -> list[Curve]:
     ]
 
 
-def describe_agreement(agreement: ClusteringReport) -> Agreement:
+def describe_agreement(report: ClusteringReport) -> Agreement:
     """Return the agreement; of many classes, the first in matched order are shown."""
-    counts = agreement.confusion[:_MOST_CLASSES, :_MOST_CLASSES]
-    columns = [int(c) for c in agreement.clusters if c >= 0][:_MOST_CLASSES]
-    shares = counts / np.maximum(agreement.class_sizes[:_MOST_CLASSES, None], 1)
-    rows = zip(agreement.classes, agreement.class_sizes, counts, shares, strict=False)
+    counts = report.confusion[:_MOST_CLASSES, :_MOST_CLASSES]
+    columns = [int(c) for c in report.clusters if c >= 0][:_MOST_CLASSES]
+    shares = counts / np.maximum(report.class_sizes[:_MOST_CLASSES, None], 1)
+    rows = zip(report.classes, report.class_sizes, counts, shares, strict=False)
     return Agreement(
-        accuracy=agreement.accuracy,
-        nmi=agreement.nmi,
-        ari=agreement.ari,
-        top_5=agreement.top_5,
+        scores=report,
         clusters=columns,
         rows=[
             (str(name), int(size), list(zip(row.tolist(), share.tolist(), strict=True)))
             for name, size, row, share in rows
         ],
-        n_classes=len(agreement.classes),
-        is_cut=max(agreement.confusion.shape) > _MOST_CLASSES,
+        is_cut=max(report.confusion.shape) > _MOST_CLASSES,
     )

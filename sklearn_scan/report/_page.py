@@ -20,51 +20,40 @@ _SCRIPTS = (
 )  # fmt: skip
 
 
-class Page:
-    """The template with its style and script."""
-
-    def __init__(self) -> None:
-        self._template = _load_template()
-        self._style = _read("static/report.css")
-        self._dark_style = _read("static/dark.css")
-        body = "\n".join(_read(f"static/{name}.js") for name in _SCRIPTS)
-        # At the first frame, before it is painted. If a page asks sooner, Chromium
-        # sometimes gives it an empty localStorage that keeps nothing: earlier edits
-        # would be gone, and later ones lost.
-        self._script = f'"use strict";\nrequestAnimationFrame(() => {{\n{body}\n}});\n'
-
-    def render(
-        self, *, data: PageData, sheets: Sequence[bytes], **shown: object
-    ) -> bytes:
-        """Return the page, with the data for its script and thumbnails in sheets."""
-        html = self._template.render(
-            policy=self._policy(),
-            style=self._style,
-            dark_style=self._dark_style,
-            script=self._script,
-            data=_embed_json(data),
-            percent=_percent,
-            sheets=[base64.b64encode(sheet).decode() for sheet in sheets],
-            **shown,
-        )
-        # characters of a file name that no encoding has are "?" here; data escapes them
-        return html.encode(errors="replace")
-
-    def _policy(self) -> str:
-        """Return the policy of the page: it runs this script and loads nothing else."""
-        return "; ".join(
-            [
-                "default-src 'none'",
-                f"script-src '{_digest(self._script)}'",
-                f"style-src '{_digest(self._style)}' '{_digest(self._dark_style)}'",
-                "img-src data: blob:",
-                "base-uri 'none'",
-                "form-action 'none'",
-            ]
-        )
+def render_page(
+    template: Template, *, data: PageData, sheets: Sequence[bytes], **shown: object
+) -> bytes:
+    """Return the page, with the data for its script and thumbnails in sheets."""
+    style, dark_style = _read("static/report.css"), _read("static/dark.css")
+    body = "\n".join(_read(f"static/{name}.js") for name in _SCRIPTS)
+    # At the first frame, before it is painted. If a page asks sooner, Chromium
+    # sometimes gives it an empty localStorage that keeps nothing: earlier edits would
+    # be gone, and later ones lost.
+    script = f'"use strict";\nrequestAnimationFrame(() => {{\n{body}\n}});\n'
+    policy = [  # it runs this script and loads nothing else
+        "default-src 'none'",
+        f"script-src '{_digest(script)}'",
+        f"style-src '{_digest(style)}' '{_digest(dark_style)}'",
+        "img-src data: blob:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    html = template.render(
+        policy="; ".join(policy),
+        style=style,
+        dark_style=dark_style,
+        script=script,
+        data=_embed_json(data),
+        percent=_percent,
+        sheets=[base64.b64encode(sheet).decode() for sheet in sheets],
+        **shown,
+    )
+    # characters of a file name that no encoding has are "?" here; data escapes them
+    return html.encode(errors="replace")
 
 
-def _load_template() -> Template:
+def load_template() -> Template:
+    """Return the template; before the long work, since jinja2 may not be installed."""
     try:
         from jinja2 import BaseLoader, Environment, StrictUndefined
     except ImportError as error:

@@ -37,51 +37,24 @@ class Setting(NamedTuple):
 
 
 def describe_settings(estimator: BaseEstimator) -> list[Setting]:
-    """Describe each parameter of an estimator, the changed ones first.
-
-    Examples
-    --------
-    >>> from sklearn_scan import SCANClusterer
-    >>> clusterer = SCANClusterer(6, memory="/home/ada/cache")
-    >>> for setting in describe_settings(clusterer)[:2]:
-    ...     print(*setting)
-    n_clusters 6 True
-    memory …/cache True
-    """
+    """Describe each parameter of an estimator, the changed ones first."""
     values = estimator.get_params(deep=False)
-    settings = [
-        Setting(name, _describe_named(name, values[name]), changed)
-        for name, changed in _changed(estimator, values).items()
-    ]
+    known = inspect.signature(type(estimator)).parameters
+    settings = []
+    for name in [*known, *(set(values) - set(known))]:
+        if name in values:
+            value = values[name]
+            is_default = name in known and _is_same(known[name].default, value)
+            settings.append(Setting(name, _describe_named(name, value), not is_default))
     return sorted(settings, key=lambda setting: not setting.is_changed)
 
 
 def describe_value(value: object) -> str:
-    """Describe a parameter's value in a line.
-
-    Examples
-    --------
-    >>> describe_value("https://ada:pw@hub.org/model?token=1")
-    'https://•••@hub.org/model?•••'
-    >>> import numpy as np
-    >>> describe_value(np.zeros((3, 4)))
-    'array of shape (3, 4)'
-    """
+    """Describe a parameter's value in a line, without secrets and home folders."""
     text = _describe(value)
     if len(text) > _MOST_CHARACTERS:
         return text[: _MOST_CHARACTERS - 1] + "…"
     return text
-
-
-def _changed(estimator: BaseEstimator, values: Mapping[str, object]) -> dict[str, bool]:
-    """Tell which parameters differ from their defaults, in the signature's order."""
-    parameters = inspect.signature(type(estimator)).parameters
-    return {
-        name: name not in parameters
-        or not _is_same(parameters[name].default, values[name])
-        for name in [*parameters, *(set(values) - set(parameters))]
-        if name in values
-    }
 
 
 def _is_same(default: object, value: object) -> bool:

@@ -35,9 +35,9 @@ _PROBED = 9  # images read to know their size
 class Sprites:
     """Thumbnails in sheets."""
 
-    sheets: list[bytes]
-    places: NDArray[np.int32]
-    side: int
+    sheets: list[bytes]  # WebP pictures of 10 rows of 10 tiles, the last of fewer
+    places: NDArray[np.int32]  # (n,); the tile, numbered through all sheets, or -1
+    side: int  # of a tile, in pixels
 
 
 def make_sprites(
@@ -49,15 +49,11 @@ def make_sprites(
     bad_images = BadImages("skip")
     sheets: list[Future[bytes]] = []
     with ThreadPoolExecutor(resolve_workers(n_jobs)) as threads:
+        tile, size = SquareCrop(side), COLUMNS**2
         for some, tiles in load_batches(
-            source,
-            SquareCrop(side),
-            rows,
-            bad_images,
-            batch_size=COLUMNS**2,
-            n_jobs=n_jobs,
+            source, tile, rows, bad_images, batch_size=size, n_jobs=n_jobs
         ):
-            first = len(sheets) * COLUMNS**2
+            first = len(sheets) * size
             places[some] = np.arange(first, first + len(some))
             sheets.append(threads.submit(_compress, tiles))
     bad_images.raise_or_warn(len(rows))

@@ -11,8 +11,7 @@ from pathlib import PurePath
 from threading import Thread
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.files import durable_file
@@ -20,20 +19,19 @@ from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import check_option
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.metrics import clustering_report
-from sklearn_scan.report._data import ClusterView, PageData, page_data
+from sklearn_scan.report._data import ClusterView, page_data
 from sklearn_scan.report._overview import (
     describe_agreement,
     describe_fit,
     training_curves,
 )
-from sklearn_scan.report._page import Page
+from sklearn_scan.report._page import load_template, render_page
 from sklearn_scan.report._thumbnails import make_sprites
 from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
+from sklearn_scan.results.label_table import LabelTable
 
 _Result = TypeVar("_Result")
-
-_UNNAMED = "X[{}]"  # the name of an image without a file
 
 
 def write_report(
@@ -115,13 +113,28 @@ def write_report(
         agreement = describe_agreement(
             clustering_report(y, estimator.labels_, estimator.probabilities_)
         )
-    page = Page()
+    template = load_template()
     with durable_file(path) as file:
+        view = ClusterView(estimator)
         draw = partial(map_embedding, method=projection, random_state=random_state)
-        data, sheets = _gather(estimator, source, names, y, draw)
-        content = page.render(
+        # the map is drawn while images are read
+        points = _begin(lambda: draw(view.embedding))
+        sprites, failures = make_sprites(
+            source, view.seen_together(), n_jobs=estimator.n_jobs
+        )
+        data = page_data(
+            view,
+            points.result(),
+            sprites,
+            sorted([*estimator.bad_images_, *failures]),
+            names=names,
+            y=y,
+            curves=training_curves(estimator.history_),
+        )
+        content = render_page(
+            template,
             data=data,
-            sheets=sheets,
+            sheets=sprites.sheets,
             title=title or _title(names),
             date=datetime.date.today().isoformat(),
             fit=describe_fit(estimator),
@@ -132,32 +145,6 @@ def write_report(
             n_unreadable=len(data["unreadable"]),
         )
         file.write(content)
-
-
-def _gather(
-    estimator: Clustering,
-    source: ImageSource,
-    names: Sequence[str],
-    y: ArrayLike | None,
-    draw: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-) -> tuple[PageData, list[bytes]]:
-    """Return the data of the page, and the thumbnails in sheets."""
-    view = ClusterView(estimator)
-    # the map is drawn while images are read
-    points = _begin(lambda: draw(view.embedding))
-    sprites, failures = make_sprites(
-        source, view.seen_together(), n_jobs=estimator.n_jobs
-    )
-    data = page_data(
-        view,
-        points.result(),
-        sprites,
-        sorted([*estimator.bad_images_, *failures]),
-        names=names,
-        y=y,
-        curves=training_curves(estimator.history_),
-    )
-    return data, sprites.sheets
 
 
 def _begin(compute: Callable[[], _Result]) -> Future[_Result]:
@@ -193,13 +180,13 @@ def _check_images(source: ImageSource, estimator: Clustering) -> list[str]:
             f"images must be the {n_images} that the clusterer was fitted on; got "
             f"{len(source)}."
         )
-    fitted = estimator.image_names_ or [_UNNAMED.format(i) for i in range(n_images)]
+    fitted = LabelTable.of(estimator).paths
     return [_name(source, i, name) for i, name in enumerate(fitted)]
 
 
 def _name(source: ImageSource, i: int, fitted: str) -> str:
     """Return an image's name in the fit; if it had none, its name in the source."""
-    unnamed, name = _UNNAMED.format(i), source.name(i)
+    unnamed, name = f"X[{i}]", source.name(i)
     if fitted == unnamed:
         return name
     if name not in (unnamed, fitted) and PurePath(name).name != PurePath(fitted).name:

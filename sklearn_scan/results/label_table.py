@@ -71,6 +71,7 @@ class LabelTable:
     @property
     def run(self) -> str:
         """A digest of this state of the clustering, by which edits refer to it."""
+        # applying edits changes it, so that none are applied twice
         digest = hashlib.sha256(repr(list(self.cluster_names)).encode())
         for row in self.rows():
             digest.update(repr(tuple(row)).encode())

@@ -89,7 +89,9 @@ class StandaloneModel(nn.Module):
             If there is not one batch for each encoder or feature array, or one has a
             wrong shape, type or range.
         """
-        if not _is_traced():
+        # a compiler or an exporter runs the network without values to check
+        traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+        if not (traced or torch.compiler.is_compiling()):
             self._check(inputs)
         blocks = list(inputs)
         if self.takes_images:
@@ -121,12 +123,6 @@ class StandaloneModel(nn.Module):
                 )
             if self.takes_images:
                 _check_pixels(batch)
-
-
-def _is_traced() -> bool:
-    """Tell whether a compiler or an exporter runs the network, without values."""
-    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return tracing or torch.compiler.is_compiling()
 
 
 def _own(module: nn.Module) -> nn.Module:
