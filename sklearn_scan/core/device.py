@@ -19,17 +19,12 @@ Module = TypeVar("Module", bound=nn.Module)
 # the activations of a few large layers.
 _ABOVE_HEAP = 31 * 2**20
 _ROOM_BLOCK, _ROOM_BLOCKS = 16 * 2**20, 16
+_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the device to compute on; "auto" prefers CUDA, then MPS, then the CPU.
-
-    Raises
-    ------
-    ValueError
-        If torch knows no such device, or this machine has none.
-    """
+    """Return the device to compute on; "auto" prefers CUDA, then MPS, then the CPU."""
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -55,12 +50,9 @@ def resolve_device(device: str | torch.device) -> torch.device:
 def resolve_precision(
     precision: str, device: torch.device, *, delicate: bool = False
 ) -> torch.dtype:
-    """Return the number format of a backbone's arithmetic on `device`.
-
-    "auto" takes bfloat16 if the hardware multiplies it natively, else float32: emulated
-    bfloat16 is slower than float32. For a `delicate` network it takes float16, which is
-    finer than bfloat16.
-    """
+    """Return the number format of a backbone's arithmetic on `device`."""
+    # Of "auto": emulated bfloat16 is slower than float32, and for a delicate network
+    # too coarse.
     check_option("precision", precision, ["auto", *_DTYPES])
     if precision != "auto":
         return _DTYPES[precision]
@@ -116,26 +108,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     # the allocators of the CPU and of MPS raise a plain RuntimeError
-    words = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in words
-        or "not enough memory" in words
-        or "allocate memory" in words
-        or "alloc_failed" in words
-    )
+    is_plain = isinstance(error, RuntimeError)
+    return is_plain and any(words in str(error).lower() for words in _NO_MEMORY)
 
 
 @contextmanager
 def kept_heap() -> Iterator[None]:
-    """Keep the C library from returning memory to the system inside the block.
-
-    glibc returns the top of its heap when more than some 40 MB of it are free. A
-    network's activations lie there: every few layers their pages are returned, and
-    faulted in again, 1,500 faults an image, a quarter of MobileNetV2's time. A block
-    above them keeps them in place. It is never written to, so that it takes address
-    space and no memory. (After the block, allocations below 31 MB still come from the
-    heap.) With other C libraries nothing is done.
-    """
+    """Keep the C library from returning memory to the system inside the block."""
+    # glibc returns the top of its heap when more than some 40 MB of it are free. A
+    # network's activations lie there: every few layers their pages are returned, and
+    # faulted in again, 1,500 faults an image, a quarter of MobileNetV2's time. A block
+    # above them, never written to, keeps them in place and takes no memory. (After the
+    # block, allocations below 31 MB still come from the heap.)
     if sys.platform != "linux":
         yield
         return

@@ -20,33 +20,16 @@ from sklearn_scan.core.mapped_rows import (
     read_rows,
 )
 
-__all__ = ["Features", "center_blocks", "is_constant"]
-
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Features:
-    """The features of samples, of one encoder or of several side by side.
+    """The features of samples, of one encoder or of several side by side."""
 
-    Parameters
-    ----------
-    array : ndarray of shape (n, sum of dims)
-        One row a sample, float32, or a memmap of any number type, which is not copied.
-        Rows of NaN are images that cannot be read.
-    dims : tuple of int
-        The number of columns of each encoder, or of each feature array.
-    readable : ndarray of int64
-        The rows that are not NaN, ascending.
-
-    Examples
-    --------
-    >>> features = Features.of(np.array([[1.0, 2.0], [np.nan, np.nan]], np.float32))
-    >>> features.readable.tolist(), len(features.known())
-    ([0], 1)
-    """
-
+    # (n, sum of dims); rows of NaN are images that cannot be read. A memmap, of any
+    # number type, is not copied.
     array: NDArray[np.float32]
-    dims: tuple[int, ...]
-    readable: NDArray[np.int64]
+    dims: tuple[int, ...]  # the columns of each encoder, or of each feature array
+    readable: NDArray[np.int64]  # the rows that are not NaN, ascending
 
     @classmethod
     def of(
@@ -72,10 +55,7 @@ class Features:
         return Features(self.array[self.readable], self.dims, rows)
 
     def centered(self) -> NDArray[np.float32]:
-        """Return the features about their mean; rows of NaN stay NaN.
-
-        Several encoders have equal weight (see `center_blocks`).
-        """
+        """Return the features about their mean; rows of NaN stay NaN."""
         centered = np.full(self.array.shape, np.nan, dtype=np.float32)
         known = self.known().array
         floats = known.astype(np.result_type(known.dtype, np.float32))
@@ -110,24 +90,9 @@ def is_constant(features: Rows) -> Tensor:
 
 
 def center_blocks(features: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Return features about their mean, with equal weight for each encoder.
-
-    Of several encoders, each has rows of length one: cosines between rows are the means
-    of the encoders' cosines, however many features an encoder has and whatever their
-    scale. The rows of one encoder keep their lengths. Encoders whose features are the
-    same for all samples become zero.
-
-    Parameters
-    ----------
-    features : Tensor of shape (n, sum of dims)
-        One row a sample.
-    dims : tuple of int
-        The number of columns of each encoder.
-
-    Returns
-    -------
-    Tensor of shape (n, sum of dims)
-    """
+    """Return features (n, d) about their mean, with equal weight for each encoder."""
+    # Of several encoders, each has rows of length one: cosines between rows are the
+    # means of the encoders' cosines, however many features each has and of any scale.
     if len(dims) == 1:
         return features - features.mean(dim=0)
     blocks = []

@@ -27,19 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = [
-    "FolderKind",
-    "durable_file",
-    "durable_folder",
-    "durable_path",
-    "find_replaced",
-    "lock",
-    "replace",
-    "sync",
-]
-
 AnyPath = str | os.PathLike[str]
 
+_BEFORE = ".{}.before-"  # begins the name of a folder while it is replaced
 _LONGEST_WAIT = 10.0  # seconds for a lock that is held while something is renamed
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a disk, a quota, a file
 # Errors of file systems that have no locks, and of those that sync no folder, or of a
@@ -71,13 +61,7 @@ def replace(source: AnyPath, target: AnyPath) -> None:
 
 @contextmanager
 def lock(path: AnyPath, *, wait: float = 0.0) -> Iterator[None]:
-    """Keep other threads and processes that lock `path` out of the block.
-
-    Raises
-    ------
-    TimeoutError
-        If another one still holds the lock after so many seconds.
-    """
+    """Keep other threads and processes that lock `path` out of the block."""
     from filelock import FileLock, Timeout
 
     place = Path(path).with_name(f".{Path(path).name}.lock")
@@ -88,56 +72,28 @@ def lock(path: AnyPath, *, wait: float = 0.0) -> Iterator[None]:
         raise TimeoutError(f"{os.fspath(path)!r} is locked by another one.") from error
     except OSError as error:
         if error.errno in _NO_LOCKS:  # found out when the file was made
-            _delete(place)
+            with suppress(OSError):
+                place.unlink()
     try:
         yield
     finally:
         if held.is_locked:
             if os.name != "nt":  # where FileLock does it, after the release
-                _delete(place)
+                with suppress(OSError):
+                    place.unlink()
             held.release()
-
-
-def _delete(place: Path) -> None:
-    with suppress(OSError):
-        place.unlink()
 
 
 @contextmanager
 def durable_file(path: AnyPath) -> Iterator[BinaryIO]:
-    """Provide a file that takes the name `path` when the block has ended well.
-
-    It is opened at once, so that what cannot be written is known before any long work.
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError, PermissionError, OSError
-        Naming `path`, if there is no such folder, if it is itself a folder, if nothing
-        may be written there, or if the disk is full.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> with durable_file(f"{folder.name}/greeting.txt") as file:
-    ...     file.write(b"hello")
-    ...     os.path.exists(f"{folder.name}/greeting.txt")
-    5
-    False
-    >>> os.listdir(folder.name)
-    ['greeting.txt']
-    >>> folder.cleanup()
-    """
+    """Provide a file that takes the name `path` when the block has ended well."""
     with durable_path(path) as aside, open(aside, "wb") as file:
         yield file
 
 
 @contextmanager
 def durable_path(path: AnyPath) -> Iterator[Path]:
-    """Provide an empty file as `durable_file` does, for what writes files by name.
-
-    The block may write to it, or put another file in its place.
-    """
+    """Provide an empty file as `durable_file` does, for what writes files by name."""
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"path must be a file; got the folder {str(target)!r}.")
@@ -192,20 +148,11 @@ class FolderKind:
 def durable_folder(
     path: AnyPath, kind: FolderKind, *, overwrite: bool
 ) -> Iterator[Path]:
-    """Provide an empty folder that takes the name `path` when the block has ended well.
-
-    An empty folder is replaced and, with `overwrite`, one of this kind, in which the
-    user's files stay. A link to a folder stays a link.
-
-    Raises
-    ------
-    FileExistsError
-        If what is at `path` may not be replaced, before and after the block.
-    FileNotFoundError, PermissionError, OSError
-        As `durable_file`.
-    """
-    target = Path(os.path.realpath(path))
-    kind.check_free(target, overwrite=overwrite)
+    """Provide an empty folder that takes the name `path` when the block ends well."""
+    target = Path(os.path.realpath(path))  # a link to a folder stays a link
+    if target.exists():  # not amid another writer's renames
+        with _one_writer(target):
+            kind.check_free(target, overwrite=overwrite)
     aside = _make_aside(target, Path.mkdir)
     try:
         with _naming(target):
@@ -224,21 +171,15 @@ def find_replaced(path: AnyPath) -> Path | None:
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         return None
-    start = _before(target, "")
+    start = _BEFORE.format(target.name)
     return next((e for e in target.parent.iterdir() if e.name.startswith(start)), None)
-
-
-def _before(target: Path, tag: str) -> str:
-    """Return the name of a folder while it is replaced."""
-    return f".{target.name}.before-{tag}"
 
 
 def _put_in_place(aside: Path, target: Path, files: frozenset[str]) -> None:
     """Rename the new folder; on an error, rename all back."""
-    before = target.with_name(_before(target, secrets.token_hex(4)))
-    others = []
-    if target.exists():
-        others = [each.name for each in target.iterdir() if each.name not in files]
+    before = target.with_name(_BEFORE.format(target.name) + secrets.token_hex(4))
+    there = target.iterdir() if target.exists() else ()
+    others = [each.name for each in there if each.name not in files]
     try:
         if target.exists():
             replace(target, before)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cluster_sizes", "most_probable"]
-
 
 def most_probable(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return each row's most probable cluster; -1 where the row is NaN."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,46 +13,22 @@ from torch import Tensor
 
 from sklearn_scan.core.rows import join_blocks, row_slices, rows_at_once
 
-__all__ = ["MappedRows", "Rows", "is_mapped", "read_blocks", "read_rows", "through"]
-
 # Numbers read from a file at once, 1 MB in single precision, which the caches hold. Of
 # larger blocks that come and go, the C library's heap keeps holes of their size.
 _AT_ONCE = 2**18
 _ROWS_AT_ONCE = 2**14  # of any array
 
 
+@dataclass(eq=False)
 class MappedRows:
-    """Rows of a memory-mapped array, with functions applied to them.
+    """Rows of a memory-mapped array, with functions applied to them."""
 
-    It has the operations of a tensor that training needs. They return tensors of
-    float32, on the device; the array is never read whole.
+    # It has the operations of a tensor that training needs. They return tensors of
+    # float32, on the device; the array is never read whole.
 
-    Parameters
-    ----------
-    array : ndarray of numbers, shape (n, d)
-        A memmap, of any number format, byte order and memory order.
-    device : torch.device
-        The device of the tensors.
-    functions : tuple of callable, default=()
-        Functions of batches (b, ...), applied to rows one after another.
-
-    Examples
-    --------
-    >>> rows = MappedRows(np.eye(3, dtype=np.float16), torch.device("cpu"))
-    >>> rows.through(lambda batch: 2 * batch).index_select(0, torch.tensor([2, 0]))
-    tensor([[0., 0., 2.],
-            [2., 0., 0.]])
-    """
-
-    def __init__(
-        self,
-        array: np.ndarray,
-        device: torch.device,
-        functions: tuple[Callable[[Tensor], Tensor], ...] = (),
-    ) -> None:
-        self.array = array
-        self.device = device
-        self.functions = functions
+    array: np.ndarray  # (n, d), of any number format, byte order and memory order
+    device: torch.device
+    functions: tuple[Callable[[Tensor], Tensor], ...] = ()
 
     def __len__(self) -> int:
         return len(self.array)
@@ -121,10 +98,8 @@ def _rows_of_file(array: np.ndarray) -> int:
 
 
 def is_mapped(X: object) -> bool:
-    """Tell whether X is a 2-D array of numbers in a file.
-
-    (A copy of a memmap is a memmap too, without a mode, and is in memory.)
-    """
+    """Tell whether X is a 2-D array of numbers in a file."""
+    # a copy of a memmap is a memmap too, without a mode, and is in memory
     return (
         isinstance(X, np.memmap)
         and X.mode is not None

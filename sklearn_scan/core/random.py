@@ -8,8 +8,6 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-__all__ = ["RandomState", "isolated_rng", "make_generator"]
-
 RandomState = int | np.random.RandomState | None
 
 
@@ -20,18 +18,7 @@ def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Gener
 
 @contextmanager
 def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Seed torch's global generators inside the block, and restore them after it.
-
-    It makes code reproducible that draws from the global state, such as a backbone's
-    initialisation and its dropout, and leaves the user's state as it was.
-
-    Parameters
-    ----------
-    seed : int
-        The seed of the CPU's generator, and of that of `device`.
-    device : torch.device or str, default="cpu"
-        The device that the code computes on.
-    """
+    """Seed torch's global generators inside the block, and restore them after it."""
     device = torch.device(device)
     if device.type == "cpu":
         with torch.random.fork_rng(devices=[]):

@@ -8,15 +8,6 @@ from itertools import chain
 import numpy as np
 from torch import Tensor
 
-__all__ = [
-    "check_finite_rows",
-    "join_blocks",
-    "row_blocks",
-    "row_slices",
-    "rows_at_once",
-    "without_halves",
-]
-
 _BLOCK_ELEMENTS = 2**20  # 8 MB in double precision
 _ROWS_NAMED = 5
 
@@ -27,10 +18,8 @@ def row_blocks(n_rows: int, width: int) -> Iterator[slice]:
 
 
 def row_slices(n_rows: int, size: int) -> Iterator[slice]:
-    """Yield slices of `size` rows, the last of what is left, that cover `n_rows`.
-
-    (scikit-learn's `gen_batches` does the same, and refuses zero rows.)
-    """
+    """Yield slices of `size` rows, the last of what is left, that cover `n_rows`."""
+    # scikit-learn's `gen_batches` does the same, and refuses zero rows
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
 
@@ -38,27 +27,15 @@ def row_slices(n_rows: int, size: int) -> Iterator[slice]:
 def rows_at_once(
     width: int, most_numbers: int, *, least: int = 1, most: int | None = None
 ) -> int:
-    """Return how many rows of `width` numbers to hold at once.
-
-    Parameters
-    ----------
-    width : int
-        The numbers of a row.
-    most_numbers : int
-        The numbers to hold at once.
-    least, most : int
-        Bounds of what is returned, whatever the width; None for no upper bound.
-    """
+    """Return how many rows of `width` numbers to hold at once, between the bounds."""
     n_rows = max(least, most_numbers // max(width, 1))
     return n_rows if most is None else min(n_rows, most)
 
 
 def join_blocks(blocks: Iterable[Tensor], n_rows: int) -> Tensor:
-    """Return one tensor of blocks of rows, `n_rows` in all, filled block by block.
-
-    (For `torch.cat` all blocks would be kept. They would lie between what is read for
-    each, and leave holes in the heap: half of the memory of a fit from a file.)
-    """
+    """Return one tensor of blocks of rows, `n_rows` in all, filled block by block."""
+    # For `torch.cat` all blocks would be kept. They would lie between what is read for
+    # each, and leave holes in the heap: half of the memory of a fit from a file.
     blocks = iter(blocks)
     first = next(blocks)
     joined = first.new_empty((n_rows, *first.shape[1:]))
@@ -72,18 +49,15 @@ def join_blocks(blocks: Iterable[Tensor], n_rows: int) -> Tensor:
 def check_finite_rows(
     name: str, array: np.ndarray | Tensor, dtype: type[np.floating] = np.float32
 ) -> None:
-    """Raise if any number of a 2-D array is not finite in the precision of `dtype`.
-
-    Raises
-    ------
-    ValueError
-        With the first rows that contain NaN or infinity, and their number.
-    """
+    """Raise, naming rows (n, d), if any is not finite in the precision of `dtype`."""
     bad: list[int] = []
     for block in row_blocks(*array.shape):
+        rows = array[block]
+        if isinstance(rows, Tensor):
+            rows = rows.detach().cpu().double().numpy()  # MPS has no doubles
         with np.errstate(over="ignore", invalid="ignore"):
             # in double precision a sum of floats does not overflow
-            sums = _as_array(array[block]).astype(dtype, copy=False).sum(1, np.float64)
+            sums = rows.astype(dtype, copy=False).sum(1, np.float64)
         bad += (block.start + np.flatnonzero(~np.isfinite(sums))).tolist()
     if bad:
         raise ValueError(f"{name} must be finite; {_name_rows(bad)} NaN or infinity.")
@@ -93,13 +67,6 @@ def without_halves(rows: np.ndarray) -> np.ndarray:
     """Return rows in single precision, if they are in half precision."""
     is_half = rows.dtype.kind == "f" and rows.dtype.itemsize == 2
     return rows.astype(np.float32) if is_half else rows
-
-
-def _as_array(rows: np.ndarray | Tensor) -> np.ndarray:
-    if isinstance(rows, Tensor):
-        array: np.ndarray = rows.detach().cpu().double().numpy()  # MPS has no doubles
-        return array
-    return rows
 
 
 def _name_rows(rows: list[int]) -> str:

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from sklearn_scan.core.mapped_rows import Rows
 
-__all__ = ["MOST_DRAWN", "count_drawn", "draw_rows", "draw_sample"]
-
 MOST_DRAWN = 2**16
 
 

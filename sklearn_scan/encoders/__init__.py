@@ -10,9 +10,8 @@ from sklearn_scan.encoders._base import (
 from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
 from sklearn_scan.encoders._encoder_list import EncoderList
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
-from sklearn_scan.encoders._names import name_encoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
-from sklearn_scan.encoders._resolve import resolve_encoder
+from sklearn_scan.encoders._resolve import name_encoder, resolve_encoder
 from sklearn_scan.encoders.backbones import (
     Recipe,
     TimmRecipe,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,9 @@ def suggest_batch_size(input_size: int, device: torch.device) -> int:
 
 @torch.no_grad()
 def ready_to_embed(module: nn.Module, device: torch.device) -> nn.Module:
-    """Return a module in evaluation mode, on a device and channels-last.
-
-    It is the module itself if it is so already, as a fitted encoder's is on the CPU.
-    Else it is a copy: the weights are copied once, straight to the device.
-    """
+    """Return a module in evaluation mode, on a device and channels-last."""
+    # It is the module itself if it is so already, as a fitted encoder's is on the CPU.
+    # Else it is a copy: the weights are copied once, straight to the device.
     copies: dict[int, Any] = {}
     for tensor in (*module.parameters(), *module.buffers()):
         layout = torch.channels_last if tensor.ndim == 4 else torch.preserve_format
@@ -55,59 +54,22 @@ def ready_to_embed(module: nn.Module, device: torch.device) -> nn.Module:
     return module
 
 
+@dataclass(eq=False)
 class BackboneRunner:
-    """Embed batches of images, and smaller batches where memory runs out.
+    """Embed batches of images, and smaller batches where memory runs out."""
 
-    Parameters
-    ----------
-    module : nn.Module
-        From normalised images (b, 3, h, w) to features (b, embed_dim). It is not
-        changed: see `ready_to_embed`.
-    preprocessing : Preprocessing
-        How images are normalised.
-    device : torch.device
-        Where to compute.
-    dtype : torch.dtype
-        The number format to compute in.
-    batch_size : int
-        The most images to embed at once.
-    whole : bool, default=False
-        Whether every layer computes in `dtype`. Otherwise those that need more than
-        it gives, such as norms and softmax, keep fp32.
-    """
+    module: nn.Module  # normalised images (b, 3, h, w) to features (b, embed_dim)
+    preprocessing: Preprocessing
+    device: torch.device
+    dtype: torch.dtype  # to compute in; without `whole`, norms and softmax keep fp32
+    batch_size: int  # the most images at once
+    whole: bool = False
 
-    def __init__(
-        self,
-        module: nn.Module,
-        preprocessing: Preprocessing,
-        *,
-        device: torch.device,
-        dtype: torch.dtype,
-        batch_size: int,
-        whole: bool = False,
-    ) -> None:
-        self._module = ready_to_embed(module, device)
-        self.whole = whole
-        self._preprocessing = preprocessing
-        self.device = device
-        self.dtype = dtype
-        self.batch_size = batch_size
+    def __post_init__(self) -> None:
+        self.module = ready_to_embed(self.module, self.device)
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed images (n, size, size, 3) as vectors (n, embed_dim).
-
-        Raises
-        ------
-        ValueError
-            If the backbone's output is not one vector an image.
-        RuntimeError
-            If memory does not suffice for a single image.
-
-        Warns
-        -----
-        RuntimeWarning
-            When the batch is halved since memory ran out.
-        """
+        """Embed images (n, size, size, 3) as vectors (n, embed_dim)."""
         vectors: list[NDArray[np.float32]] = []
         done = 0
         while done < len(images):
@@ -115,9 +77,9 @@ class BackboneRunner:
             result = self._try(batch)
             if result is None:
                 self._halve()
-                continue
-            vectors.append(result)
-            done += len(batch)
+            else:
+                vectors.append(result)
+                done += len(batch)
         return np.concatenate(vectors)
 
     def _try(self, batch: NDArray[np.uint8]) -> NDArray[np.float32] | None:
@@ -137,19 +99,19 @@ class BackboneRunner:
         self, batch: NDArray[np.uint8], dtype: torch.dtype
     ) -> NDArray[np.float32]:
         images = torch.from_numpy(batch).to(self.device)
-        pixels = self._preprocessing.normalize(images)
+        pixels = self.preprocessing.normalize(images)
         if self.whole and dtype == self.dtype:
             features = self._whole(pixels.to(dtype))
         else:
             with autocast(self.device, dtype):
-                features = self._module(pixels)
+                features = self.module(pixels)
         vectors = check_features(features, len(images)).float().cpu().numpy()
         return np.asarray(vectors)
 
     @functools.cached_property
     def _whole(self) -> nn.Module:
         """A copy of the module in `dtype`, made for the first image."""
-        return copy.deepcopy(self._module).to(self.dtype)
+        return copy.deepcopy(self.module).to(self.dtype)
 
     def _halve(self) -> None:
         if self.batch_size == 1:

@@ -27,15 +27,6 @@ from sklearn_scan.images import (
     resolve_workers,
 )
 
-__all__ = [
-    "Embedded",
-    "Encoder",
-    "Trainable",
-    "check_embedding",
-    "check_settings",
-    "chosen_rows",
-]
-
 
 class Embedded(NamedTuple):
     """The embedding of images, and which of them cannot be read.
@@ -232,13 +223,7 @@ class _Part(ImageSource):
 
 
 def chosen_rows(source: ImageSource, rows: slice | None) -> range:
-    """Return which rows of a source a slice names; None names all.
-
-    Raises
-    ------
-    ValueError
-        If it names none.
-    """
+    """Return which rows of a source a slice names, at least one; None names all."""
     chosen = range(len(source))[slice(None) if rows is None else rows]
     if not chosen:
         raise ValueError(

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL
 
-__all__ = ["RECOMMENDED", "RecommendedEncoder"]
-
 
 class RecommendedEncoder(NamedTuple):
     """A timm model, and what is known of it.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -35,18 +36,9 @@ EmbedBatch = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class EmbeddingArray:
-    """The rows of an embedding, in memory or in a .npy file, filled in any order.
+    """The rows of an embedding, in memory or in a .npy file, filled in any order."""
 
-    It is made when the first row says how long rows are.
-
-    Parameters
-    ----------
-    n_rows : int
-        The number of images.
-    out : path, optional
-        A .npy file to write, which appears when it is complete.
-    """
-
+    # made when the first row says how long rows are; the file appears when complete
     def __init__(self, n_rows: int, out: str | os.PathLike[str] | None) -> None:
         self._n_rows = n_rows
         self._out = None if out is None else Path(out)
@@ -97,134 +89,98 @@ class EmbeddingArray:
         return self._array
 
 
+@dataclass(eq=False)
 class EmbeddingPass:
-    """Embed images of a source, each once.
+    """Embed images of a source, each once."""
 
-    Parameters
-    ----------
-    source : ImageSource
-        The images.
-    rows : range
-        Which of them to embed.
-    embed_batch : callable
-        From images (b, size, size, 3) to vectors (b, embed_dim).
-    crop : SquareCrop
-        Crops and resizes images to that size.
-    cache : EmbeddingCache or None
-        The embeddings that other passes have kept.
-    bad_images : BadImages
-        What to do with images that cannot be read.
-    """
-
-    def __init__(
-        self,
-        source: ImageSource,
-        rows: range,
-        embed_batch: EmbedBatch,
-        crop: SquareCrop,
-        cache: EmbeddingCache | None,
-        bad_images: BadImages,
-    ) -> None:
-        self._source = source
-        self._rows = rows
-        self._embed_batch = embed_batch
-        self._crop = crop
-        self._cache = cache
-        self._bad = bad_images
-        # Of images that are being embedded: the content key by row, and by content key
-        # the other rows of the same content.
-        self._keys: dict[int, str] = {}
-        self._waiting: dict[str, list[int]] = {}
+    source: ImageSource
+    rows: range  # of the images to embed
+    embed_batch: EmbedBatch  # of images as `crop` makes them
+    crop: SquareCrop
+    cache: EmbeddingCache | None
+    bad_images: BadImages
+    n_jobs: int | None
+    # Of images that are being embedded: the content key by row, and by content key the
+    # other rows of the same content.
+    _keys: dict[int, str] = field(default_factory=dict)
+    _waiting: dict[str, list[int]] = field(default_factory=dict)
 
     def run(
         self,
         *,
         batch_size: int,
-        n_jobs: int | None,
         processes: bool,
         out: str | os.PathLike[str] | None,
         verbose: int,
     ) -> NDArray[np.float32]:
-        """Return the embedding (n, embed_dim); NaN where an image cannot be read.
-
-        Raises
-        ------
-        ImageReadError
-            If images cannot be read and the policy is "raise", or if none can.
-        """
-        self._array = EmbeddingArray(len(self._rows), out)
+        """Return the embedding (n, embed_dim); NaN where an image cannot be read."""
+        self._array = EmbeddingArray(len(self.rows), out)
         self._progress = tqdm(
-            total=len(self._rows),
+            total=len(self.rows),
             desc="embedding",
             unit="image",
             disable=verbose <= 0,
         )
         batches = load_batches(
-            self._source,
-            self._crop,
-            self._unknown(n_jobs),
-            self._bad,
+            self.source,
+            self.crop,
+            self._unknown(),
+            self.bad_images,
             batch_size=batch_size,
-            n_jobs=n_jobs,
+            n_jobs=self.n_jobs,
             processes=processes,
         )
         try:
             with self._array.writing():
                 with self._progress, closing(batches):
                     for rows, images in batches:
-                        self._store(rows, self._embed_batch(images))
+                        self._store(rows, self.embed_batch(images))
                 self._add_unreadable_copies()
-                self._bad.raise_or_warn(len(self._rows))
-                gaps = [self._rows.index(failure.row) for failure in self._bad.found]
+                self.bad_images.raise_or_warn(len(self.rows))
+                gaps = [self.rows.index(bad.row) for bad in self.bad_images.found]
                 self._array.finish(gaps)
             return self._array.result()
         finally:
-            if self._cache is not None:
-                self._cache.save()
+            if self.cache is not None:
+                self.cache.save()
 
     def _store(self, rows: list[int], vectors: NDArray[np.float32]) -> None:
         for row, vector in zip(rows, vectors, strict=True):
             self._set(row, vector)
-            n_done = 1
-            if self._cache is not None:
+            if self.cache is not None:
                 key = self._keys.pop(row)
-                self._cache.add(key, vector)
-                copies = self._waiting.pop(key)
-                for copy in copies:
+                self.cache.add(key, vector)
+                for copy in self._waiting.pop(key):
                     self._set(copy, vector)
-                n_done += len(copies)
-            self._progress.update(n_done)
 
     def _set(self, row: int, vector: NDArray[np.float32]) -> None:
-        self._array[self._rows.index(row)] = vector
+        self._array[self.rows.index(row)] = vector
+        self._progress.update()
 
-    def _unknown(self, n_jobs: int | None) -> Iterator[int]:
+    def _unknown(self) -> Iterator[int]:
         """Yield the rows to embed; fill in the others as they are found."""
-        checked = False
-        for row in self._not_cached(n_jobs):
-            if not checked and self._bad.raises:
+        for i, row in enumerate(self._not_cached()):
+            if i == 0 and self.bad_images.raises:
                 # Before the first image is embedded, and the long work begins.
-                self._bad.add(self._source.unreadable(self._rows))
-            checked = True
+                self.bad_images.add(self.source.unreadable(self.rows))
             yield row
 
-    def _not_cached(self, n_jobs: int | None) -> Iterator[int]:
-        if self._cache is None:
-            yield from self._rows
+    def _not_cached(self) -> Iterator[int]:
+        if self.cache is None:
+            yield from self.rows
             return
-        n_workers = resolve_workers(n_jobs) if self._source.thread_safe else 1
+        n_workers = resolve_workers(self.n_jobs) if self.source.thread_safe else 1
         with ThreadPoolExecutor(n_workers) as pool:
-            for part in row_slices(len(self._rows), _LOOKUP):
-                yield from self._look_up(self._identify(self._rows[part], pool))
+            for part in row_slices(len(self.rows), _LOOKUP):
+                yield from self._look_up(self._identify(self.rows[part], pool))
 
     def _look_up(self, keys: dict[int, str]) -> Iterator[int]:
         """Fill in the rows that the cache knows; of other contents, yield one row."""
-        assert self._cache is not None  # for mypy: _not_cached has looked
-        known = self._cache.read(list(keys.values()))
+        assert self.cache is not None  # for mypy: _not_cached has looked
+        known = self.cache.read(list(keys.values()))
         for row, key in keys.items():
             if key in known:
                 self._set(row, known[key])
-                self._progress.update()
             elif key in self._waiting:
                 self._waiting[key].append(row)
             else:
@@ -236,10 +192,10 @@ class EmbeddingPass:
         """Return the content keys of those rows whose files can be opened."""
         parts = [rows[part] for part in row_slices(len(rows), _KEYS_A_JOB)]
         keys: dict[int, str] = {}
-        found = pool.map(partial(try_each, self._source.identity), parts)
+        found = pool.map(partial(try_each, self.source.identity), parts)
         for row, key in zip(rows, chain.from_iterable(found), strict=True):
             if isinstance(key, UnreadableImage):
-                self._bad.add([key])
+                self.bad_images.add([key])
             else:
                 keys[row] = key
         return keys
@@ -247,9 +203,9 @@ class EmbeddingPass:
     def _add_unreadable_copies(self) -> None:
         """Add the copies of images that cannot be read, which were not tried."""
         for row, key in self._keys.items():
-            if row in self._bad:
-                reason = self._bad[row].reason
-                self._bad.add(
-                    UnreadableImage(copy, self._source.name(copy), reason)
+            if row in self.bad_images:
+                reason = self.bad_images[row].reason
+                self.bad_images.add(
+                    UnreadableImage(copy, self.source.name(copy), reason)
                     for copy in self._waiting[key]
                 )

@@ -13,8 +13,6 @@ from sklearn_scan.core.features import Features
 from sklearn_scan.encoders._base import Embedded, Encoder, Trainable, check_embedding
 from sklearn_scan.images import ImageSource, as_image_source
 
-__all__ = ["EncoderList", "naming"]
-
 
 class EncoderList(Encoder):
     """Embed images with several encoders, and put their embeddings side by side.

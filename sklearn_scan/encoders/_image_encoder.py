@@ -55,8 +55,6 @@ from sklearn_scan.images import (
     decoder_settings,
 )
 
-__all__ = ["DEFAULT_MODEL", "ImageEncoder"]
-
 # A small DINOv2: the best published k-NN accuracy for its size, 384 features.
 DEFAULT_MODEL = "vit_small_patch14_dinov2.lvd142m"
 _DEFAULT_INPUT_SIZE = 224  # its training size, 518, costs five times as much
@@ -284,15 +282,13 @@ class ImageEncoder(Encoder):
         if not hasattr(self, "module_"):
             return ImageEncoder.embed(copy.copy(self).fit(), source, rows, out=out)
         runner = self._runner()
-        bad = BadImages(self.bad_images)
         chosen, crop = chosen_rows(source, rows), self.preprocessing_.crop
-        cache = self._cache(source, runner)
-        embedding_pass = EmbeddingPass(source, chosen, runner, crop, cache, bad)
+        bad, cache = BadImages(self.bad_images), self._cache(source, runner)
+        work = EmbeddingPass(source, chosen, runner, crop, cache, bad, self.n_jobs)
         on_cpu = runner.device.type == "cpu"
         with kept_heap() if on_cpu else nullcontext():
-            array = embedding_pass.run(
+            array = work.run(
                 batch_size=runner.batch_size,
-                n_jobs=self.n_jobs,
                 processes=not on_cpu,
                 out=out,
                 verbose=self.verbose,

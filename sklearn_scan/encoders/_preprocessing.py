@@ -28,13 +28,7 @@ _DEFAULT_CONFIG: dict[str, Any] = {
 
 
 def per_channel(name: str, value: Any) -> tuple[float, ...]:
-    """Return one number for each of red, green and blue.
-
-    Raises
-    ------
-    ValueError
-        If `value` is neither a finite number nor three of them.
-    """
+    """Return one finite number for each of red, green and blue."""
     try:
         numbers = np.broadcast_to(np.asarray(value, dtype=float), 3)
     except (TypeError, ValueError) as error:
@@ -122,12 +116,7 @@ class Preprocessing:
         shifted = images.sub(mean).mul_(scale)
         return shifted.contiguous(memory_format=torch.channels_last)
 
-    def view(
-        self,
-        augment: Callable[[Tensor], Tensor] | None = None,
-        *,
-        name: str = "views",
-    ) -> View:
+    def view(self, augment: View | None = None, *, name: str = "views") -> View:
         """Return the function from stored images to what the backbone trains on.
 
         Parameters

@@ -1,4 +1,4 @@
-"""The encoder of a clusterer, from what a user passes as `encoder`."""
+"""The encoder of a clusterer, from what a user passes as `encoder`, and its name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from torch import nn
 
 from sklearn_scan.encoders._base import Encoder
 from sklearn_scan.encoders._encoder_list import EncoderList, naming
@@ -50,9 +51,8 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
     if isinstance(encoder, list | tuple):
         return _resolve_each(encoder, settings)
     if not isinstance(encoder, Encoder):
-        model = (
-            DEFAULT_MODEL if isinstance(encoder, str) and encoder == "auto" else encoder
-        )
+        is_auto = isinstance(encoder, str) and encoder == "auto"
+        model = DEFAULT_MODEL if is_auto else encoder
         check_model(model, checkpoint=None)
         encoder = ImageEncoder(model)
     resolved: Encoder = clone(encoder)  # with a copy of the user's own network
@@ -67,17 +67,36 @@ def _resolve_each(encoders: Sequence[Any], settings: dict[str, Any]) -> EncoderL
     if len(encoders) == 0:
         raise ValueError("encoder is an empty list: it must hold at least one encoder.")
     # With one seed, two pretexts of a kind would learn one embedding twice.
-    seeds = np.random.SeedSequence(settings["random_state"]).generate_state(
-        len(encoders)
-    )
+    sequence = np.random.SeedSequence(settings["random_state"])
+    seeds = sequence.generate_state(len(encoders)).tolist()
     resolved = []
-    for i, encoder in enumerate(encoders):
+    for i, (encoder, seed) in enumerate(zip(encoders, seeds, strict=True)):
         if isinstance(encoder, list | tuple | EncoderList):
             raise TypeError(
                 f"encoder must be a list of encoders; encoder[{i}] is itself a "
                 f"{type(encoder).__name__}: pass its encoders in one list."
             )
         with naming(i):
-            own = settings | {"random_state": int(seeds[i])}
+            own = settings | {"random_state": seed}
             resolved.append(resolve_encoder(encoder, **own))
     return EncoderList(resolved)
+
+
+def name_encoder(encoder: Encoder) -> str:
+    """Return what people know an encoder by: the name of its network, or its class.
+
+    Examples
+    --------
+    >>> encoders = [ImageEncoder("resnet18"), ImageEncoder(nn.Flatten())]
+    >>> name_encoder(EncoderList(encoders))
+    'resnet18 + Flatten'
+    """
+    if isinstance(encoder, EncoderList):
+        return " + ".join(map(name_encoder, encoder.encoders))
+    if not isinstance(encoder, ImageEncoder):
+        return type(encoder).__name__
+    if isinstance(encoder.model, str):
+        return encoder.model
+    if isinstance(encoder.model, nn.Module):
+        return type(encoder.model).__name__
+    return getattr(encoder.model, "__name__", type(encoder.model).__name__)

@@ -13,6 +13,7 @@ from sklearn_scan.core.docs import share_docs
 from sklearn_scan.metrics._contingency import (
     UNREADABLE,
     check_labels,
+    check_rows,
     contingency,
     match,
 )
@@ -238,7 +239,7 @@ def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
     1.0
     """
     (y_true,) = check_labels(y_true=y_true)
-    proba = _check_proba(proba, n_samples=len(y_true))
+    proba = check_rows("proba", proba, len(y_true), "n_clusters")
     check_scalar(k, "k", Integral, min_val=1)
     readable = ~np.isnan(proba).any(axis=1)
     labels = np.where(readable, proba.argmax(axis=1), UNREADABLE)
@@ -257,13 +258,3 @@ def _rank(proba: NDArray[np.floating], columns: NDArray[np.int64]) -> NDArray[np
     ahead |= (proba == chosen) & (np.arange(proba.shape[1]) < columns)
     places: NDArray[np.int64] = ahead.sum(axis=1)
     return places
-
-
-def _check_proba(proba: ArrayLike, n_samples: int) -> NDArray[np.floating]:
-    proba = np.asarray(proba)
-    if proba.ndim != 2 or len(proba) != n_samples or proba.shape[1] == 0:
-        raise ValueError(
-            f"proba must have the shape (n_samples={n_samples}, n_clusters); "
-            f"got an array of shape {proba.shape}."
-        )
-    return proba

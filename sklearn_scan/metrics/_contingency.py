@@ -39,6 +39,17 @@ def check_labels(**labels: ArrayLike) -> list[np.ndarray]:
     return list(checked.values())
 
 
+def check_rows(name: str, rows: ArrayLike, n_samples: int, columns: str) -> np.ndarray:
+    """Return rows as an array with one for each sample, and a column or more."""
+    array = np.asarray(rows)
+    if array.ndim != 2 or len(array) != n_samples or array.shape[1] == 0:
+        raise ValueError(
+            f"{name} must have the shape (n_samples={n_samples}, {columns}); "
+            f"got an array of shape {array.shape}."
+        )
+    return array
+
+
 def _check_label(name: str, y: ArrayLike) -> np.ndarray:
     y = np.asarray(y)
     if y.ndim != 1 or len(y) == 0:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_scan.metrics._contingency import check_labels
+from sklearn_scan.metrics._contingency import check_labels, check_rows
 
 
 def neighbor_purity(neighbors: ArrayLike, y: ArrayLike) -> float:
@@ -42,12 +42,7 @@ def neighbor_purity(neighbors: ArrayLike, y: ArrayLike) -> float:
 
 
 def _check_neighbors(neighbors: ArrayLike, n_samples: int) -> NDArray[np.integer]:
-    neighbors = np.asarray(neighbors)
-    if neighbors.ndim != 2 or len(neighbors) != n_samples or neighbors.shape[1] == 0:
-        raise ValueError(
-            f"neighbors must have the shape (n_samples={n_samples}, n_neighbors); "
-            f"got an array of shape {neighbors.shape}."
-        )
+    neighbors = check_rows("neighbors", neighbors, n_samples, "n_neighbors")
     if not np.issubdtype(neighbors.dtype, np.integer):
         raise ValueError(
             f"neighbors must hold integer indices; got the type {neighbors.dtype}."

@@ -44,25 +44,10 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
 def score_partitions(
     partitions: Tensor, features: Tensor, neighbors: NeighborGraph
 ) -> Tensor:
-    """Return the modularity of partitions, times their linear generalisation.
-
-    On 25 sets of features, balanced and not, heads chosen by this score were as good as
-    k-means or better on each. With information in the place of modularity, or over a
-    power of the entropy, they were better on some sets and worse than k-means on
-    others.
-
-    Parameters
-    ----------
-    partitions : Tensor of int64, shape (n_partitions, n)
-        The cluster of each sample, for each partition.
-    features, neighbors
-        As for `score_heads`.
-
-    Returns
-    -------
-    Tensor of shape (n_partitions,)
-        On the CPU; higher is better.
-    """
+    """Return the modularity of partitions (p, n), times their linear generalisation."""
+    # On 25 sets of features, balanced and not, heads chosen by this score were as good
+    # as k-means or better on each. With information in the place of modularity, or over
+    # a power of the entropy, they were better on some sets and worse on others.
     found_again = linear_generalization(partitions, features).cpu()
     shared = [neighbor_modularity(each, neighbors) for each in partitions.cpu().numpy()]
     return torch.tensor(shared) * found_again

@@ -51,10 +51,7 @@ def neighbor_information(
     >>> round(neighbor_information(disagreeing, pairs), 3)
     0.0
     """
-    return _mutual_information(joint_distribution(clusters, neighbors))
-
-
-def _mutual_information(joint: NDArray[np.float64]) -> float:
+    joint = joint_distribution(clusters, neighbors)
     marginal = joint.sum(axis=0)
     first, second = np.nonzero(joint)
     seen = joint[first, second]

@@ -90,12 +90,8 @@ def label_free_score(
     neighbors = mine_neighbors(centered, n_neighbors, method="exact", device=device)
     embedding = torch.from_numpy(features.astype(np.float32, order="C"))
     with isolated_rng(0):
-        inside = _standardize(embedding)
+        standardized = Standardize.from_features(embedding)(embedding)
+        axes = PrincipalAxes.of(standardized, (standardized.shape[1],), MOST_AXES)
+        inside = axes.scaled_to(standardized).project(standardized)
     partition = torch.from_numpy(labels).unsqueeze(0)
     return float(score_partitions(partition, inside, neighbors))
-
-
-def _standardize(embedding: torch.Tensor) -> torch.Tensor:
-    features = Standardize.from_features(embedding)(embedding)
-    axes = PrincipalAxes.of(features, (features.shape[1],), MOST_AXES)
-    return axes.scaled_to(features).project(features)

@@ -115,7 +115,8 @@ def estimate_n_clusters(
     """
     features = _check_features(features)
     rng = check_random_state(random_state)
-    if _are_equal(features):
+    blocks = row_blocks(*features.shape)
+    if all((features[block] == features[0]).all() for block in blocks):
         warn(
             "All samples have the same features: there is 1 cluster.",
             ConvergenceWarning,
@@ -147,12 +148,6 @@ def _check_features(features: NDArray[np.floating]) -> NDArray[np.floating]:
         )
     check_finite_rows("features", features)
     return features
-
-
-def _are_equal(features: NDArray[np.floating]) -> bool:
-    return all(
-        (features[block] == features[0]).all() for block in row_blocks(*features.shape)
-    )
 
 
 def _draw_curve(

@@ -8,42 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
 from sklearn_scan.core.rows import row_slices
-from sklearn_scan.neighbors._collect import Found, collect
-from sklearn_scan.neighbors._exact import MARGIN, TorchSearch, block_shape
-from sklearn_scan.neighbors._refine import order_closely
-from sklearn_scan.neighbors._top_k import largest, merge
+from sklearn_scan.neighbors._exact import MARGIN, TorchSearch, block_shape, no_neighbors
+from sklearn_scan.neighbors._refine import order_in_batches
+from sklearn_scan.neighbors._top_k import Found, largest, merge
 from sklearn_scan.neighbors._vectors import UnitVectors
-
-__all__ = ["compare_all_pairs"]
 
 _CHUNK = 2**13  # columns of a block that are searched at once
 _MOST_WAITING = 8  # times k: of more pairs that wait for a sample, the best are taken
 
 
 def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Found:
-    """Return the k nearest other samples of every sample, most similar first.
-
-    Parameters
-    ----------
-    vectors : UnitVectors
-        All samples.
-    k : int
-        The number of neighbours, fewer than samples.
-    verbose : int, default=0
-        Above zero, shows a progress bar.
-
-    Returns
-    -------
-    similarities : Tensor of float32, shape (n, k)
-    indices : Tensor of int64, shape (n, k)
-    """
+    """Return the k nearest other samples of every sample, most similar first."""
     n_samples = len(vectors)
-    nearest = _Nearest(n_samples, min(k + MARGIN, n_samples - 1), vectors.device)
+    none = no_neighbors(n_samples, min(k + MARGIN, n_samples - 1), vectors.device)
+    nearest = _Nearest(*none)
     search = TorchSearch()
     with tqdm(
         total=n_samples, desc="neighbours", unit="sample", disable=verbose <= 0
@@ -62,50 +44,25 @@ def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Foun
             nearest.merge_waiting()
             progress.update(len(later))
 
-    def finish(samples: NDArray[np.int64]) -> Found:
-        return order_closely(vectors, samples, *nearest.of(samples), k)
-
-    return collect(np.arange(n_samples), k, finish)
+    found = nearest.similarities, nearest.indices
+    return order_in_batches(vectors, np.arange(n_samples), found, k)
 
 
 class _Nearest:
-    """The nearest neighbours of each sample, among those compared so far.
+    """The nearest neighbours of each sample, among those compared so far."""
 
-    Pairs found for later samples wait until there are many, since merging few at a time
-    takes longer than finding them.
-
-    Parameters
-    ----------
-    n_samples, k : int
-        The numbers of samples, and of neighbours to keep of each.
-    device : torch.device
-        The device of the arrays.
-    """
-
-    def __init__(self, n_samples: int, k: int, device: torch.device) -> None:
-        self._k = k
-        self._similarities = torch.full(
-            (n_samples, k), -torch.inf, dtype=torch.float32, device=device
-        )
-        self._indices = torch.full((n_samples, k), -1, device=device)
+    # Pairs found for later samples wait until there are many, since merging few at a
+    # time takes longer than finding them.
+    def __init__(self, similarities: Tensor, indices: Tensor) -> None:
+        self.similarities, self.indices = similarities, indices  # (n, k)
+        self._k = similarities.shape[1]
         self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
         self._n_waiting = 0
 
-    def of(self, samples: NDArray[np.int64]) -> Found:
-        """Return the similarities and the indices of some samples' neighbours."""
-        return self._similarities[samples], self._indices[samples]
-
     def update(self, product: Tensor, rows: slice, columns: slice) -> None:
-        """Update the neighbours with similarities of some samples to later ones.
-
-        Parameters
-        ----------
-        product : Tensor of shape (m, at least c)
-            The similarities; further columns are -inf.
-        rows, columns : slice
-            The m and the c samples. If they begin with the same sample, the first m
-            columns are the rows themselves.
-        """
+        """Update the neighbours with similarities (m, c) of rows to later columns."""
+        # more than c columns are -inf; if rows and columns begin with the same sample,
+        # the first m columns are the rows themselves
         n_columns = columns.stop - columns.start
         begin = max(columns.start, rows.stop)
         for chunk in row_slices(columns.stop - begin, _CHUNK):
@@ -119,7 +76,7 @@ class _Nearest:
 
     def _find_later(self, part: Tensor, first_row: int, columns: slice) -> None:
         """Add the rows to the neighbours of later samples, from similarities (m, c)."""
-        floor = self._similarities[columns, -1]
+        floor = self.similarities[columns, -1]
         if not bool(floor.isinf().any()):
             rows, places = (part > floor).nonzero(as_tuple=True)
             if len(rows) <= self._k * len(floor):
@@ -135,44 +92,23 @@ class _Nearest:
         """Merge the pairs that wait."""
         if not self._n_waiting:
             return
-        samples, indices, similarities = map(
-            torch.cat, zip(*self._waiting, strict=True)
-        )
+        samples, indices, near = map(torch.cat, zip(*self._waiting, strict=True))
         self._waiting, self._n_waiting = [], 0
-        self._merge(
-            *_by_sample(samples, indices, similarities, _MOST_WAITING * self._k)
-        )
+        self._merge(*_by_sample(samples, indices, near, _MOST_WAITING * self._k))
 
     def _merge(
         self, samples: slice | Tensor, similarities: Tensor, indices: Tensor
     ) -> None:
         """Keep the k nearest of the known neighbours and of others."""
-        known = self._similarities[samples], self._indices[samples]
+        known = self.similarities[samples], self.indices[samples]
         found = merge(known, (similarities, indices), self._k)
-        self._similarities[samples], self._indices[samples] = found
+        self.similarities[samples], self.indices[samples] = found
 
 
 def _by_sample(
     samples: Tensor, indices: Tensor, similarities: Tensor, most: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return pairs of samples as tables with a row for each sample.
-
-    Parameters
-    ----------
-    samples, indices, similarities : Tensor of shape (p,)
-        The samples, the neighbours found for them, and their similarities.
-    most : int
-        The largest number of columns; of more pairs in a row, the best are taken.
-
-    Returns
-    -------
-    samples : Tensor of int64, shape (s,)
-        The samples of the rows.
-    similarities : Tensor of float32, shape (s, c)
-        -inf in empty places.
-    indices : Tensor of int64, shape (s, c)
-        -1 in empty places.
-    """
+    """Return samples (s,), and their pairs (s, c), -inf and -1 in empty places."""
     rows, counts = torch.unique(samples, return_counts=True)
     order = samples.argsort(stable=True)
     width = int(counts.max())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,13 +13,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sklearn_scan.core.warn import warn
-from sklearn_scan.neighbors._collect import Found, collect
 from sklearn_scan.neighbors._exact import TorchSearch, exact_neighbors
 from sklearn_scan.neighbors._inverted_files import InvertedFiles
-from sklearn_scan.neighbors._refine import order_closely, rank
+from sklearn_scan.neighbors._refine import collect, order_closely, rank
+from sklearn_scan.neighbors._top_k import Found
 from sklearn_scan.neighbors._vectors import UnitVectors
-
-__all__ = ["approximate_neighbors"]
 
 # Samples whose true neighbours are found, to measure the recall. More lists are
 # searched until the recall of one half of them exceeds the target by this many standard
@@ -29,35 +28,23 @@ _SAME = 1e-6  # similarities that differ by less are taken as equal
 _MARGIN, _SHARE_OF_ROUNDED = 8, 0.5
 
 
+@dataclass
 class _Search:
     """Search by inverted files, with similarities of full precision."""
 
-    def __init__(
-        self,
-        vectors: UnitVectors,
-        k: int,
-        *,
-        compressed: bool,
-        rng: np.random.RandomState,
-        device: torch.device,
-    ) -> None:
-        self.vectors = vectors
-        self.k = k
-        self.files = InvertedFiles(
-            vectors, compressed=compressed, rng=rng, device=device
-        )
-        self._compressed = compressed
-        margin = _MARGIN + (math.ceil(_SHARE_OF_ROUNDED * k) if compressed else 0)
-        self._n_candidates = min(k + margin, len(vectors) - 1)
+    vectors: UnitVectors
+    k: int
+    files: InvertedFiles
+    compressed: bool
 
     def __call__(self, queries: NDArray[np.int64], n_probes: int) -> Found:
         """Return the nearest in `n_probes` lists, or in more if these hold too few."""
-        similarities, indices = self.files.search(queries, self._n_candidates, n_probes)
-        if self._compressed:
-            similarities, indices = rank(self.vectors, queries, indices)
-        similarities, indices = order_closely(
-            self.vectors, queries, similarities, indices, self.k
-        )
+        rounded = math.ceil(_SHARE_OF_ROUNDED * self.k) if self.compressed else 0
+        n_candidates = min(self.k + _MARGIN + rounded, len(self.vectors) - 1)
+        found = self.files.search(queries, n_candidates, n_probes)
+        if self.compressed:
+            found = rank(self.vectors, queries, found[1])
+        similarities, indices = order_closely(self.vectors, queries, found, self.k)
         short = (indices[:, -1] < 0).nonzero().flatten().numpy()
         if len(short):
             similarities[short], indices[short] = self(queries[short], 2 * n_probes)
@@ -74,50 +61,19 @@ def approximate_neighbors(
     device: torch.device,
     verbose: int = 0,
 ) -> tuple[Tensor, Tensor, float]:
-    """Return neighbours of every sample, of which a wanted share are the true ones.
-
-    Parameters
-    ----------
-    vectors : UnitVectors
-        All samples, on the CPU.
-    k : int
-        The number of neighbours, fewer than samples.
-    compressed : bool
-        Whether the index has eight bits a number.
-    target_recall : float in (0, 1]
-        The wanted share.
-    rng : RandomState
-        Draws the samples to measure on, and the initial centres.
-    device : torch.device
-        The device of the search, if faiss supports it.
-    verbose : int, default=0
-        Above zero, prints the number of lists, and shows a progress bar.
-
-    Returns
-    -------
-    similarities : Tensor of float32, shape (n, k)
-        Of full precision, largest first.
-    indices : Tensor of int64, shape (n, k)
-    recall : float
-        The share of true neighbours, measured on 1,000 samples.
-
-    Warns
-    -----
-    UserWarning
-        If the share is below the wanted one, even with all lists searched.
-    """
+    """Return the neighbours of every sample, and the share of true ones among them."""
     drawn = rng.permutation(len(vectors))[:_MEASURED]
     true, _ = exact_neighbors(vectors, drawn, k, TorchSearch())
-    search = _Search(vectors, k, compressed=compressed, rng=rng, device=device)
+    files = InvertedFiles(vectors, compressed=compressed, rng=rng, device=device)
+    search = _Search(vectors, k, files, compressed)
     n_probes, recall = _choose_probes(search, drawn, true[:, -1:], target_recall)
     if verbose > 0:
         tqdm.write(
-            f"neighbours: recall {recall:.3f} with {n_probes} of "
-            f"{search.files.n_lists} lists",
+            f"neighbours: recall {recall:.3f} with {n_probes} of {files.n_lists} lists",
             file=sys.stderr,
         )
     found = collect(
-        search.files.order, k, lambda rows: search(rows, n_probes), verbose=verbose
+        files.order, k, lambda rows: search(rows, n_probes), verbose=verbose
     )
     return *found, recall
 
@@ -125,19 +81,7 @@ def approximate_neighbors(
 def _choose_probes(
     search: _Search, drawn: NDArray[np.int64], furthest: Tensor, target: float
 ) -> tuple[int, float]:
-    """Return the number of lists to search, and its recall.
-
-    Parameters
-    ----------
-    search : _Search
-        The search.
-    drawn : ndarray of int64, shape (m,)
-        The samples to measure the recall on.
-    furthest : Tensor of shape (m, 1)
-        The similarity of the last true neighbour of each.
-    target : float
-        The wanted recall.
-    """
+    """Return the number of lists to search for the `target` recall, and the recall."""
     n_probes = 1
     while True:
         found, _ = search(drawn, n_probes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,21 +11,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sklearn_scan.core.rows import row_slices
-from sklearn_scan.neighbors._collect import Found, collect
 from sklearn_scan.neighbors._faiss import threads_of_torch
 from sklearn_scan.neighbors._methods import free_memory
-from sklearn_scan.neighbors._refine import order_closely
-from sklearn_scan.neighbors._top_k import GROUP, largest, merge, sort_by_index
+from sklearn_scan.neighbors._refine import order_in_batches
+from sklearn_scan.neighbors._top_k import GROUP, Found, largest, merge, sort_by_index
 from sklearn_scan.neighbors._vectors import UnitVectors
-
-__all__ = [
-    "MARGIN",
-    "BlockSearch",
-    "FaissSearch",
-    "TorchSearch",
-    "block_shape",
-    "exact_neighbors",
-]
 
 # Bytes of vectors and similarities at once. On a CPU more is no faster; a GPU has many
 # units to keep busy.
@@ -36,38 +26,14 @@ _MOST_COLUMNS, _LEAST_ROWS = 2**16, 256  # multiples of rows make products faste
 MARGIN = 4
 
 
-class BlockSearch(ABC):
-    """Search in a block of samples."""
-
-    @abstractmethod
-    def __call__(
-        self, asked: Tensor, itself: NDArray[np.int64], others: Tensor, k: int
-    ) -> Found:
-        """Return the k nearest of others.
-
-        Parameters
-        ----------
-        asked : Tensor of shape (m, d)
-            The vectors of the queries.
-        itself : ndarray of int64, shape (m,)
-            The row of each query in `others`, which is not to be found; or a number
-            outside `others`.
-        others : Tensor of shape (c, d)
-            The vectors of the block.
-        k : int
-            The number of neighbours; if `others` are fewer, all are returned.
-
-        Returns
-        -------
-        similarities : Tensor of float32, shape (m, k)
-            Largest first, equal ones by row; -inf of the query itself.
-        rows : Tensor of int64, shape (m, k)
-            Rows of `others`.
-        """
+# From the vectors of queries (m, d), their rows in the block, which are not to be found
+# (or numbers outside it), the vectors of the block (c, d), and k: to similarities and
+# rows (m, k), largest first and equal ones by row; fewer than k if the block has fewer.
+BlockSearch = Callable[[Tensor, NDArray[np.int64], Tensor, int], Found]
 
 
-class TorchSearch(BlockSearch):
-    """Search by a matrix product."""
+class TorchSearch:
+    """A `BlockSearch` by a matrix product."""
 
     _memory: Tensor = torch.empty(0)
 
@@ -82,10 +48,8 @@ class TorchSearch(BlockSearch):
         return largest(similarities, min(k, n_others))
 
     def multiply(self, asked: Tensor, others: Tensor) -> Tensor:
-        """Return the similarities (m, c), with columns of -inf that complete a group.
-
-        The next call overwrites them.
-        """
+        """Return similarities (m, c or more), which the next call overwrites."""
+        # columns of -inf complete the last group
         n_others = len(others)
         whole_groups = -(-n_others // GROUP) * GROUP
         similarities = self._take_memory(asked, whole_groups)
@@ -94,36 +58,31 @@ class TorchSearch(BlockSearch):
         return similarities
 
     def _take_memory(self, asked: Tensor, n_columns: int) -> Tensor:
-        """Return memory for similarities, that of the call before if it is enough.
-
-        (Writing to new memory would take a tenth of the time of the search.)
-        """
+        """Return memory for similarities, that of the call before if it is enough."""
+        # writing to new memory would take a tenth of the time of the search
         n_numbers = len(asked) * n_columns
         if self._memory.numel() < n_numbers:
             self._memory = asked.new_empty(n_numbers)
         return self._memory[:n_numbers].view(len(asked), n_columns)
 
 
-class FaissSearch(BlockSearch):
-    """Search by faiss, as its `IndexFlatIP` does."""
+def search_by_faiss(
+    asked: Tensor, itself: NDArray[np.int64], others: Tensor, k: int
+) -> Found:
+    """Return the k nearest of others, a `BlockSearch` as faiss's `IndexFlatIP`."""
+    import faiss
 
-    def __call__(
-        self, asked: Tensor, itself: NDArray[np.int64], others: Tensor, k: int
-    ) -> Found:
-        """Return the k nearest of others."""
-        import faiss
-
-        with threads_of_torch():
-            found = faiss.knn(
-                asked.numpy(),  # on the CPU, as all vectors for faiss
-                others.numpy(),
-                min(k + 1, len(others)),  # one may be the query itself
-                metric=faiss.METRIC_INNER_PRODUCT,
-            )
-        similarities, rows = (torch.from_numpy(array) for array in found)
-        is_itself = rows == torch.from_numpy(itself).unsqueeze(1)
-        found = sort_by_index(similarities.masked_fill(is_itself, -torch.inf), rows)
-        return found[0][:, :k], found[1][:, :k]
+    with threads_of_torch():
+        found = faiss.knn(
+            asked.numpy(),  # on the CPU, as all vectors for faiss
+            others.numpy(),
+            min(k + 1, len(others)),  # one may be the query itself
+            metric=faiss.METRIC_INNER_PRODUCT,
+        )
+    similarities, rows = (torch.from_numpy(array) for array in found)
+    is_itself = rows == torch.from_numpy(itself).unsqueeze(1)
+    found = sort_by_index(similarities.masked_fill(is_itself, -torch.inf), rows)
+    return found[0][:, :k], found[1][:, :k]
 
 
 def exact_neighbors(
@@ -134,70 +93,39 @@ def exact_neighbors(
     *,
     verbose: int = 0,
 ) -> Found:
-    """Return the k nearest other samples of each query, most similar first.
-
-    Parameters
-    ----------
-    vectors : UnitVectors
-        All samples.
-    queries : ndarray of int64, shape (m,)
-        The samples whose neighbours are wanted.
-    k : int
-        The number of neighbours, fewer than samples.
-    search : BlockSearch
-        The search in a block.
-    verbose : int, default=0
-        Above zero, shows a progress bar.
-
-    Returns
-    -------
-    similarities : Tensor of float32, shape (m, k)
-    indices : Tensor of int64, shape (m, k)
-    """
-    n_found = min(k + MARGIN, len(vectors) - 1)
-    similarities, indices = _compare(vectors, queries, n_found, search, verbose)
-
-    def finish(places: NDArray[np.int64]) -> Found:
-        found = similarities[places], indices[places]
-        return order_closely(vectors, queries[places], *found, k)
-
-    return collect(np.arange(len(queries)), k, finish)
-
-
-def _compare(
-    vectors: UnitVectors,
-    queries: NDArray[np.int64],
-    k: int,
-    search: BlockSearch,
-    verbose: int,
-) -> Found:
-    """Compare queries with all samples, block by block, and keep the nearest."""
+    """Return the k nearest other samples of each query, most similar first."""
     n_samples = len(vectors)
     n_columns, n_rows = block_shape(n_samples, vectors.dim, vectors.device)
-    similarities = torch.full(
-        (len(queries), k), -torch.inf, dtype=torch.float32, device=vectors.device
-    )
-    indices = torch.full((len(queries), k), -1, device=vectors.device)
-    progress = tqdm(
+    nearest = no_neighbors(len(queries), min(k + MARGIN, n_samples - 1), vectors.device)
+    similarities, indices = nearest
+    n_found = similarities.shape[1]
+    with tqdm(
         total=len(queries) * n_samples,
         desc="neighbours",
         unit="pair",
         unit_scale=True,
         disable=verbose <= 0,
-    )
-    for block in row_slices(n_samples, n_columns):
-        others, first = vectors.unit(block), block.start
-        for rows in row_slices(len(queries), n_rows):
-            asked = queries[rows]
-            near, columns = search(vectors.unit(asked), asked - first, others, k)
-            known = similarities[rows], indices[rows]
-            found = near, first + columns
-            if first or near.shape[1] < k:
-                found = merge(known, found, k)
-            similarities[rows], indices[rows] = found
-            progress.update(len(asked) * len(others))
-    progress.close()
-    return similarities, indices
+    ) as progress:
+        for block in row_slices(n_samples, n_columns):
+            others, first = vectors.unit(block), block.start
+            for rows in row_slices(len(queries), n_rows):
+                asked = queries[rows]
+                near, columns = search(
+                    vectors.unit(asked), asked - first, others, n_found
+                )
+                found = near, first + columns
+                if first or near.shape[1] < n_found:
+                    found = merge((similarities[rows], indices[rows]), found, n_found)
+                similarities[rows], indices[rows] = found
+                progress.update(len(asked) * len(others))
+    return order_in_batches(vectors, queries, nearest, k)
+
+
+def no_neighbors(n_samples: int, k: int, device: torch.device) -> Found:
+    """Return similarities of -inf and indices of -1, (n_samples, k) each."""
+    shape = (n_samples, k)
+    similarities = torch.full(shape, -torch.inf, dtype=torch.float32, device=device)
+    return similarities, torch.full(shape, -1, device=device)
 
 
 def block_shape(n_samples: int, dim: int, device: torch.device) -> tuple[int, int]:

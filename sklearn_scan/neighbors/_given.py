@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.neighbors._graph import NeighborGraph
 
-__all__ = ["among_readable", "check_given"]
-
 _HINT = (
     "mine_neighbors makes such a graph; in a cross-validation it fits "
     "TransductiveSplit only."
@@ -20,31 +18,10 @@ _ROUNDING = 1e-3
 
 
 def check_given(neighbors: object, n_samples: int, *, gaps: bool) -> NeighborGraph:
-    """Return `neighbors` if it is a graph of `n_samples` samples.
-
-    Parameters
-    ----------
-    neighbors : object
-        The argument of `fit`.
-    n_samples : int
-        The number of samples in X.
-    gaps : bool
-        Whether -1 may stand for a neighbour that cannot be read.
-
-    Raises
-    ------
-    TypeError
-        If it is no NeighborGraph, or its indices are not signed integers.
-    ValueError
-        If it does not have a row for each sample, with one neighbour or more; if a
-        neighbour is not in X, or is the sample itself; or if similarities are not
-        cosines in descending order.
-    """
+    """Return `neighbors` if it is a graph of the samples; with `gaps`, -1 is valid."""
     if not isinstance(neighbors, NeighborGraph):
-        raise TypeError(
-            f"neighbors must be a NeighborGraph; got {type(neighbors).__name__}. "
-            f"{_HINT}"
-        )
+        kind = type(neighbors).__name__
+        raise TypeError(f"neighbors must be a NeighborGraph; got {kind}. {_HINT}")
     indices = neighbors.indices
     if len(indices) != n_samples or neighbors.n_neighbors == 0:
         raise ValueError(
@@ -65,14 +42,13 @@ def _check_order(neighbors: NeighborGraph) -> None:
     for block in row_blocks(*neighbors.indices.shape):
         rows = np.asarray(neighbors.similarities[block])
         known = neighbors.indices[block] >= 0
-        if (np.abs(rows[known]) <= 1 + _ROUNDING).all() and not (
-            np.diff(rows, axis=1) > _ROUNDING
-        ).any():
-            continue
-        raise ValueError(
-            "neighbors.similarities must be cosines, from -1 to 1, of the most similar "
-            f"first; rows from {block.start} on are not. Distances are no similarities."
-        )
+        are_cosines = (np.abs(rows[known]) <= 1 + _ROUNDING).all()
+        if not are_cosines or (np.diff(rows, axis=1) > _ROUNDING).any():
+            raise ValueError(
+                "neighbors.similarities must be cosines, from -1 to 1, of the most "
+                f"similar first; rows from {block.start} on are not. Distances are no "
+                "similarities."
+            )
 
 
 def _check_range(indices: NDArray[np.integer], least: int) -> None:
@@ -98,15 +74,7 @@ def _check_range(indices: NDArray[np.integer], least: int) -> None:
 def among_readable(
     neighbors: NeighborGraph, readable: NDArray[np.int64]
 ) -> NeighborGraph:
-    """Return the graph of the readable samples alone, renumbered.
-
-    It is the inverse of `NeighborGraph.spread`.
-
-    Raises
-    ------
-    ValueError
-        If a readable sample has an unreadable neighbour.
-    """
+    """Return the graph of the readable samples alone: the inverse of `spread`."""
     n_samples = len(neighbors.indices)
     if len(readable) == n_samples and neighbors.indices.min() >= 0:
         return neighbors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,6 @@ from sklearn_scan.neighbors._graph_file import (
     read_graph,
     write_graph,
 )
-
-__all__ = ["NeighborGraph"]
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -99,9 +97,9 @@ class NeighborGraph:
         Tensor of int64, shape (n,)
             The index of the drawn neighbour.
         """
-        n_samples = len(self.indices)
-        columns = torch.randint(self.n_neighbors, (n_samples,), generator=generator)
-        return torch.from_numpy(self.indices[np.arange(n_samples), columns.numpy()])
+        shape = (self.n_samples,)
+        columns = torch.randint(self.n_neighbors, shape, generator=generator).numpy()
+        return torch.from_numpy(self.indices[np.arange(self.n_samples), columns])
 
     def nearest(self, n_neighbors: int) -> NeighborGraph:
         """Return the graph of the `n_neighbors` most similar neighbours, or of all.
@@ -113,19 +111,16 @@ class NeighborGraph:
         """
         if n_neighbors < 0:
             raise ValueError(f"n_neighbors must be 0 or more; got {n_neighbors}.")
-        return NeighborGraph(
-            self.indices[:, :n_neighbors],
-            self.similarities[:, :n_neighbors],
-            self.method,
-            self.recall_,
+        near = slice(n_neighbors)
+        return replace(
+            self, indices=self.indices[:, near], similarities=self.similarities[:, near]
         )
 
     @classmethod
     def empty(cls, n_samples: int) -> NeighborGraph:
         """Return a graph of samples without neighbours."""
-        return cls(
-            np.empty((n_samples, 0), np.int64), np.empty((n_samples, 0), np.float32)
-        )
+        shape = (n_samples, 0)
+        return cls(np.empty(shape, np.int64), np.empty(shape, np.float32))
 
     def spread(self, rows: NDArray[np.int64], n_samples: int) -> NeighborGraph:
         """Return the graph of more samples, some of which are those of this graph.
@@ -148,7 +143,7 @@ class NeighborGraph:
         similarities = np.full(shape, np.nan, dtype=np.float32)
         indices[rows] = rows[self.indices]
         similarities[rows] = self.similarities
-        return NeighborGraph(indices, similarities, self.method, self.recall_)
+        return replace(self, indices=indices, similarities=similarities)
 
     def symmetrized(self) -> csr_array:
         """Return the undirected graph, an affinity of samples.
@@ -221,9 +216,8 @@ class NeighborGraph:
         OSError
             If it cannot be written, or the disk has too little room.
         """
-        write_graph(
-            Path(path), self.indices, self.similarities, self.method, self.recall_
-        )
+        parts = self.indices, self.similarities, self.method, self.recall_
+        write_graph(Path(path), parts)
 
     @classmethod
     def load(

@@ -41,14 +41,9 @@ Parts = tuple[NDArray[np.int64], NDArray[np.float32], str, float | None]
 MmapMode = Literal["r", "c"]
 
 
-def write_graph(
-    path: Path,
-    indices: NDArray[np.int64],
-    similarities: NDArray[np.float32],
-    method: str,
-    recall: float | None,
-) -> None:
+def write_graph(path: Path, parts: Parts) -> None:
     """Write the parts of a graph durably, if they are such as can be read again."""
+    indices, similarities, method, recall = parts
     check_indices(indices)
     document = {
         "format": _FORMAT, "version": _VERSION, "method": method, "recall": recall
@@ -82,15 +77,7 @@ def _write_array(file: Path, array: NDArray[_Number], dtype: np.dtype[_Number]) 
 
 
 def read_graph(path: Path, mmap_mode: MmapMode | None) -> Parts:
-    """Read, or map, the parts of a graph.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    ModelFileError
-        If it holds no graph.
-    """
+    """Read, or map, the parts of a graph."""
     if mmap_mode not in (None, "r", "c"):
         raise ValueError(f"mmap_mode must be None, 'r' or 'c'; got {mmap_mode!r}.")
     if not path.exists():

@@ -13,15 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from sklearn_scan.core.rows import row_blocks
-from sklearn_scan.neighbors._collect import Found
 from sklearn_scan.neighbors._faiss import threads_of_torch
-from sklearn_scan.neighbors._top_k import sort_by_index
+from sklearn_scan.neighbors._top_k import Found, sort_by_index
 from sklearn_scan.neighbors._vectors import Rows, UnitVectors
 
 if TYPE_CHECKING:
     import faiss
-
-__all__ = ["InvertedFiles"]
 
 # The number of lists, times the root of the number of samples; the fewest samples of a
 # list; and the samples of a list from which k-means finds its centre.
@@ -31,35 +28,15 @@ _MOST_LISTS_ON_GPU = 2048  # faiss searches no more lists there
 
 
 class InvertedFiles:
-    """An index of unit vectors in lists about centres.
-
-    Parameters
-    ----------
-    vectors : UnitVectors
-        All samples.
-    compressed : bool
-        Whether to store each number in eight bits, a quarter of the memory.
-    rng : RandomState
-        Draws the samples from which centres are found, and the initial centres.
-    device : torch.device
-        The device of the search: a GPU if faiss was built for it.
-
-    Attributes
-    ----------
-    n_lists : int
-        The number of lists.
-    order : ndarray of int64, shape (n,)
-        All samples, list by list. A search in this order uses the same lists again
-        while they are in the caches.
-    """
+    """An index of unit vectors in lists about centres."""
 
     def __init__(
         self,
         vectors: UnitVectors,
         *,
-        compressed: bool,
+        compressed: bool,  # to eight bits a number, a quarter of the memory
         rng: np.random.RandomState,
-        device: torch.device,
+        device: torch.device,  # a GPU searches if faiss was built for it
     ) -> None:
         self._vectors = vectors
         n_samples = len(vectors)
@@ -71,6 +48,7 @@ class InvertedFiles:
             drawn = np.sort(rng.permutation(n_samples)[:n_drawn])
             self._index.train(self._read(drawn))
             lists = self._assign()
+            # a search in this order finds the lists in the caches
             self.order = np.argsort(lists, kind="stable")
             self._fill(lists)
         if device.type == "cuda" and self.n_lists <= _MOST_LISTS_ON_GPU:
@@ -88,10 +66,8 @@ class InvertedFiles:
         return lists
 
     def _fill(self, lists: NDArray[np.int64]) -> None:
-        """Put the samples into their lists, each in memory of the right size.
-
-        (If samples were added one by one, lists would grow by doubling.)
-        """
+        """Put the samples into their lists, each in memory of the right size."""
+        # if samples were added one by one, lists would grow by doubling
         sizes = np.bincount(lists, minlength=self.n_lists)
         for number, rows in enumerate(np.split(self.order, sizes.cumsum()[:-1])):
             for block in row_blocks(len(rows), self._vectors.dim):
@@ -108,24 +84,7 @@ class InvertedFiles:
         self._index.invlists.add_entries(number, len(rows), at(rows), at(codes))
 
     def search(self, queries: NDArray[np.int64], k: int, n_probes: int) -> Found:
-        """Return the k nearest other samples in the lists about the nearest centres.
-
-        Parameters
-        ----------
-        queries : ndarray of int64, shape (m,)
-            The samples whose neighbours are wanted.
-        k : int
-            The number of neighbours.
-        n_probes : int
-            The number of lists to search.
-
-        Returns
-        -------
-        similarities : Tensor of float32, shape (m, k)
-            In the precision of the index.
-        indices : Tensor of int64, shape (m, k)
-            -1 where the lists hold too few samples.
-        """
+        """Return the k nearest others in `n_probes` lists; -1 where there are fewer."""
         import faiss
 
         asked = self._read(queries)

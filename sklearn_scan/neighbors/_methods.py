@@ -7,15 +7,6 @@ from importlib.util import find_spec
 import psutil
 import torch
 
-__all__ = [
-    "APPROXIMATE",
-    "METHODS",
-    "check_faiss",
-    "check_memory",
-    "choose_method",
-    "free_memory",
-]
-
 APPROXIMATE = ("ivf_flat", "ivf_sq8")
 METHODS = ("auto", "exact", "flat", *APPROXIMATE)
 
@@ -43,13 +34,7 @@ def choose_method(n_samples: int, dim: int, device: torch.device) -> str:
 
 
 def check_faiss(method: str) -> None:
-    """Raise if a method needs faiss, which is not installed.
-
-    Raises
-    ------
-    ImportError
-        With the command that installs it.
-    """
+    """Raise if a method needs faiss, which is not installed."""
     if method in ("flat", *APPROXIMATE) and find_spec("faiss") is None:
         raise ImportError(
             f"method={method!r} is faiss's, which is not installed: pip install "
@@ -60,13 +45,7 @@ def check_faiss(method: str) -> None:
 def check_memory(
     method: str, n_samples: int, dim: int, n_neighbors: int, device: torch.device
 ) -> None:
-    """Raise if a search needs more memory than is free.
-
-    Raises
-    ------
-    MemoryError
-        With the memory it needs, and what would need less.
-    """
+    """Raise if a search needs more memory than is free."""
     of_sample = _OF_NEIGHBOR * n_neighbors + _OF_SAMPLE
     needed = n_samples * (of_sample + _OF_NUMBER.get(method, 0) * dim)
     free = free_memory(device)

@@ -21,7 +21,7 @@ from sklearn_scan.core.validation import (
 )
 from sklearn_scan.neighbors._all_pairs import compare_all_pairs
 from sklearn_scan.neighbors._approximate import approximate_neighbors
-from sklearn_scan.neighbors._exact import FaissSearch, exact_neighbors
+from sklearn_scan.neighbors._exact import exact_neighbors, search_by_faiss
 from sklearn_scan.neighbors._graph import NeighborGraph
 from sklearn_scan.neighbors._methods import (
     APPROXIMATE,
@@ -31,8 +31,6 @@ from sklearn_scan.neighbors._methods import (
     choose_method,
 )
 from sklearn_scan.neighbors._vectors import UnitVectors, as_table
-
-__all__ = ["mine_neighbors"]
 
 
 def mine_neighbors(
@@ -149,7 +147,7 @@ def mine_neighbors(
         )
     elif method == "flat":
         similarities, indices = exact_neighbors(
-            vectors, np.arange(n_samples), n_neighbors, FaissSearch(), verbose=verbose
+            vectors, np.arange(n_samples), n_neighbors, search_by_faiss, verbose=verbose
         )
     else:
         similarities, indices = compare_all_pairs(vectors, n_neighbors, verbose=verbose)

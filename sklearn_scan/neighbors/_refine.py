@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
-from sklearn_scan.core.rows import row_blocks
-from sklearn_scan.neighbors._top_k import sort_by_index
+from sklearn_scan.core.rows import row_blocks, row_slices
+from sklearn_scan.neighbors._top_k import Found, sort_by_index
 from sklearn_scan.neighbors._vectors import UnitVectors
-
-__all__ = ["order_closely", "rank"]
 
 # More than the rounding errors of products in single precision: neighbours whose
 # similarities differ by less may be in the wrong order.
 _CLOSE = 2e-6
+_BATCH = 2**12  # samples searched for at once
 
 
 def rank(
@@ -24,27 +26,9 @@ def rank(
     candidates: Tensor,
     *,
     exactly: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """Sort candidates by their similarities to each query, and equal ones by index.
-
-    Parameters
-    ----------
-    vectors : UnitVectors
-        All samples.
-    queries : ndarray of int64, shape (m,)
-        Some of the samples.
-    candidates : Tensor of int64, shape (m, c)
-        Other samples for each query; -1 stands for none.
-    exactly : bool, default=False
-        Whether to compute in double precision.
-
-    Returns
-    -------
-    similarities : Tensor of float32, shape (m, c)
-        Largest first; -inf of no candidate.
-    candidates : Tensor of int64, shape (m, c)
-    """
-    read = vectors.exact if exactly else vectors.unit
+) -> Found:
+    """Sort candidates (m, c), -1 for none, by similarity, and equal ones by index."""
+    read = vectors.exact if exactly else vectors.unit  # in double or single precision
     ranked = torch.empty_like(candidates)
     similarities = torch.empty_like(candidates, dtype=torch.float32)
     n_queries, n_candidates = candidates.shape
@@ -59,23 +43,10 @@ def rank(
 
 
 def order_closely(
-    vectors: UnitVectors,
-    queries: NDArray[np.int64],
-    similarities: Tensor,
-    candidates: Tensor,
-    k: int,
-) -> tuple[Tensor, Tensor]:
-    """Return the first k candidates, with those of close similarities put in order.
-
-    Parameters
-    ----------
-    vectors, queries, candidates
-        As for `rank`.
-    similarities : Tensor of float32, shape (m, c)
-        The similarities of the candidates, largest first, in single precision.
-    k : int
-        The number of candidates to keep, at most c.
-    """
+    vectors: UnitVectors, queries: NDArray[np.int64], found: Found, k: int
+) -> Found:
+    """Return the first k of those found, with close similarities put in order."""
+    similarities, candidates = found
     gaps = similarities[:, :-1] - similarities[:, 1:]
     close = (gaps[:, :k] < _CLOSE).any(dim=1).nonzero().flatten()
     if len(close):
@@ -84,3 +55,33 @@ def order_closely(
         )
         similarities[close], candidates[close] = anew
     return similarities[:, :k], candidates[:, :k]
+
+
+def order_in_batches(
+    vectors: UnitVectors, queries: NDArray[np.int64], found: Found, k: int
+) -> Found:
+    """Return the same as `order_closely` for many queries, on the CPU."""
+
+    def order(some: NDArray[np.int64]) -> Found:
+        return order_closely(
+            vectors, queries[some], (found[0][some], found[1][some]), k
+        )
+
+    return collect(np.arange(len(queries)), k, order)
+
+
+def collect(
+    order: NDArray[np.int64],
+    k: int,
+    find: Callable[[NDArray[np.int64]], Found],
+    *,
+    verbose: int = 0,
+) -> Found:
+    """Return the results of `find` for all samples, in memory allocated once."""
+    similarities = torch.empty(len(order), k, dtype=torch.float32)
+    indices = torch.empty(len(order), k, dtype=torch.int64)
+    batches = list(row_slices(len(order), _BATCH))
+    for batch in tqdm(batches, desc="neighbours", disable=verbose <= 0):
+        rows = order[batch]
+        similarities[rows], indices[rows] = (each.cpu() for each in find(rows))
+    return similarities, indices

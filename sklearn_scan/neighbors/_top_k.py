@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["GROUP", "largest", "merge", "sort_by_index"]
-
+Found = tuple[Tensor, Tensor]  # similarities and indices, (m, k) each
 GROUP = 64  # similarities in a group, whose maximum is compared first
 # With fewer groups for each of the k, groups save no time.
 _LEAST_GROUPS = 3
@@ -15,27 +14,12 @@ _LEAST_GROUPS = 3
 _STEP = 2.0**-52
 
 
-def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k largest in each row, and their columns.
-
-    Sorting reads every similarity several times. But the k largest are in the k groups
-    with the largest maxima (of equal maxima, in the first groups). So it is enough to
-    read each similarity once, to sort the maxima, and to sort the members of k groups.
-
-    Parameters
-    ----------
-    similarities : Tensor of float32, shape (m, c)
-        The similarities of samples to c others, from -1 to 1 or -inf; contiguous.
-    k : int
-        The number to return, at most c.
-
-    Returns
-    -------
-    similarities : Tensor of float32, shape (m, k)
-        Largest first, equal ones in their order.
-    places : Tensor of int64, shape (m, k)
-        Their columns.
-    """
+def largest(similarities: Tensor, k: int) -> Found:
+    """Return the k largest of rows (m, c), equal ones in their order, and columns."""
+    # Sorting reads every similarity several times. But the k largest are in the k
+    # groups with the largest maxima (of equal maxima, in the first groups). So it is
+    # enough to read each similarity once, to sort the maxima, and to sort the members
+    # of k groups.
     n_rows, n_columns = similarities.shape
     n_groups, rest = divmod(n_columns, GROUP)
     if rest or n_groups < _LEAST_GROUPS * k:
@@ -49,13 +33,8 @@ def largest(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return found, groups.gather(1, places // GROUP) * GROUP + places % GROUP
 
 
-def merge(
-    found: tuple[Tensor, Tensor], others: tuple[Tensor, Tensor], k: int
-) -> tuple[Tensor, Tensor]:
-    """Return the k largest of two results, similarities and indices (m, ...) each.
-
-    Equal similarities are chosen, and sorted, by index.
-    """
+def merge(found: Found, others: Found, k: int) -> Found:
+    """Return the k largest of two results (m, ...) each, equal ones by index."""
     similarities, indices = (
         torch.cat(pair, dim=1) for pair in zip(found, others, strict=True)
     )
@@ -63,7 +42,7 @@ def merge(
     return sort_by_index(best, indices.gather(1, places))
 
 
-def sort_by_index(similarities: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+def sort_by_index(similarities: Tensor, indices: Tensor) -> Found:
     """Sort results (m, k) by similarity, and equal ones by index."""
     indices, order = indices.sort(dim=1)
     similarities = similarities.gather(1, order)
@@ -71,24 +50,17 @@ def sort_by_index(similarities: Tensor, indices: Tensor) -> tuple[Tensor, Tensor
     return similarities, indices.gather(1, order)
 
 
-def _sort_some(similarities: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _sort_some(similarities: Tensor, k: int) -> Found:
     """Return the k largest of each row and their places, equal ones in their order."""
     return sort_by_index(*_take_some(similarities, k))
 
 
-def _take_some(
-    similarities: Tensor, k: int, indices: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Return the k largest of each row, and their places.
-
-    Of equal ones, those of the smallest indices are chosen, by default of the smallest
-    places.
-    """
+def _take_some(similarities: Tensor, k: int, indices: Tensor | None = None) -> Found:
+    """Return the k largest of rows, and places; of equal ones, by index or place."""
     n_columns = similarities.shape[1]
     if k == n_columns:
-        return similarities, torch.arange(k, device=similarities.device).expand(
-            similarities.shape
-        )
+        columns = torch.arange(k, device=similarities.device)
+        return similarities, columns.expand(similarities.shape)
     found, places = similarities.topk(k + 1, dim=1)
     # where the last of the k equals the next, torch may choose any of the equal ones
     tied = (found[:, k - 1] == found[:, k]).nonzero().flatten()

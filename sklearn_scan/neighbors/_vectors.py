@@ -9,8 +9,6 @@ from torch import Tensor
 
 from sklearn_scan.core.rows import check_finite_rows, join_blocks, row_blocks
 
-__all__ = ["Rows", "UnitVectors", "as_table"]
-
 Rows = slice | NDArray[np.int64]
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
@@ -21,24 +19,7 @@ _FAR = 4  # lengths of a row: a more distant mean is subtracted in double precis
 
 
 class UnitVectors:
-    """The rows of an array at length one, from any number format, memory or file.
-
-    The array is not copied: rows are read, centred and scaled when they are used.
-
-    Parameters
-    ----------
-    table : ndarray or Tensor of shape (n, d)
-        The array, which may be a memmap; as `as_table` returns it.
-    device : torch.device
-        The device of the vectors.
-    center : bool, default=False
-        Whether to subtract the mean of all rows first.
-
-    Raises
-    ------
-    ValueError
-        If numbers are not finite; it names the rows.
-    """
+    """The rows (n, d) of an array at length one, read and scaled when they are used."""
 
     def __init__(
         self, table: np.ndarray | Tensor, device: torch.device, *, center: bool = False
@@ -123,13 +104,7 @@ def _is_plain(table: np.ndarray | Tensor, lengths: Tensor, mean: Tensor | None) 
 
 
 def as_table(features: ArrayLike | Tensor) -> np.ndarray | Tensor:
-    """Return features as an array, or a tensor, of two dimensions.
-
-    Raises
-    ------
-    ValueError
-        If they are not real numbers of shape (n, d).
-    """
+    """Return features as an array, or a tensor, of shape (n, d)."""
     table: np.ndarray | Tensor
     if isinstance(features, Tensor | np.memmap):
         table = features
@@ -140,15 +115,13 @@ def as_table(features: ArrayLike | Tensor) -> np.ndarray | Tensor:
             "features must have shape (n, d), with d of one or more; got shape "
             f"{tuple(table.shape)}."
         )
-    if not _is_real(table):
+    if isinstance(table, Tensor):
+        is_real = not table.is_complex()
+    else:
+        is_real = table.dtype.kind in "biuf"
+    if not is_real:
         raise ValueError(f"features must be real numbers; got {table.dtype}.")
     return table
-
-
-def _is_real(table: np.ndarray | Tensor) -> bool:
-    if isinstance(table, Tensor):
-        return not table.is_complex()
-    return table.dtype.kind in "biuf"
 
 
 def _some(rows: Rows, block: slice) -> Rows:

@@ -200,10 +200,8 @@ def _load_timm(name: str, weights: Weights | None, kwargs: dict[str, Any]) -> nn
 
 
 def _build_timm_from(weights: Weights, name: str, kwargs: dict[str, Any]) -> nn.Module:
-    """Build a timm model with `weights`, by timm's own loader.
-
-    It converts other layouts, and fits position embeddings to other image sizes.
-    """
+    """Build a timm model with `weights`, by timm's own loader."""
+    # it converts other layouts, and fits position embeddings to other image sizes
     import timm
 
     config = timm.get_pretrained_cfg(name)

@@ -34,11 +34,8 @@ def drop_classifier(
     classifier: str | Sequence[str] | None,
     keep: Container[str] = (),
 ) -> Weights:
-    """Leave out the weights of the classifier, a layer or several in timm's words.
-
-    For "head.linear", all weights below "head", such as a norm's, are left out, except
-    those to keep.
-    """
+    """Leave out the weights of the classifier, a layer or several in timm's words."""
+    # for "head.linear", all below "head", such as a norm's, except those to keep
     names = [classifier] if isinstance(classifier, str) else classifier or ()
     heads = tuple(f"{name.partition('.')[0]}." for name in names)
     return {
@@ -71,16 +68,13 @@ def describe_misfit(weights: Weights, own: Mapping[str, Tensor]) -> str:
         for key, value in weights.items()
         if key in own and value.shape != own[key].shape
     ]
-    parts = [
-        f"{len(missing)} of the model's {len(own)} weights are not in the file "
-        f"({_some(missing)})",
-        f"{len(unknown)} in the file are not the model's ({_some(unknown)})",
-        f"{len(reshaped)} are of another shape ({_some(reshaped)})",
-    ]
-    kept = [
-        p for p, keys in zip(parts, (missing, unknown, reshaped), strict=True) if keys
-    ]
-    return "; ".join(kept) + "." * bool(kept)
+    differences = {
+        f"of the model's {len(own)} weights are not in the file": missing,
+        "in the file are not the model's": unknown,
+        "are of another shape": reshaped,
+    }
+    found = [f"{len(k)} {what} ({_some(k)})" for what, k in differences.items() if k]
+    return "; ".join(found) + "." * bool(found)
 
 
 def _some(names: list[str]) -> str:

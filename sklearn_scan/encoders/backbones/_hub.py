@@ -11,13 +11,7 @@ _PROBE_TIMEOUT = 10.0  # seconds
 
 
 def cached_weights(repository: str) -> str | None:
-    """Return the file of a model's weights in the hub's local cache, if it is there.
-
-    Parameters
-    ----------
-    repository : str
-        The model's identity on the hub, with or without "@revision".
-    """
+    """Return the file of a model's weights in the hub's local cache, if it is there."""
     from huggingface_hub import try_to_load_from_cache
 
     name, _, revision = repository.partition("@")
@@ -29,15 +23,10 @@ def cached_weights(repository: str) -> str | None:
 
 
 def probe_hub() -> None:
-    """Return if the hub answers; its client would retry for most of a minute.
-
-    Raises
-    ------
-    OSError
-        If it does not.
-    """
+    """Raise an OSError unless the hub answers."""
     from huggingface_hub import constants
 
+    # its client would retry for most of a minute
     if constants.HF_HUB_OFFLINE:
         raise OSError("HF_HUB_OFFLINE is set, and the weights are not in the cache.")
     if getproxies():

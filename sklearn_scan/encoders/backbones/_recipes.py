@@ -11,25 +11,14 @@ from torch import nn
 
 from sklearn_scan.encoders.backbones._folding import fold_batch_norms
 
-__all__ = [
-    "Recipe",
-    "TimmRecipe",
-    "fold_named",
-    "is_folded",
-    "note_recipe",
-    "recipe_of",
-]
-
 # Arguments by which `timm.create_model` loads weights.
-_WEIGHTS = frozenset(
-    {
-        "cache_dir",
-        "checkpoint_path",
-        "pretrained",
-        "pretrained_cfg",
-        "pretrained_cfg_overlay",
-    }
-)
+_WEIGHTS = {
+    "cache_dir",
+    "checkpoint_path",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+}
 
 
 class Recipe(ABC):

@@ -125,7 +125,9 @@ def cache_info(memory: str | Path | joblib.Memory) -> CacheInfo:
     5
     0
     """
-    folder = _existing_folder(memory)
+    folder = cache_folder(memory)
+    if folder is None:
+        raise ValueError("memory must name a folder; got one that keeps nothing.")
     files = [file for file in folder.glob(f"*{SUFFIX}") if file.is_file()]
     encoders = [_describe(file) for file in files]
     encoders.sort(key=lambda entry: -entry.n_bytes)
@@ -153,18 +155,10 @@ def clear_cache(memory: str | Path | joblib.Memory) -> CacheInfo:
     return info
 
 
-def _existing_folder(memory: object) -> Path:
-    folder = cache_folder(memory)
-    if folder is None:
-        raise ValueError("memory must name a folder; got one that keeps nothing.")
-    return folder
-
-
 def _describe(file: Path) -> CachedEncoder:
     try:
-        with closing(
-            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-        ) as c:
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as c:
             ((n_images,),) = c.execute("SELECT count(*) FROM embeddings")
             ((name,),) = c.execute("SELECT name FROM encoder LIMIT 1")
     except (sqlite3.Error, ValueError):

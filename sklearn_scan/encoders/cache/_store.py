@@ -133,11 +133,13 @@ class EmbeddingCache:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._file, timeout=_LOCK_TIMEOUT)
-            connection.text_factory = _decode
+            # damaged letters match no checksum
+            connection.text_factory = lambda text: text.decode(errors="replace")
             with closing(connection):
                 work(connection)
         except (OSError, sqlite3.Error) as error:
-            if _is_damage(error):
+            code = getattr(error, "sqlite_errorcode", None)  # its kind: the lowest byte
+            if code is not None and code & 0xFF not in _OUT_OF_REACH:
                 self._warn(f"is damaged ({error}): it is begun anew")
                 self._discard()
             else:
@@ -153,17 +155,6 @@ class EmbeddingCache:
 
     def _warn(self, what: str) -> None:
         warn(f"The cache of embeddings {str(self._file)!r} {what}.", UserWarning)
-
-
-def _is_damage(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return (
-        code is not None and code & 0xFF not in _OUT_OF_REACH
-    )  # its kind, in one byte
-
-
-def _decode(text: bytes) -> str:
-    return text.decode(errors="replace")  # damaged letters match no checksum
 
 
 def _checksum(image: str, vector: bytes) -> int:

@@ -12,20 +12,7 @@ from sklearn_scan.neighbors import NeighborGraph
 def joint_distribution(
     clusters: NDArray[np.integer] | NDArray[np.floating], neighbors: NeighborGraph
 ) -> NDArray[np.float64]:
-    """Return the joint distribution of a sample's cluster and a neighbour's cluster.
-
-    Parameters
-    ----------
-    clusters : ndarray of int, shape (n,), or of float, shape (n, n_clusters)
-        The cluster of each sample, numbered from 0, or the probability of each cluster.
-    neighbors : NeighborGraph
-        The neighbours of the same samples.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_clusters, n_clusters)
-        Symmetric; sums to one.
-    """
+    """Return the joint distribution (c, c) of neighbours' clusters, made symmetric."""
     if clusters.ndim == 1:
         clusters = clusters.astype(np.int64)  # numbers of pairs may exceed int32
         n_clusters = 1 + int(clusters.max())

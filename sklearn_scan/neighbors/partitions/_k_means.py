@@ -21,23 +21,7 @@ def k_means_partition(
     *,
     n_starts: int = 1,
 ) -> NDArray[np.int64]:
-    """Assign each sample to the nearest of the means that k-means finds.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n, d)
-        The samples.
-    n_clusters : int
-        The number of clusters, at most n. Of fewer distinct samples, fewer are found.
-    rng : RandomState
-        Draws the initial means and, of many samples, those to find the means of.
-    n_starts : int, default=1
-        The number of starts; the clusters of the smallest inertia are kept.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-    """
+    """Assign each sample (n, d) to the nearest of the means that k-means finds."""
     # in double precision, results hardly depend on the order in which threads add
     features = np.asarray(features, dtype=np.float64)
     drawn = features

@@ -8,49 +8,15 @@ from numpy.typing import NDArray
 _TINY = np.finfo(np.float64).tiny
 
 
+# The information is the mutual information of the clusters of a sample and of its
+# neighbour: N. Slonim and N. Tishby, "Agglomerative information bottleneck", NIPS 1999,
+# with neighbours in the place of the relevant variable.
+
+
 def merge_clusters(
     joint: NDArray[np.floating], n_clusters: int, *, per_entropy: bool = False
 ) -> NDArray[np.int64]:
-    r"""Merge two clusters at a time, those that lose the least information.
-
-    The information is the mutual information of the clusters of a sample and of its
-    neighbour, as in `neighbor_information`. Merging clusters :math:`a` and :math:`b`
-    loses
-
-    .. math:: 2 \, \eta(q_a, q_b) - \Delta(a, b)
-
-    where :math:`q` are the clusters' shares,
-    :math:`\eta(x, y) = h(x + y) - h(x) - h(y)` with :math:`h(x) = x \log x`, and
-    :math:`\Delta` is the gain of :math:`\sum h(P(c, c'))`.
-
-    Parameters
-    ----------
-    joint : ndarray of shape (m, m)
-        The joint distribution P of the clusters of neighbours, symmetric.
-    n_clusters : int
-        The number of clusters to keep.
-    per_entropy : bool, default=False
-        Whether to divide the loss by the loss of entropy of the clusters' shares. Small
-        clusters then stay apart if their neighbours do; otherwise they are merged, and
-        large clusters stay divided.
-
-    Returns
-    -------
-    ndarray of int, shape (m,)
-        The new cluster of each old one, from 0 to n_clusters - 1.
-
-    References
-    ----------
-    .. [1] N. Slonim and N. Tishby, "Agglomerative information bottleneck", NIPS 1999,
-       with neighbours in the place of the relevant variable.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> apart = np.array([[3.0, 1.0, 0.0], [1.0, 3.0, 0.0], [0.0, 0.0, 4.0]])
-    >>> merge_clusters(apart / apart.sum(), 2)
-    array([0, 0, 1])
-    """
+    """Merge two clusters at a time, those that lose the least information."""
     shares: NDArray[np.float64] = joint.astype(np.float64)
     groups = np.arange(len(shares))  # the row of `shares` of each old cluster
     sums = np.stack([_h(row + shares).sum(axis=1) for row in shares])
@@ -71,10 +37,10 @@ def _h(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _closest(
     joint: NDArray[np.float64], sums: NDArray[np.float64], per_entropy: bool
 ) -> tuple[int, int]:
-    """Return the pair with the smallest loss, the smaller number first.
-
-    `sums[a, b]` is the sum over c of h(P(a, c) + P(b, c)).
-    """
+    """Return the pair with the smallest loss of information, the smaller one first."""
+    # With h(x) = x log x, `sums[a, b]` is the sum over c of h(P(a, c) + P(b, c)). The
+    # loss is 2 (h(x + y) - h(x) - h(y)), of the shares x of a and y of b, less the gain
+    # of the sum of h(P).
     h, own = _h(joint), joint.diagonal()
     # columns other than a and b: the two rows apart, and together
     apart = h.sum(axis=1)[:, np.newaxis] - h.diagonal()[:, np.newaxis] - h
@@ -87,6 +53,8 @@ def _closest(
     share = joint.sum(axis=1)
     entropy = _h(share[:, np.newaxis] + share) - _h(share)[:, np.newaxis] - _h(share)
     loss = 2 * entropy - gain
+    # small clusters then stay apart if their neighbours do; otherwise they are merged,
+    # and large clusters stay divided
     if per_entropy:
         loss /= np.maximum(entropy, _TINY)
     np.fill_diagonal(loss, np.inf)

@@ -30,31 +30,9 @@ def several_partitions(
     n_partitions: int,
     rng: np.random.RandomState,
 ) -> list[NDArray[np.int64]]:
-    """Partition samples by k-means, spectral clustering, and merging small clusters.
-
-    Spectral clustering and merging use all neighbours, and the nearer half of them;
-    merging also with and without `per_entropy`. No method is the best on all features.
-    All of them use all samples at once, while heads of random weights soon end in
-    clusters close to their start.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n, d)
-        The samples.
-    neighbors : NeighborGraph
-        Their neighbours.
-    n_clusters : int
-        The number of clusters, at most n.
-    n_partitions : int
-        The number of partitions.
-    rng : RandomState
-        Draws the start of each.
-
-    Returns
-    -------
-    list of ndarray of int, shape (n,)
-        Clusters are numbered from 0 to n_clusters - 1 at most.
-    """
+    """Partition samples by k-means, spectral clustering and merging small clusters."""
+    # No method is the best on all features. All of them use all samples at once, while
+    # heads of random weights soon end in clusters close to their start.
     if n_clusters == 1:
         return [np.zeros(len(features), dtype=np.int64)] * n_partitions
     near = neighbors.nearest(max(_LEAST_NEIGHBORS, neighbors.n_neighbors // 2))

@@ -21,29 +21,14 @@ _MOST_VECTORS = 256  # also for more clusters
 _K_MEANS_STARTS, _MANY_CLUSTERS = 5, 100
 
 
+# Source: A. Ng, M. Jordan and Y. Weiss, "On spectral clustering: analysis and an
+# algorithm", NIPS 2001.
+
+
 def spectral_partition(
     neighbors: NeighborGraph, n_clusters: int, rng: np.random.RandomState
 ) -> NDArray[np.int64]:
-    """Return k-means clusters of the rows of the smoothest vectors, at length one.
-
-    Parameters
-    ----------
-    neighbors : NeighborGraph
-        The neighbours of n samples.
-    n_clusters : int
-        The number of clusters, at most n.
-    rng : RandomState
-        Draws the starts of k-means.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-
-    References
-    ----------
-    .. [1] A. Ng, M. Jordan and Y. Weiss, "On spectral clustering: analysis and an
-       algorithm", NIPS 2001.
-    """
+    """Return k-means clusters of the rows of the smoothest vectors, at length one."""
     vectors = spectral_vectors(neighbors, min(n_clusters, _MOST_VECTORS), rng)
     n_starts = _K_MEANS_STARTS if n_clusters <= _MANY_CLUSTERS else 1
     return k_means_partition(unit_rows(vectors), n_clusters, rng, n_starts=n_starts)
@@ -52,27 +37,13 @@ def spectral_partition(
 def spectral_vectors(
     neighbors: NeighborGraph, n_vectors: int, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
-    """Return the vectors that vary the least between neighbours.
-
-    They are the eigenvectors of the largest eigenvalues of the graph's adjacency, made
-    symmetric and scaled by the roots of the degrees.
-
-    Parameters
-    ----------
-    neighbors : NeighborGraph
-        The neighbours of n samples.
-    n_vectors : int
-        The number of vectors, at most n.
-    rng : RandomState
-        Draws the start of the iterative solver.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, n_vectors)
-        Smoothest first.
-    """
-    adjacency, roots = _scaled_adjacency(neighbors)
-    n_samples = len(neighbors.indices)
+    """Return the vectors (n, n_vectors) that vary the least between neighbours."""
+    # eigenvectors of the symmetric adjacency, scaled by the roots of the degrees
+    adjacency = neighbors.symmetrized().astype(np.float64)
+    roots: NDArray[np.float64] = np.sqrt(adjacency.sum(axis=1))
+    scale = diags_array(1 / roots)
+    adjacency = csr_array(scale @ adjacency @ scale)
+    n_samples = neighbors.n_samples
     if n_samples <= _DENSE or n_vectors > n_samples // 4:
         last = n_samples - 1
         _, vectors = eigh(
@@ -92,23 +63,11 @@ def unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return unit
 
 
-def _scaled_adjacency(
-    neighbors: NeighborGraph,
-) -> tuple[csr_array, NDArray[np.float64]]:
-    """Return the scaled adjacency, and the roots of the degrees."""
-    adjacency = neighbors.symmetrized().astype(np.float64)
-    roots: NDArray[np.float64] = np.sqrt(adjacency.sum(axis=1))
-    scale = diags_array(1 / roots)
-    return csr_array(scale @ adjacency @ scale), roots
-
-
 def _vectors_of_parts(
     adjacency: csr_array, roots: NDArray[np.float64], most: int
 ) -> NDArray[np.float64]:
-    """Return an eigenvector for each of the largest connected parts.
-
-    All have the eigenvalue 1, for which an iterative solver finds a single vector.
-    """
+    """Return an eigenvector for each of the largest connected parts."""
+    # all have the eigenvalue 1, for which an iterative solver finds a single vector
     _, parts = connected_components(adjacency, directed=False)
     largest = np.argsort(np.bincount(parts), kind="stable")[-most:]
     vectors: NDArray[np.float64] = np.where(
@@ -127,8 +86,9 @@ def _search(
     """Return the eigenvectors after the known ones, in ascending order."""
     n_samples, n_known = known.shape
     n_wanted = n_vectors - n_known
+    vectors: NDArray[np.float64] = np.zeros((n_samples, n_wanted))
     if n_wanted == 0:
-        return np.empty((n_samples, 0))
+        return vectors
     others = LinearOperator(
         adjacency.shape,
         matvec=lambda x: adjacency @ x - known @ (known.T @ x),
@@ -145,7 +105,5 @@ def _search(
         )
     except ArpackNoConvergence as error:
         # those found so far; the rest, of nearly equal eigenvalues, hardly matters
-        found = error.eigenvectors
-        vectors = np.hstack([np.zeros((n_samples, n_wanted - found.shape[1])), found])
-    sorted_vectors: NDArray[np.float64] = vectors
-    return sorted_vectors
+        vectors[:, n_wanted - error.eigenvectors.shape[1] :] = error.eigenvectors
+    return vectors
