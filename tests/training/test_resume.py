@@ -315,13 +315,14 @@ def test_self_labeling_counts_its_patience_from_before(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_self_labeling_of_a_backbone_keeps_its_moving_average(monkeypatch):
+def test_self_labeling_of_a_backbone_keeps_its_average_and_its_teachers(monkeypatch):
     images = load_digits_images().images[:40]
     settings = {
-        "n_clusters": 2,
+        "n_clusters": 4,
         "n_heads": 2,
-        "max_epochs": 1,
-        "confidence_threshold": 0.5,
+        "max_epochs": 2,
+        "learning_rate": 0.01,
+        "confidence_threshold": 0.95,
         "batch_size": 16,
     }
 
@@ -330,6 +331,7 @@ def test_self_labeling_of_a_backbone_keeps_its_moving_average(monkeypatch):
         return SCANClusterer(encoder=encoder, random_state=random_state, **others)
 
     make = self_labeling(clusterer, images, monkeypatch, **settings)
+    assert len(make(seed=1).objective.threshold.unique()) > 1  # who teaches
     resumed = assert_resumes(make)
     assert len(resumed.history) == N_EPOCHS
     names = resumed.state_dict()["module"]
