@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.core.rows import check_finite_rows, without_halves
 from sklearn_scan.core.sampling import count_drawn, draw_rows
 from sklearn_scan.model_selection._head_scores import score_partitions
@@ -89,9 +88,8 @@ def label_free_score(
     centered = features - features.mean(axis=0)
     neighbors = mine_neighbors(centered, n_neighbors, method="exact", device=device)
     embedding = torch.from_numpy(features.astype(np.float32, order="C"))
-    with isolated_rng(0):
-        standardized = Standardize.from_features(embedding)(embedding)
-        axes = PrincipalAxes.of(standardized, (standardized.shape[1],), MOST_AXES)
-        inside = axes.scaled_to(standardized).project(standardized)
+    standardized = Standardize.from_features(embedding)(embedding)
+    axes = PrincipalAxes.of(standardized, (standardized.shape[1],), MOST_AXES)
+    inside = axes.scaled_to(standardized).project(standardized)
     partition = torch.from_numpy(labels).unsqueeze(0)
     return float(score_partitions(partition, inside, neighbors))

@@ -31,8 +31,8 @@ class PrincipalAxes:
     def of(cls, features: Tensor, dims: Sequence[int], most: int) -> PrincipalAxes:
         """Find orthonormal axes of each encoder.
 
-        They are found by random projections, which draw from torch's global state. The
-        features of an encoder that has no more columns stay as they are.
+        They are eigenvectors of the covariance. The features of an encoder that has no
+        more columns stay as they are.
 
         Parameters
         ----------
@@ -74,8 +74,11 @@ def _split(features: Tensor, dims: Sequence[int]) -> tuple[Tensor, ...]:
 
 
 def _find_axes(features: Tensor, most: int) -> Tensor:
+    """Return axes (dim, n_axes), that of the largest variance first."""
     n_samples, dim = features.shape
     if dim <= most:
         return torch.eye(dim, device=features.device)
-    _, _, axes = torch.pca_lowrank(features, min(most, n_samples), center=False)
-    return axes
+    # in double precision on the CPU: some devices have none
+    products = (features.T @ features).cpu().double()
+    vectors: Tensor = torch.linalg.eigh(products)[1].flip(1)
+    return vectors[:, : min(most, n_samples)].to(features).contiguous()

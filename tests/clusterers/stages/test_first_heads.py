@@ -38,7 +38,6 @@ def train(features, neighbors, **settings):
         "learning_rate": 1e-2,
         "seed": 0,
     }
-    torch.manual_seed(0)  # of the axes
     trunk = FeatureTrunk(features)
     return run_stage(FirstHeads, trunk, neighbors, **defaults | settings)
 

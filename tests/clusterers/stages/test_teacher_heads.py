@@ -38,7 +38,6 @@ def train(blobs, **settings):
         "teacher_momentum": 0.9,
         "seed": 0,
     }
-    torch.manual_seed(0)  # of the axes
     trunk = FeatureTrunk(features)
     return run_stage(TeacherHeads, trunk, neighbors, **defaults | settings)
 

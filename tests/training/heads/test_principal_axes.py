@@ -69,11 +69,11 @@ def test_features_without_variance_are_zero_and_finite(embed_dim):
     assert axes.isfinite().all()
 
 
-def test_equal_states_give_equal_axes():
+def test_nothing_is_drawn():
     features = low_rank()
     axes = []
     for _ in range(2):
-        torch.manual_seed(3)
+        torch.rand(3)
         axes.append(principal_axes(features, 20))
     assert torch.equal(*axes)
 
