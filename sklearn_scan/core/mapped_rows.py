@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from sklearn_scan.core.rows import join_blocks, row_slices, rows_at_once
@@ -69,18 +70,10 @@ class MappedRows:
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
         """The mean and the variance of each column, from one pass over the rows."""
-        n_seen = 0
-        mean = squares = torch.zeros((), dtype=torch.float64)
+        scaler = StandardScaler()
         for block in self.split(len(self)):
-            rows = block.cpu().double()
-            n_new = len(rows)
-            shift = rows.mean(dim=0) - mean
-            # Chan, Golub and LeVeque 1979: without differences of large numbers
-            between = shift.square() * (n_seen * n_new / (n_seen + n_new))
-            squares = squares + rows.var(dim=0, correction=0) * n_new + between
-            mean = mean + shift * (n_new / (n_seen + n_new))
-            n_seen += n_new
-        return mean, squares / n_seen
+            scaler.partial_fit(block.cpu().double().numpy())
+        return torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.var_)
 
     def _finish(self, rows: Tensor) -> Tensor:
         rows = rows.to(self.device)
