@@ -12,40 +12,19 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from torch import nn
 
 from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import auto_or, checked, count, option, real
-from sklearn_scan.encoders import Encoder
-from sklearn_scan.exceptions import UnreadableImage
-from sklearn_scan.model_selection import ClusterNumberCurve
-from sklearn_scan.neighbors import METHODS, NeighborGraph
-from sklearn_scan.training.loop import Record
+from sklearn_scan.neighbors import METHODS
+from sklearn_scan.results.clustering import Clustering
 
 
-class Fitted:
-    """What `fit` sets; `SCANClusterer` has the docs."""
+class Fitted(Clustering):
+    """What `fit` sets, beside what others see; `SCANClusterer` has the docs."""
 
-    labels_: NDArray[np.int64]
-    probabilities_: NDArray[np.float64]
-    n_clusters_: int
-    n_clusters_curve_: ClusterNumberCurve | None
-    classes_: NDArray[np.int64]
-    cluster_names_: list[str]
-    image_names_: list[str] | None
-    embedding_: NDArray[np.float32]
-    embedding_dims_: tuple[int, ...]
-    encoder_: Encoder | None
-    neighbors_: NeighborGraph
     head_losses_: NDArray[np.float32]
     head_scores_: NDArray[np.float32]
     best_head_: int
-    history_: list[Record]
-    stage_times_: dict[str, float]
-    bad_images_: list[UnreadableImage]
-    module_: nn.Sequential
-    self_labeled_: bool
-    confident_: NDArray[np.bool_]
     n_features_in_: int
     input_kind_: str
     float_range_: float | None

@@ -9,12 +9,14 @@ from torch import nn
 
 from sklearn_scan.core.validation import checked, count, real
 from sklearn_scan.pretext._base import Material, Task
+from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import LinearProjection
 from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.batches import MultiView, SingleViews
 from sklearn_scan.training.objectives import MemoryBankLoss
 
 
+@pretext_docs
 @dataclass(eq=False, repr=False)
 class InstanceDiscrimination(ViewPretext):
     """Learn an encoder by telling every image from all others.
@@ -39,10 +41,7 @@ class InstanceDiscrimination(ViewPretext):
 
     Attributes
     ----------
-    encoder_ : ImageEncoder
-        The trained encoder, which can be used and saved on its own.
-    history_ : list of dict
-        The loss of each epoch.
+    {fitted}
 
     References
     ----------

@@ -7,11 +7,13 @@ from typing import ClassVar
 
 from sklearn_scan.core.validation import checked, count, real
 from sklearn_scan.pretext._base import Material, Task
+from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import MomentumPair, ProjectionHead
 from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.objectives import QueueLoss
 
 
+@pretext_docs
 @dataclass(eq=False, repr=False)
 class MoCo(ViewPretext):
     """Learn an encoder from unlabelled images against a queue of past ones.
@@ -39,10 +41,7 @@ class MoCo(ViewPretext):
 
     Attributes
     ----------
-    encoder_ : ImageEncoder
-        The trained encoder, which can be used and saved on its own.
-    history_ : list of dict
-        The loss of each epoch.
+    {fitted}
 
     References
     ----------

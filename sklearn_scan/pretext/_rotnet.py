@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_scan.pretext._base import Material, Pretext, Task
+from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import LinearProjection
 from sklearn_scan.training.batches import MultiView, SingleViews
 from sklearn_scan.training.objectives import RotationLoss
@@ -17,6 +18,7 @@ from sklearn_scan.training.objectives import RotationLoss
 N_TURNS = 4
 
 
+@pretext_docs
 @dataclass(eq=False, repr=False)
 class RotNet(Pretext):
     """Learn an encoder by predicting by how many quarter turns images are turned.
@@ -31,10 +33,7 @@ class RotNet(Pretext):
 
     Attributes
     ----------
-    encoder_ : ImageEncoder
-        The trained encoder, which can be used and saved on its own.
-    history_ : list of dict
-        The loss of each epoch.
+    {fitted}
 
     References
     ----------

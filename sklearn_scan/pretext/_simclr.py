@@ -9,12 +9,14 @@ from torch import nn
 
 from sklearn_scan.core.validation import checked
 from sklearn_scan.pretext._base import Material, Task
+from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import ProjectionHead
 from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.batches import MultiView
 from sklearn_scan.training.objectives import ContrastiveLoss
 
 
+@pretext_docs
 @dataclass(eq=False, repr=False)
 class SimCLR(ViewPretext):
     """Learn an encoder from unlabelled images by contrasting views of them.
@@ -83,10 +85,7 @@ class SimCLR(ViewPretext):
 
     Attributes
     ----------
-    encoder_ : ImageEncoder
-        The trained encoder, which can be used and saved on its own.
-    history_ : list of dict
-        The loss of each epoch.
+    {fitted}
 
     References
     ----------

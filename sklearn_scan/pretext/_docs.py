@@ -1,0 +1,14 @@
+"""The attributes that the docs of all pretexts share."""
+
+from __future__ import annotations
+
+from sklearn_scan.core.docs import share_docs
+
+pretext_docs = share_docs(
+    fitted="""
+    encoder_ : ImageEncoder
+        The trained encoder, which can be used and saved on its own.
+    history_ : list of dict
+        The loss of each epoch.
+    """
+)
