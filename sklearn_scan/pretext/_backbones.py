@@ -6,9 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from sklearn_scan.encoders import Recipe, build_backbone, check_model, note_recipe
+from sklearn_scan.core.device import is_out_of_memory
+from sklearn_scan.encoders import (
+    Recipe,
+    build_backbone,
+    check_features,
+    check_model,
+    note_recipe,
+)
 from sklearn_scan.pretext._networks import SmallConvNet
 
 STEMS = ("auto", "small", "standard")
@@ -133,3 +141,19 @@ def _unstrided(layer: nn.Conv2d) -> nn.Conv2d:
     # as timm's convolutions begin, but for those of few networks
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     return convolution
+
+
+@torch.no_grad()
+def probe(backbone: nn.Module, views: Tensor) -> int:
+    """Return the size of the features of a few views."""
+    try:
+        features = backbone.eval()(views)
+    except (RuntimeError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
+        size = views.shape[-1]
+        raise ValueError(
+            f"The backbone cannot take images of {size} x {size} pixels ({error}): "
+            "pass a larger image_size, or for a timm model stem='small'."
+        ) from error
+    return int(check_features(features, len(views)).shape[1])

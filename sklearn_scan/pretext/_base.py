@@ -13,13 +13,13 @@ import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklearn_scan.core.device import (
     autocast,
-    is_out_of_memory,
     kept_heap,
     place,
     resolve_device,
@@ -41,33 +41,24 @@ from sklearn_scan.encoders import (
     ImageEncoder,
     Preprocessing,
     Trainable,
-    check_features,
     check_settings,
 )
-from sklearn_scan.exceptions import DivergenceError, ImageReadError
-from sklearn_scan.images import (
-    BadImages,
-    ImageSource,
-    SquareCrop,
-    as_image_source,
-    load_pixels,
-)
+from sklearn_scan.exceptions import DivergenceError
+from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.images.augment import default_views
 from sklearn_scan.pretext._backbones import (
     STEMS,
     Backbone,
     check_backbone,
     make_backbone,
+    probe,
 )
+from sklearn_scan.pretext._images import automatic_size, measure, read_images
 from sklearn_scan.training.batches import BatchSource, View, count_batches
+from sklearn_scan.training.callbacks import EstimatorCallbacks
 from sklearn_scan.training.loop import Loop, Record
 from sklearn_scan.training.objectives import Objective
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_optimizer
-
-# Side of the images trained on, when the user does not choose it. Above it the time
-# grows with the area and the small network gains little.
-_LARGEST_SIZE = 32
-_SMALLEST_SIZE = 8
 
 # "auto" looks at about this many images in all, within these numbers of epochs.
 _IMAGES_SEEN = 72_000
@@ -121,7 +112,7 @@ class Material(NamedTuple):
 
 # With eq and repr, scikit-learn's own would be lost.
 @dataclass(eq=False, repr=False)
-class Pretext(Encoder, ABC):
+class Pretext(CallbackSupportMixin, Encoder, ABC):
     """An encoder trained by a task made from unlabelled images.
 
     Its parameters are the fields: a dataclass writes the `__init__` that scikit-learn
@@ -173,6 +164,7 @@ class Pretext(Encoder, ABC):
             )
         check_settings(self)
 
+    @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train the encoder on images.
 
@@ -181,7 +173,8 @@ class Pretext(Encoder, ABC):
         X : images
             Anything `sklearn_scan.images.as_image_source` reads.
         y : ignored
-            Here for scikit-learn's sake.
+            Here for scikit-learn's sake: labels never reach the training. Callbacks
+            get them (`set_callbacks`), to score what is learnt so far.
 
         Returns
         -------
@@ -209,41 +202,32 @@ class Pretext(Encoder, ABC):
         source = as_image_source(X)
         seed = int(check_random_state(self.random_state).randint(2**31))
         size = self._choose_size(source)
-        pixels = load_pixels(
-            source,
-            SquareCrop(size),
-            range(len(source)),
-            BadImages(self.bad_images),
-            n_jobs=self.n_jobs,
-        )
-        if len(pixels) < 2:
-            raise ValueError(
-                f"X holds {len(pixels)} image, while a minimum of 2 is required to "
-                "tell images apart."
-            )
-        images = torch.from_numpy(pixels)
+        images = read_images(source, size, self.bad_images, self.n_jobs)
         preprocessing = measure(images, size)
         device = resolve_device(self.device)
+        task = self._init_callback_context(
+            max_subtasks=self._choose_epochs(len(images))
+        )
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y)
         with isolated_rng(seed, device), kept_heap():
             backbone = make_backbone(self.backbone, size, self.stem)
-            self.history_ = self._train(backbone, images, preprocessing, device, seed)
+
+            def fitted() -> dict[str, Any]:
+                encoder = self._as_encoder(copy.deepcopy(backbone), preprocessing)
+                # The weights of an epoch are of no use later: nothing of them is kept.
+                encoder.set_params(memory=None)
+                return {"encoder_": encoder, "_float_range": source.float_range}
+
+            callbacks = EstimatorCallbacks(task, self, X, y, fitted)
+            self.history_ = self._train(
+                backbone, images, preprocessing, device, seed, callbacks
+            )
         # Another batch of floats must be read on the scale of these.
         self._float_range = source.float_range
-        self.encoder_ = ImageEncoder(
-            backbone.cpu(),
-            # all of it: a timm network would be for images prepared in its own way
-            input_size=size,
-            crop_pct=preprocessing.crop_pct,
-            interpolation=preprocessing.interpolation,
-            mean=preprocessing.mean,
-            std=preprocessing.std,
-            device=self.device,
-            precision=self.precision,
-            memory=self.memory,
-            bad_images=self.bad_images,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        ).fit()
+        self.encoder_ = self._as_encoder(backbone, preprocessing)
+        task.call_on_fit_task_end(
+            estimator=self, X=X, y=y, reconstruction_attributes={}
+        )
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -294,13 +278,7 @@ class Pretext(Encoder, ABC):
     def _choose_size(self, source: ImageSource) -> int:
         if not isinstance(self.image_size, str):
             return int(self.image_size)
-        for i in range(len(source)):
-            try:
-                shorter_side = int(min(source[i].shape[:2]))
-            except ImageReadError:
-                continue  # that of the first image which can be read counts
-            return min(max(shorter_side, _SMALLEST_SIZE), _LARGEST_SIZE)
-        return _SMALLEST_SIZE
+        return automatic_size(source)
 
     def _choose_epochs(self, n_images: int) -> int:
         if not isinstance(self.epochs, str):
@@ -311,6 +289,26 @@ class Pretext(Encoder, ABC):
         """Return the augmentation of stored images; None for none."""
         return default_views(n_channels)
 
+    def _as_encoder(
+        self, backbone: nn.Module, preprocessing: Preprocessing
+    ) -> ImageEncoder:
+        """Return the encoder that uses a trained backbone."""
+        return ImageEncoder(
+            backbone.cpu(),
+            # all of it: a timm network would be for images prepared in its own way
+            input_size=preprocessing.input_size,
+            crop_pct=preprocessing.crop_pct,
+            interpolation=preprocessing.interpolation,
+            mean=preprocessing.mean,
+            std=preprocessing.std,
+            device=self.device,
+            precision=self.precision,
+            memory=self.memory,
+            bad_images=self.bad_images,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        ).fit()
+
     def _train(
         self,
         backbone: nn.Module,
@@ -318,12 +316,13 @@ class Pretext(Encoder, ABC):
         preprocessing: Preprocessing,
         device: torch.device,
         seed: int,
+        callbacks: EstimatorCallbacks,
     ) -> list[Record]:
         """Train `backbone` in place; return the history."""
         backbone = to_compute(backbone, device)
         images = place(images, device)
         view = preprocessing.view(self._augment(images.shape[1]))
-        embed_dim = _probe(backbone, preprocessing.view()(images[:2].to(device)))
+        embed_dim = probe(backbone, preprocessing.view()(images[:2].to(device)))
         module, objective, batches = self._task(
             Material(backbone, embed_dim, images, view, make_generator(seed), device)
         )
@@ -345,6 +344,7 @@ class Pretext(Encoder, ABC):
             optimizer,
             scheduler=schedule,
             autocast=autocast(device, resolve_precision(self.precision, device)),
+            callbacks=[callbacks],
             stage=self._name,
             verbose=self.verbose,
         )
@@ -357,33 +357,3 @@ class Pretext(Encoder, ABC):
                 "learning_rate."
             )
         return history
-
-
-@torch.no_grad()
-def _probe(backbone: nn.Module, views: Tensor) -> int:
-    """Return the size of the features of a few views."""
-    try:
-        features = backbone.eval()(views)
-    except (RuntimeError, AssertionError) as error:
-        if is_out_of_memory(error):
-            raise
-        size = views.shape[-1]
-        raise ValueError(
-            f"The backbone cannot take images of {size} x {size} pixels ({error}): "
-            "pass a larger image_size, or for a timm model stem='small'."
-        ) from error
-    return int(check_features(features, len(views)).shape[1])
-
-
-def measure(images: Tensor, size: int) -> Preprocessing:
-    """Return the preprocessing with the images' own mean and deviation."""
-    counts = torch.stack(
-        [torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)]
-    ).double()  # (c, 256): exact, in the memory of a histogram
-    levels = torch.linspace(0, 1, 256, dtype=torch.float64)
-    share = counts / counts.sum(dim=1, keepdim=True)
-    mean = share @ levels
-    std = (share @ levels**2 - mean**2).clamp_min(0).sqrt().clamp_min(1 / 255)
-    return Preprocessing(
-        size, tuple(mean.expand(3).tolist()), tuple(std.expand(3).tolist())
-    )
