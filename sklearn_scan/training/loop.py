@@ -17,8 +17,8 @@ from tqdm import tqdm
 from sklearn_scan.core.warn import warn
 from sklearn_scan.exceptions import DivergenceError
 from sklearn_scan.training.averaging import copy_weights
-from sklearn_scan.training.batches import Batch, BatchSource
-from sklearn_scan.training.objectives import Gradients, Objective, Terms
+from sklearn_scan.training.batches import Batch, BatchSource, Views
+from sklearn_scan.training.objectives import Gradients, Objective, Terms, join_views
 
 Record = dict[str, Any]  # of an epoch, in the history
 
@@ -244,7 +244,7 @@ class Loop:
         self.objective.prepare(seen, batch.targets)
         terms, gradient = self.objective.gradient(seen, batch.targets)
         self.objective.remember(seen, batch.targets)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.module.zero_grad()
         _backward(outputs, gradient)
         self.optimizer.step()
         if self.scheduler is not None:
@@ -311,15 +311,17 @@ def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
 
 
-def _backward(outputs: Sequence[Tensor], gradient: Gradients) -> None:
+def _backward(outputs: tuple[Tensor, ...], gradient: Gradients) -> None:
     """Send a gradient back through those outputs that learn."""
     learning = [
-        (part, of_part.to(part.dtype))
+        (part, of_part)
         for part, of_part in zip(outputs, gradient, strict=True)
         if part.requires_grad and of_part is not None
     ]
-    parts, gradients = zip(*learning, strict=True)
-    torch.autograd.backward(parts, gradients)
+    if isinstance(outputs, Views) and len(learning) == len(outputs):
+        learning = [(outputs.whole, join_views([of_part for _, of_part in learning]))]
+    parts = [part for part, _ in learning]
+    torch.autograd.backward(parts, [g.to(part.dtype) for part, g in learning])
 
 
 def _is_finite(module: nn.Module) -> bool:

@@ -6,6 +6,7 @@ from sklearn_scan.training.objectives._base import (
     Outputs,
     PairObjective,
     Terms,
+    join_views,
 )
 from sklearn_scan.training.objectives._contrastive_loss import ContrastiveLoss
 from sklearn_scan.training.objectives._memory_bank_loss import MemoryBankLoss
@@ -28,4 +29,5 @@ __all__ = [
     "SelfLabelLoss",
     "TemiLoss",
     "Terms",
+    "join_views",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,26 @@ from torch import Tensor, nn
 Outputs = tuple[Tensor, ...]
 Terms = dict[str, Tensor]
 Gradients = tuple[Tensor | None, ...]
+
+
+def join_views(parts: Sequence[Tensor]) -> Tensor:
+    """Return the outputs of several views as one tensor, (n_heads, n_views * b, ...).
+
+    Without a copy where they are neighbours in memory, as those of one network are.
+    """
+    first = parts[0]
+    n_heads, n_rows, n_outputs = first.shape
+    memory, start = first.untyped_storage().data_ptr(), first.storage_offset()
+    for number, part in enumerate(parts):
+        if (
+            part.shape != first.shape
+            or part.stride() != first.stride()
+            or part.storage_offset() != start + number * n_rows * first.stride(1)
+            or part.untyped_storage().data_ptr() != memory
+        ):
+            return torch.cat([*parts], dim=1)
+    shape = (n_heads, len(parts) * n_rows, n_outputs)
+    return first.as_strided(shape, first.stride(), start)
 
 
 class Objective(nn.Module, ABC):

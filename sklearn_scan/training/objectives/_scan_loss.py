@@ -10,6 +10,7 @@ from sklearn_scan.training.objectives._base import (
     Outputs,
     PairObjective,
     Terms,
+    join_views,
 )
 
 
@@ -82,24 +83,24 @@ class ScanLoss(PairObjective):
         .. math:: \text{anchors: } (p \, (1 + s - \langle p, s \rangle) - r) / b
                   \qquad \text{partners: } (p' - r) / b
         """
-        anchor_logits, partner_logits = (logits.mT for logits in outputs)  # (h, c, b)
-        anchor, partner = anchor_logits.softmax(dim=1), partner_logits.softmax(dim=1)
-        agreement = (anchor * partner).sum(dim=1).clamp_min(_tiny(anchor))
+        logits = join_views(outputs).mT  # (h, c, 2b)
+        p = logits.softmax(dim=1)
+        anchor, partner = p.chunk(2, dim=2)
+        agreement = (anchor * partner).sum(dim=1).clamp_min(_tiny(p))
         # softmax of the sum: exact where the products above underflow
-        responsibility = (anchor_logits + partner_logits).softmax(dim=1)
+        responsibility = torch.add(*logits.chunk(2, dim=2)).softmax(dim=1)
         mean = anchor.mean(dim=2)
         log_ratio = self._log_ratio(mean)
         slope = (self.entropy_weight * (log_ratio + 1)).unsqueeze(2)  # (h, c, 1)
         along = torch.bmm(slope.mT, anchor)  # (h, 1, b)
-        # from here on probabilities turn into the gradient, in place
-        n_pairs = anchor.shape[2]
-        anchor.mul_(slope + 1 - along).sub_(responsibility).div_(n_pairs)
-        partner.sub_(responsibility).div_(n_pairs)
+        # from here on p turns into the gradient, in place
+        anchor.mul_(slope + 1 - along).sub_(responsibility)
+        partner.sub_(responsibility)
         terms = {
             "consistency": -agreement.log().mean(dim=1),
             "entropy": self._spread(mean, log_ratio),
         }
-        return terms, (anchor.mT, partner.mT)
+        return terms, p.div_(anchor.shape[2]).mT.chunk(2, dim=1)
 
     def _spread(self, mean: Tensor, log_ratio: Tensor) -> Tensor:
         return (self.entropy_weight * mean * log_ratio).sum(dim=1)
