@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.datasets import load_digits
-from sklearn.utils import Bunch, check_random_state, check_scalar
+from sklearn.utils import Bunch, check_random_state
+
+from sklearn_scan.core.validation import check_count, check_real
 
 if TYPE_CHECKING:
     from sklearn_scan.core.random import RandomState
@@ -170,10 +171,11 @@ def make_shapes(
     >>> shapes.images.shape, shapes.target_names
     ((6, 32, 32, 3), ['circle', 'square', 'triangle'])
     """
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
-    check_scalar(n_classes, "n_classes", Integral, min_val=1, max_val=len(_SHAPES))
-    check_scalar(image_size, "image_size", Integral, min_val=1)
-    check_scalar(noise, "noise", Real, min_val=0)
+    check_count("n_samples", n_samples)
+    if check_count("n_classes", n_classes) > len(_SHAPES):
+        raise ValueError(f"n_classes must be at most {len(_SHAPES)}; got {n_classes}.")
+    check_count("image_size", image_size)
+    check_real("noise", noise, minimum=0)
     rng = check_random_state(random_state)
     names = list(_SHAPES)[:n_classes]
     target = rng.permutation(np.arange(n_samples) % n_classes)

@@ -115,10 +115,10 @@ def test_make_shapes_draws_the_class():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_samples": 0}, "n_samples == 0"),
-        ({"n_classes": 7}, "n_classes == 7"),
-        ({"image_size": 0}, "image_size == 0"),
-        ({"noise": -0.1}, "noise == -0.1"),
+        ({"n_samples": 0}, "n_samples must be .*; got 0"),
+        ({"n_classes": 7}, "n_classes must be .*; got 7"),
+        ({"image_size": 0}, "image_size must be .*; got 0"),
+        ({"noise": -0.1}, "noise must be .*; got -0.1"),
     ],
 )
 def test_make_shapes_refuses(parameters, message):

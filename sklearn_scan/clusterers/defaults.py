@@ -1,7 +1,7 @@
 """Every tuned number of the clusterers, and what "auto" means.
 
-The principal axes of
-linear heads are `training.heads.MOST_AXES`, which scores without labels look at too.
+The principal axes of linear heads are `training.heads.MOST_AXES`, which scores without
+labels look at too.
 """
 
 from __future__ import annotations

@@ -69,11 +69,11 @@ class SCANClusterer(TrainedClusterer):
     n_heads : int or "auto", default="auto"
         The number of heads trained at once, of which one is kept. On features each
         starts from a partition of the samples, made by spectral clustering, by merging
-        small clusters (of up to 166) or by k-means; "auto" is {N_HEADS}. If the
-        backbone is trained, the best of these go on, and "auto" is {N_FINETUNED_HEADS}.
+        small clusters or by k-means; "auto" is {N_HEADS}. If the backbone is trained,
+        the best of these go on, and "auto" is {N_FINETUNED_HEADS}.
     max_epochs : int or "auto", default="auto"
         Passes over the samples in the first stage. "auto" looks at {SAMPLES_SEEN}
-        samples in {EPOCHS} passes on features as they are, and of more than 100,000 at
+        samples in {EPOCHS} passes on features as they are, and of many at
         {SEEN_OF_MANY} in {EPOCHS_OF_MANY}; if the backbone is trained, at {IMAGES_SEEN}
         images in {IMAGE_EPOCHS} passes.
     self_label_epochs : int or "auto", default="auto"
@@ -100,8 +100,8 @@ class SCANClusterer(TrainedClusterer):
     strong_views : callable or "auto", default="auto"
         Where the backbone is trained: from a batch of images, float (b, c, h, w) in
         [0, 1] with c = 1 where all are grey, to a strongly augmented view of each.
-        "auto" is `augment.StrongViews`, without flips for grey images. What draws from
-        torch's global state is seeded by `random_state`.
+        "auto" is `images.augment.StrongViews`, without flips for grey images. What
+        draws from torch's global state is seeded by `random_state`.
     ema_decay : float in [0, 1), default=None
         Ends the second stage with a moving average of the weights that keeps this
         share of itself at every step; the paper has 0.999 for ImageNet.

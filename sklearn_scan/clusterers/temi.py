@@ -48,17 +48,16 @@ class TEMIClusterer(TrainedClusterer):
         What the heads' cosines are divided by: lower makes them more confident.
     teacher_momentum : float in [0, 1) or "auto", default="auto"
         The share of itself that a teacher keeps at every step. "auto" lets it lag
-        behind its student by a fiftieth of the training, within 0.9 and the paper's
-        0.996, which keeps up over thousands of steps only.
+        behind its student by 1 / {TEACHER_LAGS} of the training: from {LEAST_MOMENTUM}
+        to the paper's {MOST_MOMENTUM}, which keeps up over thousands of steps only.
     max_epochs : int or "auto", default="auto"
         Passes over the samples. "auto" looks at {TEACHER_SAMPLES_SEEN} samples in
-        {TEACHER_EPOCHS} passes, and of more than 65,536 at {TEACHER_SEEN_OF_MANY} in
+        {TEACHER_EPOCHS} passes, and of many at {TEACHER_SEEN_OF_MANY} in
         {TEACHER_EPOCHS_OF_MANY}.
     self_label_epochs : int or "auto", default=0
         Passes over the samples in a second stage, SCAN's, in which confident samples
-        teach; it is undone where neighbours agree less after it. "auto" is 50, and
-        fewer of more than 60,000 samples, as in `SCANClusterer`; 0 leaves it out, as
-        the paper does.
+        teach; it is undone where neighbours agree less after it. "auto" is as in
+        `SCANClusterer`; 0 leaves it out, as the paper does.
     {confidence_threshold}
     learning_rate : float or "auto", default="auto"
         AdamW's at its peak. "auto" is {TEACHER_LEARNING_RATE}; the paper's 4e-4 is for

@@ -13,6 +13,9 @@ A lock is a file `.NAME.lock` beside what it guards, where other machines see it
 Its holder deletes it. A killed process leaves it behind: it blocks nobody, and the next
 holder deletes it. Where files cannot be locked, as on some network file systems, or one
 holds the lock for long, writing goes on without: files are still replaced whole.
+
+What a killed process was writing stays too, as `.NAME.….part`, and so does the folder
+that it was replacing, as `.NAME.before-…`: that may hold files of the user.
 """
 
 from __future__ import annotations

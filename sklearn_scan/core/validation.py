@@ -10,7 +10,7 @@ runs them all:
 >>> check_parameters(Trainer(epochs=0))
 Traceback (most recent call last):
     ...
-ValueError: epochs == 0, must be >= 1.
+ValueError: epochs must be at least 1; got 0.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_scalar
 
 T = TypeVar("T")
 Check = Callable[[str, Any], object]  # of a name and a value; raises if it is wrong
@@ -89,9 +88,11 @@ def check_views(name: str, value: Any) -> None:
 def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     """Return `value` if it is an integer of at least `minimum`."""
     # bool is an Integral, and never what was meant by a count
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be an instance of int, not bool.")
-    return int(check_scalar(value, name, Integral, min_val=minimum))
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer; got {value!r}.")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {value}.")
+    return int(value)
 
 
 def check_real(
@@ -103,17 +104,23 @@ def check_real(
     boundaries: str = "both",
 ) -> float:
     """Return `value` if it is a finite number in the range."""
-    check_scalar(
-        value,
-        name,
-        Real,
-        min_val=minimum,
-        max_val=maximum,
-        include_boundaries=boundaries,
-    )
-    if not np.isfinite(value):
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number; got {value!r}.")
+    number = float(value)
+    if not np.isfinite(number):
         raise ValueError(f"{name} must be finite; got {value}.")
-    return float(value)
+    bounds, is_inside = [], True
+    if minimum is not None:
+        is_in = boundaries in {"both", "left"}
+        bounds.append(f"{'at least' if is_in else 'above'} {minimum}")
+        is_inside &= number >= minimum if is_in else number > minimum
+    if maximum is not None:
+        is_in = boundaries in {"both", "right"}
+        bounds.append(f"{'at most' if is_in else 'below'} {maximum}")
+        is_inside &= number <= maximum if is_in else number < maximum
+    if not is_inside:
+        raise ValueError(f"{name} must be {' and '.join(bounds)}; got {value}.")
+    return number
 
 
 def check_option(name: str, value: Any, options: Iterable[str]) -> str:
@@ -135,7 +142,8 @@ def is_auto(name: str, value: Any) -> bool:
 
 def check_verbose(verbose: Any) -> None:
     """Raise if `verbose` is not an integer of at least zero."""
-    check_scalar(verbose, "verbose", Integral, min_val=0)
+    level = int(verbose) if isinstance(verbose, bool) else verbose
+    check_count("verbose", level, minimum=0)
 
 
 def did_you_mean(value: Any, known: Iterable[str]) -> str:

@@ -154,6 +154,11 @@ class Encoder(
             )
         part = source if rows is None else _Part(source, chosen_rows(source, rows))
         array = np.require(self.transform(part), np.float32, ["C", "W"])
+        if array.ndim != 2 or len(array) != len(part) or array.shape[1] == 0:
+            raise ValueError(
+                f"{type(self).__name__}.transform must return an array "
+                f"({len(part)}, embed_dim); got shape {array.shape}."
+            )
         return Embedded(Features.of(array), [])
 
     def for_training(self) -> Trainable:

@@ -46,7 +46,7 @@ def resolve_workers(n_jobs: int | None) -> int:
     if n_jobs is None:
         return int(joblib.cpu_count())
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
-        raise TypeError(f"n_jobs must be an instance of int, or None; got {n_jobs!r}.")
+        raise TypeError(f"n_jobs must be an integer or None; got {n_jobs!r}.")
     if n_jobs == 0:
         raise ValueError("n_jobs must not be 0: None or -1 takes one per core.")
     return int(joblib.effective_n_jobs(n_jobs))  # -1 is the number of cores, and so on

@@ -1,15 +1,14 @@
 """Accuracy: the share of samples in the right cluster."""
 
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import make_scorer
-from sklearn.utils.validation import check_scalar
 
 from sklearn_scan.core.docs import share_docs
+from sklearn_scan.core.validation import check_count
 from sklearn_scan.metrics._contingency import (
     UNREADABLE,
     check_labels,
@@ -240,7 +239,7 @@ def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
     """
     (y_true,) = check_labels(y_true=y_true)
     proba = check_rows("proba", proba, len(y_true), "n_clusters")
-    check_scalar(k, "k", Integral, min_val=1)
+    check_count("k", k)
     readable = ~np.isnan(proba).any(axis=1)
     labels = np.where(readable, proba.argmax(axis=1), UNREADABLE)
 

@@ -83,7 +83,11 @@ def read_graph(path: Path, mmap_mode: MmapMode | None) -> Parts:
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r} is not there.")
     if not path.is_dir():
-        raise _damaged(path, "it is a file, and a graph is saved as a folder")
+        raise _damaged(
+            path,
+            "it is a file, perhaps of an earlier version, and a graph is saved as a "
+            "folder: mine the neighbours again, and save them",
+        )
     try:
         method, recall = _read_document(path / _DOCUMENT)
         indices = _read_array(path / _INDICES, _INDEX, mmap_mode)

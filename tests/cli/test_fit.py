@@ -119,7 +119,7 @@ def test_overwrite(run, photos, call):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["-k", "0"], 1, "n_clusters == 0"),
+        (["-k", "0"], 1, "n_clusters must be at least 1; got 0"),
         (["-k", "many"], 1, "n_clusters must be 'auto' or a number"),
         (["--n-heads", "-2"], 1, "n_heads"),
         (["--encoder", "resnet19"], 1, "Did you mean"),

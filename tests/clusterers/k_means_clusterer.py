@@ -16,10 +16,11 @@ class KMeansHeads(Stage):
 
     def run(self, material, found, run):
         """Return the head; its loss is the inertia."""
-        features = material.trunk.features()
+        features = material.trunk.features()  # perhaps in a file
+        samples = torch.cat([*features.split(2**14)]).numpy()
         seed = run.seed(self.name)
         k_means = KMeans(material.n_clusters, n_init=10, random_state=seed)
-        centers = torch.from_numpy(k_means.fit(features.numpy()).cluster_centers_)
+        centers = torch.from_numpy(k_means.fit(samples).cluster_centers_)
         # -||z - c||^2 = 2 z c - ||c||^2, but for what is the same for all clusters
         bias = -centers.square().sum(dim=1)
         heads = ClusterHeads.from_weights(2 * centers[None], bias[None])

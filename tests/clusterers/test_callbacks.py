@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_scan import SCANClusterer, SimCLR, TEMIClusterer
+from sklearn_scan import SCANClusterer, SimCLR, TEMIClusterer, load, save
 from sklearn_scan.datasets import load_digits_images
 from sklearn_scan.model_selection import ShuffledKFold
 
@@ -145,3 +145,12 @@ def test_the_bar_shows_the_stages(digits, capsys):
     assert "SCANClusterer - fit" in shown
     assert "cluster" in shown
     assert "self_label" in shown
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_saved_model_has_no_callbacks(digits, tmp_path):
+    watched = clone(SCAN).set_callbacks(ScoringMonitor(scoring=RAND))
+    save(watched.fit(*digits), tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict(digits[0]), watched.labels_)
+    assert not hasattr(loaded, "_skl_callbacks")

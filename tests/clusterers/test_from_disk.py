@@ -52,7 +52,7 @@ def many(monkeypatch):
     monkeypatch.setattr("sklearn_scan.core.sampling.MOST_DRAWN", 150)
     monkeypatch.setattr("sklearn_scan.core.rows._BLOCK_ELEMENTS", 100 * 12)
     monkeypatch.setattr("sklearn_scan.core.mapped_rows._AT_ONCE", 100 * 12)
-    monkeypatch.setattr("sklearn_scan.core.features._ROWS", 100)
+    monkeypatch.setattr("sklearn_scan.core.mapped_rows._ROWS_AT_ONCE", 100)
     monkeypatch.setattr("sklearn_scan.clusterers.stages.base._ROWS", 100)
 
 

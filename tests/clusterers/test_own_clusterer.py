@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
+from sklearn.metrics import adjusted_rand_score
 
 from sklearn_scan import SimCLR, load, relabel, save
 from sklearn_scan.cli import main
@@ -62,6 +63,12 @@ def test_it_predicts(fitted, X):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     assert 0 < fitted.score(X) < 1
     assert fitted.to_torch() is not None
+
+
+def test_it_clusters_features_in_a_file(fitted, kind, X, tmp_path):
+    np.save(tmp_path / "X.npy", X.astype(np.float32))
+    from_disk = kind(10, random_state=0).fit(np.load(tmp_path / "X.npy", "r"))
+    assert adjusted_rand_score(from_disk.labels_, fitted.labels_) > 0.9
 
 
 def test_it_clusters_images(kind):

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from sklearn_scan import ImageEncoder, SimCLR
+from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR
 from sklearn_scan.core.features import Features
 from sklearn_scan.encoders import Embedded, Encoder, EncoderList
 from sklearn_scan.encoders._backbone_runner import ready_to_embed
@@ -397,3 +397,16 @@ def test_a_child_of_an_encoder_writes_embed(images, is_fitted):
     expected = ImageEncoder(small_net, **EXACT).transform(images)[:, ::2]
     assert_array_equal(2 * half.transform(images), expected)
     assert half.set_output(transform="pandas").transform(images).shape == (12, 16)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (5,), (5, 0)])
+def test_what_an_own_encoder_returns_is_checked(shape):
+    class Own(Encoder):
+        def transform(self, X):
+            return np.zeros(shape)
+
+    images = np.zeros((5, 8, 8, 3), np.uint8)
+    with pytest.raises(
+        ValueError, match=r"Own.transform must return .*\(5, embed_dim\)"
+    ):
+        SCANClusterer(2, encoder=Own()).fit(images)

@@ -360,7 +360,7 @@ def test_negative_workers():
 
 @pytest.mark.parametrize("n_jobs", [1.0, "2", True, np.float64(2), [1]])
 def test_workers_that_are_no_number(n_jobs):
-    with pytest.raises(TypeError, match="n_jobs must be an instance of int, or None"):
+    with pytest.raises(TypeError, match="n_jobs must be an integer or None"):
         resolve_workers(n_jobs)
 
 

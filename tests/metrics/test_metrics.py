@@ -459,9 +459,9 @@ def test_proba_of_the_wrong_shape(shape):
 
 
 def test_k_out_of_range():
-    with pytest.raises(ValueError, match="k == 0, must be >= 1"):
+    with pytest.raises(ValueError, match="k must be at least 1; got 0"):
         top_k_accuracy([0, 1], np.eye(2), k=0)
-    with pytest.raises(TypeError, match="k must be an instance of"):
+    with pytest.raises(TypeError, match="k must be an integer"):
         top_k_accuracy([0, 1], np.eye(2), k=1.5)
 
 

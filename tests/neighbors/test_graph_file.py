@@ -201,7 +201,7 @@ def test_damaged_graphs_are_refused(path, damage, mmap_mode):
 
 def test_a_file_is_refused(path):
     path.write_bytes(b"as graphs were kept before")
-    with pytest.raises(ModelFileError, match="no graph of neighbours: it is a file"):
+    with pytest.raises(ModelFileError, match="it is a file, perhaps of an earlier"):
         NeighborGraph.load(path)
 
 

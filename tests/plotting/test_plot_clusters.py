@@ -78,7 +78,7 @@ def test_a_fitted_clusterer(tmp_path):
 def test_wrong_input(colors, two_of_three):
     with pytest.raises(ValueError, match=r"images must be the 10 .* got 9"):
         plot_clusters(two_of_three, colors[:9])
-    with pytest.raises(ValueError, match="n_images == 0"):
+    with pytest.raises(ValueError, match=r"n_images must be .*; got 0"):
         plot_clusters(two_of_three, colors, n_images=0)
     with pytest.raises(NotFittedError):
         plot_clusters(SCANClusterer(), colors)

@@ -423,16 +423,16 @@ def test_compile(pretext, fitted, shapes):
         ({"backbone": 3}, TypeError, "backbone must be 'auto', the name of .* got int"),
         ({"backbone": lambda: "net"}, TypeError, "must return an nn.Module.* str"),
         ({"backbone": lambda: nn.Conv2d(3, 4, 3)}, ValueError, "one vector an image"),
-        ({"image_size": 0}, ValueError, "image_size == 0"),
+        ({"image_size": 0}, ValueError, "image_size must be .*; got 0"),
         ({"image_size": "big"}, ValueError, "image_size must be 'auto' or a number"),
         ({"stem": "tiny"}, ValueError, "stem must be one of .*'small'.* got 'tiny'"),
-        ({"epochs": 0}, ValueError, "epochs == 0"),
-        ({"epochs": 1.5}, TypeError, "epochs must be an instance of int"),
-        ({"batch_size": 1}, ValueError, "batch_size == 1"),
+        ({"epochs": 0}, ValueError, "epochs must be .*; got 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be an integer"),
+        ({"batch_size": 1}, ValueError, "batch_size must be .*; got 1"),
         ({"optimizer": "adam"}, ValueError, "optimizer must be .*Did you mean 'adamw'"),
-        ({"learning_rate": 0}, ValueError, "learning_rate == 0"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be .*; got 0"),
         ({"learning_rate": "fast"}, ValueError, "learning_rate must be 'auto' or"),
-        ({"weight_decay": -1}, ValueError, "weight_decay == -1"),
+        ({"weight_decay": -1}, ValueError, "weight_decay must be .*; got -1"),
         ({"device": "gpu"}, ValueError, "device must be 'auto' or a torch device"),
         ({"precision": "fp8"}, ValueError, "precision must be one of"),
         ({"precision": "fp16"}, ValueError, "precision must be .*gradients vanish"),
@@ -440,7 +440,7 @@ def test_compile(pretext, fitted, shapes):
         ({"bad_images": "drop"}, ValueError, "bad_images must be one of .*'skip'"),
         ({"n_jobs": 0}, ValueError, "n_jobs must not be 0"),
         ({"random_state": "x"}, ValueError, "cannot be used to seed"),
-        ({"verbose": -1}, ValueError, "verbose == -1"),
+        ({"verbose": -1}, ValueError, "verbose must be .*; got -1"),
     ],
 )
 def test_wrong_parameters(pretext, parameters, error, message, shapes):
@@ -453,9 +453,9 @@ def test_wrong_parameters(pretext, parameters, error, message, shapes):
     ("parameters", "error", "message"),
     [
         ({"views": "strong"}, TypeError, "views must be 'auto' or a function.*strong"),
-        ({"temperature": 0}, ValueError, "temperature == 0"),
+        ({"temperature": 0}, ValueError, "temperature must be .*; got 0"),
         ({"temperature": np.inf}, ValueError, "temperature must be finite"),
-        ({"projection_dim": 0}, ValueError, "projection_dim == 0"),
+        ({"projection_dim": 0}, ValueError, "projection_dim must be .*; got 0"),
         (
             {"views": lambda images: images[1:]},
             ValueError,
@@ -470,7 +470,7 @@ def test_wrong_parameters_of_views(pretext, parameters, error, message, shapes):
 
 @for_all
 def test_parameters_are_checked_before_files_are_read(pretext):
-    with pytest.raises(ValueError, match="epochs == 0"):
+    with pytest.raises(ValueError, match=r"epochs must be .*; got 0"):
         pretext(epochs=0).fit(["no-such-file.png"])
 
 

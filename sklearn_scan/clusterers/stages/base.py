@@ -167,7 +167,8 @@ def run_stages(stages: Sequence[Stage], material: Material, run: Run) -> Found:
                 n_epochs=stage.n_epochs,
                 head=lambda found: found.head,
             )
-    assert found is not None  # for mypy: there is a stage
+    if found is None:
+        raise ValueError("_stages must return a stage at least, which returns a Found.")
     return found
 
 

@@ -58,7 +58,8 @@ class FirstHeads(TrainingStage):
         The weights λ of the SCAN loss. As many heads have each of them, and start from
         the same partitions.
     schedule : Schedule
-        Passes, batch size and Adam's learning rate; None fits it to the features.
+        Passes, batch size and Adam's learning rate; where that is None it is worked
+        out from the number of features and of steps.
     prior : Tensor of shape (n_clusters,), "auto" or None, default=None
         The proportions of the clusters, from the largest to the smallest; those of the
         partition that a head starts from; or equal ones.

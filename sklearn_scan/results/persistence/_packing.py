@@ -35,6 +35,7 @@ from sklearn_scan.results.persistence._known import (
 HEADS, BACKBONES, ARRAYS = "heads", "backbones", "arrays"  # the files of tensors
 
 _PLAIN = (bool, int, str)  # written as they are; of their subclasses, some are not
+_CALLBACKS = "_skl_callbacks"  # scikit-learn's, which follow the fits of one session
 _Kind = type | tuple[type, ...]
 
 
@@ -129,7 +130,8 @@ class Packer:
         parameters = estimator.get_params(deep=False)
         # a cache is of this machine: who loads a model has not asked to use a folder
         stored = {k: v for k, v in parameters.items() if k != "memory"}
-        fitted = {k: v for k, v in vars(estimator).items() if k not in parameters}
+        left_out = {*parameters, _CALLBACKS}
+        fitted = {k: v for k, v in vars(estimator).items() if k not in left_out}
         return {
             "is": name,
             "parameters": self._those_storable(

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.training.heads._averaged import join_heads
 from sklearn_scan.training.heads._base import FeatureHeads, Heads
 
 # On 1,280 features, linear heads were as good with so many axes, and learnt several
 # times as fast.
 MOST_AXES = 256
+# The time of eigenvectors grows with the third power of the matrix's side: from about
+# 2,000 on, random projections are faster, and as good for so few axes.
+_MOST_EXACT = 2048
 
 
 class PrincipalAxes:
@@ -31,8 +35,9 @@ class PrincipalAxes:
     def of(cls, features: Tensor, dims: Sequence[int], most: int) -> PrincipalAxes:
         """Find orthonormal axes of each encoder.
 
-        They are eigenvectors of the covariance. The features of an encoder that has no
-        more columns stay as they are.
+        They are eigenvectors of the covariance; of more than 2,048 features and samples
+        nearly so, by random projections of a fixed seed. The features of an encoder
+        that has no more columns stay as they are.
 
         Parameters
         ----------
@@ -74,11 +79,27 @@ def _split(features: Tensor, dims: Sequence[int]) -> tuple[Tensor, ...]:
 
 
 def _find_axes(features: Tensor, most: int) -> Tensor:
-    """Return axes (dim, n_axes), that of the largest variance first."""
+    """Return orthonormal axes (dim, n_axes), that of the largest variance first."""
     n_samples, dim = features.shape
     if dim <= most:
         return torch.eye(dim, device=features.device)
+    n_axes = min(most, n_samples)
+    axes: Tensor
+    if min(n_samples, dim) > _MOST_EXACT:
+        with isolated_rng(0, features.device):
+            axes = torch.pca_lowrank(features, n_axes, center=False)[2]
+    elif dim <= n_samples:
+        axes = _eigenvectors(features.T @ features, n_axes)
+    else:
+        # The products of samples have the same eigenvalues, and are fewer. QR gives
+        # the axes their length, and any direction to those without variance.
+        of_samples = _eigenvectors(features @ features.T, n_axes)
+        axes = torch.linalg.qr(features.T @ of_samples)[0]
+    return axes.contiguous()
+
+
+def _eigenvectors(products: Tensor, number: int) -> Tensor:
+    """Return eigenvectors of a symmetric matrix, that of the largest value first."""
     # in double precision on the CPU: some devices have none
-    products = (features.T @ features).cpu().double()
-    vectors: Tensor = torch.linalg.eigh(products)[1].flip(1)
-    return vectors[:, : min(most, n_samples)].to(features).contiguous()
+    vectors: Tensor = torch.linalg.eigh(products.cpu().double())[1].flip(1)
+    return vectors[:, :number].to(products)

@@ -92,15 +92,12 @@ class TemiLoss(Objective):
         weights = _weigh_pairs(anchor.exp(), partner.exp())
         ratios = self._log_ratios(student, [partner, anchor])
         scale = (self.beta / (2 * len(weights))) * weights.unsqueeze(1)
-        slopes = (
+        slopes = [
             (of_student.exp() - of_pair.softmax(dim=2)) * scale
             for of_student, of_pair in zip(student, ratios, strict=True)
-        )
-        return {"information": _mean_information(ratios, weights)}, (
-            *slopes,
-            None,
-            None,
-        )
+        ]
+        terms = {"information": _mean_information(ratios, weights)}
+        return terms, (*slopes, None, None)
 
     def _log_ratios(
         self, student: Sequence[Tensor], teacher: Sequence[Tensor]

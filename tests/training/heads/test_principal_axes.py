@@ -96,3 +96,23 @@ def test_lifted_heads_see_features_as_heads_saw_the_subspaces():
     each = [h(space).softmax(dim=2) for h, space in zip(heads, inside, strict=True)]
     lifted = subspaces.lift(heads)(features).softmax(dim=2)
     torch.testing.assert_close(lifted, (each[0] + each[1]) / 2, rtol=1e-3, atol=1e-4)
+
+
+def test_axes_of_features_wider_than_samples_are_many():
+    features = low_rank(embed_dim=20_000)[:30]
+    features -= features.mean(dim=0)
+    axes = principal_axes(features, 100)
+    torch.testing.assert_close(axes.T @ axes, torch.eye(30), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        (features @ axes).norm(), features.norm(), rtol=1e-4, atol=0
+    )
+
+
+def test_axes_of_wide_features_of_many_samples_are_drawn_alike():
+    features = low_rank(2_100, embed_dim=2_100)
+    state = torch.get_rng_state()
+    axes = principal_axes(features, 10)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(principal_axes(features, 10), axes)
+    best = torch.linalg.svdvals(features)[:10]
+    assert (features @ axes).norm() > 0.99 * best.norm()
