@@ -5,6 +5,7 @@
 
 import re
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ def test_links_lead_somewhere(page):
             continue
         assert file.exists(), file
         assert not anchor or anchor in anchors_of(file), f"{file}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_code_that_is_quoted_exists(page):
+    text = page.read_text(encoding="utf-8")
+    for module, name in re.findall(r"{source-of} (\S+) (\S+)", text):
+        assert attrgetter(name)(import_module(module)), (module, name)
 
 
 @pytest.mark.parametrize("module", PUBLIC)
