@@ -537,7 +537,7 @@ def test_verbose(images, capsys):
         ({"input_size": 0}, ValueError, "input_size must be .*; got 0"),
         ({"input_size": 8.0}, TypeError, "input_size must be an integer"),
         ({"crop_pct": 0}, ValueError, "crop_pct must be .*; got 0"),
-        ({"crop_pct": 1.1}, ValueError, r"crop_pct == 1\.1"),
+        ({"crop_pct": 1.1}, ValueError, r"crop_pct must be .*; got 1\.1"),
         ({"interpolation": "bicubik"}, ValueError, "Did you mean 'bicubic'"),
         ({"mean": (0.5, 0.5)}, ValueError, r"mean must be a number.*\(0\.5, 0\.5\)"),
         ({"mean": "grey"}, ValueError, "mean must be a number.*'grey'"),
