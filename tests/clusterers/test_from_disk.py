@@ -228,7 +228,8 @@ def test_auto_makes_fewer_passes_over_more_samples(n_samples, first, second, tem
 MEMORY = """
 import sys
 import numpy as np
-from sklearn_scan import SCANClusterer, sampling
+from sklearn_scan import SCANClusterer
+from sklearn_scan.core import sampling
 from sklearn_scan.neighbors import NeighborGraph
 
 sampling.MOST_DRAWN = 2000
