@@ -21,7 +21,8 @@ from sklearn_scan.core.validation import auto_or, checked, count, real
 class TrainedClusterer(ImageClusterer):
     """A clusterer that trains heads, and may let them learn from themselves."""
 
-    # Adam's in self-labelling on features, where "auto"; None fits it to them.
+    # Adam's rate in self-labelling on features, where it is "auto". None is worked out
+    # from the number of features and of steps.
     _self_labeling_rate: ClassVar[float | None] = None
 
     _: KW_ONLY

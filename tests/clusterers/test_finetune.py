@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from color_helpers import COLORS, paint, three_colors
 from PIL import Image
 from safetensors.torch import save_file
 from sklearn.base import clone
@@ -24,7 +25,6 @@ from sklearn_scan.metrics import (
 )
 from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet
 
-COLORS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])
 CPU = {"device": "cpu", "precision": "fp32"}
 
 
@@ -74,19 +74,15 @@ def fast(**parameters):
 @pytest.fixture(scope="module")
 def colored():
     """Images (60, 8, 8, 3) of three noisy colours, and which."""
-    rng = np.random.default_rng(0)
-    y = rng.permutation(np.repeat(np.arange(3), 20))
-    noise = rng.integers(-40, 40, (60, 8, 8, 3))
-    return (COLORS[y][:, None, None] + noise).astype(np.uint8), y
+    return three_colors()
 
 
 @pytest.fixture(scope="module")
 def new():
     """Images of the same colours that no fit has seen."""
     rng = np.random.default_rng(1)
-    noise = rng.integers(-40, 40, (9, 8, 8, 3))
     y = np.repeat(np.arange(3), 3)
-    return (COLORS[y][:, None, None] + noise).astype(np.uint8), y
+    return paint(y, rng), y
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from color_helpers import three_colors
 from PIL import Image
 from sklearn.base import clone, is_clusterer
 from sklearn.datasets import load_digits, make_blobs
@@ -24,8 +25,6 @@ from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR
 from sklearn_scan.datasets import list_images
 from sklearn_scan.exceptions import HubUnavailableError, ImageReadError
 from sklearn_scan.metrics import clustering_accuracy, clustering_accuracy_scorer
-
-COLORS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])
 
 
 def mean_colors():
@@ -55,10 +54,7 @@ def pretext_fit(images, **parameters):
 @pytest.fixture(scope="module")
 def colored():
     """Images (60, 8, 8, 3) of three noisy colours, and which."""
-    rng = np.random.default_rng(0)
-    y = rng.permutation(np.repeat(np.arange(3), 20))
-    noise = rng.integers(-40, 40, (60, 8, 8, 3))
-    return (COLORS[y][:, None, None] + noise).astype(np.uint8), y
+    return three_colors()
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from color_helpers import three_colors
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import ConvergenceWarning
@@ -13,8 +14,6 @@ from torch import nn
 
 from sklearn_scan import ImageEncoder, SCANClusterer, TEMIClusterer
 from sklearn_scan.metrics import clustering_accuracy
-
-COLORS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])
 
 
 def fast(**parameters):
@@ -92,10 +91,7 @@ def test_one_seed_one_fit(fitted, blobs):
 
 
 def test_images_through_an_encoder():
-    rng = np.random.default_rng(0)
-    y = rng.permutation(np.repeat(np.arange(3), 20))
-    noise = rng.integers(-40, 40, (60, 8, 8, 3))
-    images = (COLORS[y][:, None, None] + noise).astype(np.uint8)
+    images, y = three_colors()
     clusterer = fast(encoder=tiny_encoder()).fit(images)
     assert clusterer.score(images, y) == 1
     np.testing.assert_array_equal(clusterer.predict(images), clusterer.labels_)
