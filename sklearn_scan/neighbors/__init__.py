@@ -7,6 +7,7 @@
 from sklearn_scan.neighbors._given import among_readable as among_readable
 from sklearn_scan.neighbors._given import check_given as check_given
 from sklearn_scan.neighbors._graph import NeighborGraph
+from sklearn_scan.neighbors._graph_file import METRICS as METRICS
 from sklearn_scan.neighbors._methods import METHODS as METHODS
 from sklearn_scan.neighbors._methods import check_faiss as check_faiss
 from sklearn_scan.neighbors._mining import mine_neighbors

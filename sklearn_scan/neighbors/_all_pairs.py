@@ -12,16 +12,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sklearn_scan.core.rows import row_slices
-from sklearn_scan.neighbors._exact import MARGIN, TorchSearch, block_shape, no_neighbors
-from sklearn_scan.neighbors._refine import order_in_batches
-from sklearn_scan.neighbors._top_k import Found, largest, merge
-from sklearn_scan.neighbors._vectors import UnitVectors
+from sklearn_scan.neighbors._exact import MARGIN, TorchSearch, block_shape
+from sklearn_scan.neighbors._refine import AnyVectors
+from sklearn_scan.neighbors._settle import settle
+from sklearn_scan.neighbors._top_k import Found, largest, merge, no_neighbors
 
 _CHUNK = 2**13  # columns of a block that are searched at once
 _MOST_WAITING = 8  # times k: of more pairs that wait for a sample, the best are taken
 
 
-def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Found:
+def compare_all_pairs(vectors: AnyVectors, k: int, *, verbose: int = 0) -> Found:
     """Return the k nearest other samples of every sample, most similar first."""
     n_samples = len(vectors)
     none = no_neighbors(n_samples, min(k + MARGIN, n_samples - 1), vectors.device)
@@ -30,14 +30,17 @@ def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Foun
     with tqdm(
         total=n_samples, desc="neighbours", unit="sample", disable=verbose <= 0
     ) as progress:
-        n_columns, n_rows = block_shape(n_samples, vectors.dim, vectors.device)
+        n_columns, n_rows = block_shape(n_samples, vectors.width, vectors.device)
         for columns in row_slices(n_samples, n_columns):
-            later = vectors.unit(columns)
+            later = vectors.compared(columns)
             for rows in row_slices(columns.start, n_rows):
-                product = search.multiply(vectors.unit(rows), later)
+                asking = vectors.asking(vectors.compared(rows))
+                product = search.multiply(asking, later)
                 nearest.update(product, rows, columns)
             for own in row_slices(len(later), n_rows):
-                product = search.multiply(later[own], later[own.start :])
+                product = search.multiply(
+                    vectors.asking(later[own]), later[own.start :]
+                )
                 product.diagonal().fill_(-torch.inf)  # nobody is their own neighbour
                 rows = slice(columns.start + own.start, columns.start + own.stop)
                 nearest.update(product, rows, slice(rows.start, columns.stop))
@@ -45,7 +48,7 @@ def compare_all_pairs(vectors: UnitVectors, k: int, *, verbose: int = 0) -> Foun
             progress.update(len(later))
 
     found = nearest.similarities, nearest.indices
-    return order_in_batches(vectors, np.arange(n_samples), found, k)
+    return settle(vectors, np.arange(n_samples), found, k)
 
 
 class _Nearest:

@@ -15,15 +15,13 @@ from tqdm import tqdm
 from sklearn_scan.core.warn import warn
 from sklearn_scan.neighbors._exact import TorchSearch, exact_neighbors
 from sklearn_scan.neighbors._inverted_files import InvertedFiles
-from sklearn_scan.neighbors._refine import collect, order_closely, rank
+from sklearn_scan.neighbors._refine import AnyVectors, collect, refine
 from sklearn_scan.neighbors._top_k import Found
-from sklearn_scan.neighbors._vectors import UnitVectors
 
 # Samples whose true neighbours are found, to measure the recall. More lists are
 # searched until the recall of one half of them exceeds the target by this many standard
 # errors, and that of the other half, which is reported, reaches it.
 _MEASURED, _SURE = 2000, 2
-_SAME = 1e-6  # similarities that differ by less are taken as equal
 # Candidates beyond the number of neighbours; more where similarities are rounded.
 _MARGIN, _SHARE_OF_ROUNDED = 8, 0.5
 
@@ -32,7 +30,7 @@ _MARGIN, _SHARE_OF_ROUNDED = 8, 0.5
 class _Search:
     """Search by inverted files, with similarities of full precision."""
 
-    vectors: UnitVectors
+    vectors: AnyVectors
     k: int
     files: InvertedFiles
     compressed: bool
@@ -42,9 +40,9 @@ class _Search:
         rounded = math.ceil(_SHARE_OF_ROUNDED * self.k) if self.compressed else 0
         n_candidates = min(self.k + _MARGIN + rounded, len(self.vectors) - 1)
         found = self.files.search(queries, n_candidates, n_probes)
-        if self.compressed:
-            found = rank(self.vectors, queries, found[1])
-        similarities, indices = order_closely(self.vectors, queries, found, self.k)
+        similarities, indices = refine(
+            self.vectors, queries, found, self.k, compressed=self.compressed
+        )
         short = (indices[:, -1] < 0).nonzero().flatten().numpy()
         if len(short):
             similarities[short], indices[short] = self(queries[short], 2 * n_probes)
@@ -52,7 +50,7 @@ class _Search:
 
 
 def approximate_neighbors(
-    vectors: UnitVectors,
+    vectors: AnyVectors,
     k: int,
     *,
     compressed: bool,
@@ -85,7 +83,8 @@ def _choose_probes(
     n_probes = 1
     while True:
         found, _ = search(drawn, n_probes)
-        shares = (found >= furthest - _SAME).double().mean(dim=1)
+        least_similar = furthest - search.vectors.rounding
+        shares = (found >= least_similar).double().mean(dim=1)
         choosing, measuring = shares[::2], shares[1::2]
         error = float(choosing.std(correction=0)) / len(choosing) ** 0.5
         recall = float(measuring.mean())

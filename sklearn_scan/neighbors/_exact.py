@@ -13,9 +13,16 @@ from tqdm import tqdm
 from sklearn_scan.core.rows import row_slices
 from sklearn_scan.neighbors._faiss import threads_of_torch
 from sklearn_scan.neighbors._methods import free_memory
-from sklearn_scan.neighbors._refine import order_in_batches
-from sklearn_scan.neighbors._top_k import GROUP, Found, largest, merge, sort_by_index
-from sklearn_scan.neighbors._vectors import UnitVectors
+from sklearn_scan.neighbors._refine import AnyVectors
+from sklearn_scan.neighbors._settle import settle
+from sklearn_scan.neighbors._top_k import (
+    GROUP,
+    Found,
+    largest,
+    merge,
+    no_neighbors,
+    sort_by_index,
+)
 
 # Bytes of vectors and similarities at once. On a CPU more is no faster; a GPU has many
 # units to keep busy.
@@ -26,9 +33,10 @@ _MOST_COLUMNS, _LEAST_ROWS = 2**16, 256  # multiples of rows make products faste
 MARGIN = 4
 
 
-# From the vectors of queries (m, d), their rows in the block, which are not to be found
-# (or numbers outside it), the vectors of the block (c, d), and k: to similarities and
-# rows (m, k), largest first and equal ones by row; fewer than k if the block has fewer.
+# From the vectors of queries (m, width), their rows in the block, which are not to be
+# found (or numbers outside it), the vectors of the block (c, width), and k: to products
+# and rows (m, k), largest first and equal ones by row; fewer than k if the block has
+# fewer.
 BlockSearch = Callable[[Tensor, NDArray[np.int64], Tensor, int], Found]
 
 
@@ -86,7 +94,7 @@ def search_by_faiss(
 
 
 def exact_neighbors(
-    vectors: UnitVectors,
+    vectors: AnyVectors,
     queries: NDArray[np.int64],
     k: int,
     search: BlockSearch,
@@ -95,7 +103,7 @@ def exact_neighbors(
 ) -> Found:
     """Return the k nearest other samples of each query, most similar first."""
     n_samples = len(vectors)
-    n_columns, n_rows = block_shape(n_samples, vectors.dim, vectors.device)
+    n_columns, n_rows = block_shape(n_samples, vectors.width, vectors.device)
     nearest = no_neighbors(len(queries), min(k + MARGIN, n_samples - 1), vectors.device)
     similarities, indices = nearest
     n_found = similarities.shape[1]
@@ -107,31 +115,23 @@ def exact_neighbors(
         disable=verbose <= 0,
     ) as progress:
         for block in row_slices(n_samples, n_columns):
-            others, first = vectors.unit(block), block.start
+            others, first = vectors.compared(block), block.start
             for rows in row_slices(len(queries), n_rows):
                 asked = queries[rows]
-                near, columns = search(
-                    vectors.unit(asked), asked - first, others, n_found
-                )
+                asking = vectors.asking(vectors.compared(asked))
+                near, columns = search(asking, asked - first, others, n_found)
                 found = near, first + columns
                 if first or near.shape[1] < n_found:
                     found = merge((similarities[rows], indices[rows]), found, n_found)
                 similarities[rows], indices[rows] = found
                 progress.update(len(asked) * len(others))
-    return order_in_batches(vectors, queries, nearest, k)
+    return settle(vectors, queries, nearest, k)
 
 
-def no_neighbors(n_samples: int, k: int, device: torch.device) -> Found:
-    """Return similarities of -inf and indices of -1, (n_samples, k) each."""
-    shape = (n_samples, k)
-    similarities = torch.full(shape, -torch.inf, dtype=torch.float32, device=device)
-    return similarities, torch.full(shape, -1, device=device)
-
-
-def block_shape(n_samples: int, dim: int, device: torch.device) -> tuple[int, int]:
+def block_shape(n_samples: int, width: int, device: torch.device) -> tuple[int, int]:
     """Return the numbers of columns, and of rows, of the similarities held at once."""
     most = _MOST_BYTES_ON_GPU if device.type == "cuda" else _MOST_BYTES_ON_CPU
     n_numbers = int(min(most, _SHARE_OF_FREE * free_memory(device))) // 4
-    n_columns = max(1, min(n_samples, _MOST_COLUMNS, n_numbers // dim))
-    n_rows = n_numbers // (n_columns + dim) // _LEAST_ROWS * _LEAST_ROWS
+    n_columns = max(1, min(n_samples, _MOST_COLUMNS, n_numbers // width))
+    n_rows = n_numbers // (n_columns + width) // _LEAST_ROWS * _LEAST_ROWS
     return n_columns, max(_LEAST_ROWS, n_rows)

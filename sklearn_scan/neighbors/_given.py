@@ -15,6 +15,11 @@ _HINT = (
     "TransductiveSplit only."
 )
 _ROUNDING = 1e-3
+_LEAST = np.finfo(np.float32).min  # infinite distances are none
+_KINDS = {
+    "cosine": ("cosines, from -1 to 1", "Distances are no similarities."),
+    "euclidean": ("negative distances", "The nearest has the largest."),
+}
 
 
 def check_given(neighbors: object, n_samples: int, *, gaps: bool) -> NeighborGraph:
@@ -39,15 +44,18 @@ def check_given(neighbors: object, n_samples: int, *, gaps: bool) -> NeighborGra
 
 
 def _check_order(neighbors: NeighborGraph) -> None:
+    is_cosine = neighbors.metric == "cosine"
     for block in row_blocks(*neighbors.indices.shape):
         rows = np.asarray(neighbors.similarities[block])
-        known = neighbors.indices[block] >= 0
-        are_cosines = (np.abs(rows[known]) <= 1 + _ROUNDING).all()
-        if not are_cosines or (np.diff(rows, axis=1) > _ROUNDING).any():
+        known = rows[neighbors.indices[block] >= 0]
+        rounding = _ROUNDING if is_cosine else _ROUNDING * np.abs(rows[:, 1:])
+        lowest, highest = (-1 - _ROUNDING, 1 + _ROUNDING) if is_cosine else (_LEAST, 0)
+        are_valid = (known >= lowest) & (known <= highest)
+        if not are_valid.all() or (np.diff(rows, axis=1) > rounding).any():
+            kind, hint = _KINDS[neighbors.metric]
             raise ValueError(
-                "neighbors.similarities must be cosines, from -1 to 1, of the most "
-                f"similar first; rows from {block.start} on are not. Distances are no "
-                "similarities."
+                f"neighbors.similarities must be {kind}, of the most similar first; "
+                f"rows from {block.start} on are not. {hint}"
             )
 
 
@@ -84,9 +92,10 @@ def among_readable(
     if (indices < 0).any():
         row = readable[np.argwhere(indices < 0)[0, 0]]
         raise ValueError(
-            f"neighbors has rows, row {row} the first, that name images which cannot "
-            "be read. Mine among the readable ones: leave out of X, and of what the "
-            "graph is made of, those that `bad_images_` of an encoder lists."
+            f"neighbors has rows, row {row} the first, that name no sample (-1) or "
+            "images which cannot be read. Mine among the readable ones: leave out of "
+            "X, and of what the graph is made of, those that `bad_images_` of an "
+            "encoder lists."
         )
     return replace(
         neighbors, indices=indices, similarities=neighbors.similarities[readable]

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
+from sklearn_scan.core.validation import check_option
 from sklearn_scan.neighbors._graph_file import (
+    METRICS,
     MmapMode,
     check_indices,
     read_graph,
@@ -29,12 +31,15 @@ class NeighborGraph:
         The neighbours of each sample; a sample is never its own neighbour. -1 stands
         for no neighbour, as of images that cannot be read.
     similarities : ndarray of float32, shape (n, n_neighbors)
-        Their cosine similarities, from -1 to 1; NaN where there is no neighbour.
+        Their cosine similarities, from -1 to 1, or negative Euclidean distances; NaN
+        where there is no neighbour.
     method : str, default="precomputed"
         The method of the search.
     recall_ : float or None, default=None
         The share of true neighbours among them: 1 for an exact search, measured on a
         sample for an approximate one, and None if it is unknown.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What the similarities are.
 
     Raises
     ------
@@ -42,7 +47,8 @@ class NeighborGraph:
         If indices or similarities are not arrays, the method is not a text, or the
         recall is not a number.
     ValueError
-        If the arrays are not of one shape (n, n_neighbors), or indices not integers.
+        If the arrays are not of one shape (n, n_neighbors), indices not integers, or
+        the metric is another.
 
     Examples
     --------
@@ -58,6 +64,7 @@ class NeighborGraph:
     similarities: NDArray[np.float32]
     method: str = "precomputed"
     recall_: float | None = None
+    metric: str = "cosine"
 
     def __post_init__(self) -> None:
         for array in (self.indices, self.similarities):
@@ -76,6 +83,7 @@ class NeighborGraph:
             raise ValueError(f"indices must be integers; got {self.indices.dtype}.")
         if not isinstance(self.method, str):
             raise TypeError(f"method must be a str; got {type(self.method).__name__}.")
+        check_option("metric", self.metric, METRICS)
         if self.recall_ is not None:  # as a number of Python, which a file can hold
             object.__setattr__(self, "recall_", float(self.recall_))
 
@@ -88,6 +96,30 @@ class NeighborGraph:
     def n_neighbors(self) -> int:
         """The number of neighbours of each sample."""
         return int(self.indices.shape[1])
+
+    def distances(self) -> NDArray[np.float32]:
+        """Return the Euclidean distances of the neighbours.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_neighbors)
+            NaN where there is no neighbour. With the cosine, the distances of the
+            vectors at length one: the root of two minus twice the similarity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> similarities = np.array([[0.5], [0.5]], dtype=np.float32)
+        >>> NeighborGraph(np.array([[1], [0]]), similarities).distances()
+        array([[1.],
+               [1.]], dtype=float32)
+        """
+        similarities = np.asarray(self.similarities, np.float64)
+        if self.metric == "euclidean":
+            distances = np.abs(similarities)
+        else:
+            distances = np.sqrt((2 - 2 * similarities).clip(0))
+        return distances.astype(np.float32)
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw one neighbour of every sample, uniformly.
@@ -177,7 +209,8 @@ class NeighborGraph:
         Returns
         -------
         csr_matrix of float64, shape (n, n)
-            Cosine distances, from 0 to 2: one minus the similarity.
+            Cosine distances, from 0 to 2: one minus the similarity. Of a Euclidean
+            graph, the Euclidean distances.
 
         Examples
         --------
@@ -191,7 +224,9 @@ class NeighborGraph:
         """
         itself = np.arange(self.n_samples)[:, np.newaxis]
         # in scikit-learn's type: to convert it, SciPy would sort the columns
-        distances = (1 - self.similarities.astype(np.float64)).clip(0, 2)
+        similarities = self.similarities.astype(np.float64)
+        is_cosine = self.metric == "cosine"
+        distances = (1 - similarities).clip(0, 2) if is_cosine else -similarities
         return csr_matrix(
             _to_csr(
                 np.hstack([itself, self.indices]),
@@ -216,8 +251,8 @@ class NeighborGraph:
         OSError
             If it cannot be written, or the disk has too little room.
         """
-        parts = self.indices, self.similarities, self.method, self.recall_
-        write_graph(Path(path), parts)
+        fields = self.indices, self.similarities, self.method, self.recall_, self.metric
+        write_graph(Path(path), fields)
 
     @classmethod
     def load(

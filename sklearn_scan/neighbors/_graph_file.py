@@ -16,7 +16,9 @@ from sklearn_scan.core.files import FolderKind, durable_folder
 from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.exceptions import ModelFileError
 
-_FORMAT, _VERSION = "sklearn-scan-neighbors", 2
+_FORMAT, _VERSION = "sklearn-scan-neighbors", 3
+_WITHOUT_METRIC = 2  # the version of graphs whose metric is the cosine
+METRICS = ("cosine", "euclidean")
 _DOCUMENT, _INDICES, _SIMILARITIES = "graph.json", "indices.npy", "similarities.npy"
 _KIND = FolderKind(
     "a graph of neighbours",
@@ -37,16 +39,17 @@ _DAMAGE = (
 )
 
 _Number = TypeVar("_Number", np.int64, np.float32)
-Parts = tuple[NDArray[np.int64], NDArray[np.float32], str, float | None]
+Parts = tuple[NDArray[np.int64], NDArray[np.float32], str, float | None, str]
 MmapMode = Literal["r", "c"]
 
 
 def write_graph(path: Path, parts: Parts) -> None:
     """Write the parts of a graph durably, if they are such as can be read again."""
-    indices, similarities, method, recall = parts
+    indices, similarities, method, recall, metric = parts
     check_indices(indices)
     document = {
-        "format": _FORMAT, "version": _VERSION, "method": method, "recall": recall
+        "format": _FORMAT, "version": _VERSION, "method": method, "recall": recall,
+        "metric": metric,
     }  # fmt: skip
     with durable_folder(path, _KIND, overwrite=True) as folder:
         _check_room(path, math.prod(indices.shape))
@@ -89,7 +92,7 @@ def read_graph(path: Path, mmap_mode: MmapMode | None) -> Parts:
             "folder: mine the neighbours again, and save them",
         )
     try:
-        method, recall = _read_document(path / _DOCUMENT)
+        method, recall, metric = _read_document(path / _DOCUMENT)
         indices = _read_array(path / _INDICES, _INDEX, mmap_mode)
         similarities = _read_array(path / _SIMILARITIES, _SIMILARITY, mmap_mode)
         if indices.ndim != 2 or indices.shape != similarities.shape:
@@ -99,27 +102,30 @@ def read_graph(path: Path, mmap_mode: MmapMode | None) -> Parts:
         raise
     except _DAMAGE as error:
         raise _damaged(path, error) from error
-    return indices, similarities, method, recall
+    return indices, similarities, method, recall, metric
 
 
-def _read_document(file: Path) -> tuple[str, float | None]:
-    """Return the method of a graph and its recall."""
+def _read_document(file: Path) -> tuple[str, float | None, str]:
+    """Return the method of a graph, its recall and its metric."""
     document = json.loads(file.read_text(encoding="utf-8"))
     if document["format"] != _FORMAT:
         raise ValueError(f"it is of the format {document['format']!r}")
     version = int(document["version"])
-    if version != _VERSION:
+    if version not in (_WITHOUT_METRIC, _VERSION):
         hint = "install a newer one" if version > _VERSION else "mine and save it again"
         raise ModelFileError(
             f"{str(file.parent)!r} is a graph of version {version}, and this "
-            f"sklearn_scan reads version {_VERSION}: {hint}."
+            f"sklearn_scan reads versions {_WITHOUT_METRIC} and {_VERSION}: {hint}."
         )
     method, recall = document["method"], document["recall"]
     if not isinstance(method, str):
         raise TypeError("its method is no text")
     if not isinstance(recall, float | None):
         raise TypeError("its recall is no number")
-    return method, recall
+    metric = "cosine" if version == _WITHOUT_METRIC else document["metric"]
+    if metric not in METRICS:
+        raise ValueError(f"its metric is {metric!r}")
+    return method, recall, metric
 
 
 def _read_array(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.neighbors._faiss import threads_of_torch
 from sklearn_scan.neighbors._top_k import Found, sort_by_index
-from sklearn_scan.neighbors._vectors import Rows, UnitVectors
+from sklearn_scan.neighbors._vectors import Rows, Vectors
 
 if TYPE_CHECKING:
     import faiss
@@ -28,11 +28,11 @@ _MOST_LISTS_ON_GPU = 2048  # faiss searches no more lists there
 
 
 class InvertedFiles:
-    """An index of unit vectors in lists about centres."""
+    """An index of vectors in lists about centres."""
 
     def __init__(
         self,
-        vectors: UnitVectors,
+        vectors: Vectors,
         *,
         compressed: bool,  # to eight bits a number, a quarter of the memory
         rng: np.random.RandomState,
@@ -43,7 +43,7 @@ class InvertedFiles:
         n_lists = round(_LISTS * n_samples**0.5)
         self.n_lists = max(1, min(n_lists, n_samples // _LEAST_OF_LIST))
         with threads_of_torch():
-            self._index = _make_index(vectors.dim, self.n_lists, compressed, rng)
+            self._index = _make_index(vectors, self.n_lists, compressed, rng)
             n_drawn = min(n_samples, _TRAINING_OF_LIST * self.n_lists)
             drawn = np.sort(rng.permutation(n_samples)[:n_drawn])
             self._index.train(self._read(drawn))
@@ -55,7 +55,7 @@ class InvertedFiles:
             self._index = _to_gpu(self._index, device)
 
     def _read(self, rows: Rows) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = self._vectors.unit(rows).numpy()
+        vectors: NDArray[np.float32] = self._vectors.single(rows).numpy()
         return vectors
 
     def _assign(self) -> NDArray[np.int64]:
@@ -92,6 +92,8 @@ class InvertedFiles:
             similarities, indices = self._index.search(
                 asked, k + 1, params=faiss.SearchParametersIVF(nprobe=n_probes)
             )
+        if self._vectors.metric == "euclidean":  # they are squared distances
+            np.negative(similarities, out=similarities)
         is_none = (indices == queries[:, np.newaxis]) | (indices < 0)
         similarities[is_none], indices[is_none] = -np.inf, -1
         found = sort_by_index(torch.from_numpy(similarities), torch.from_numpy(indices))
@@ -99,18 +101,19 @@ class InvertedFiles:
 
 
 def _make_index(
-    dim: int, n_lists: int, compressed: bool, rng: np.random.RandomState
+    vectors: Vectors, n_lists: int, compressed: bool, rng: np.random.RandomState
 ) -> faiss.IndexIVF:
     import faiss
 
-    centers = faiss.IndexFlatIP(dim)
-    metric = faiss.METRIC_INNER_PRODUCT
+    dim, is_cosine = vectors.dim, vectors.metric == "cosine"
+    metric = faiss.METRIC_INNER_PRODUCT if is_cosine else faiss.METRIC_L2
+    centers = faiss.IndexFlat(dim, metric)
     if compressed:
         kind = faiss.ScalarQuantizer.QT_8bit
         index = faiss.IndexIVFScalarQuantizer(centers, dim, n_lists, kind, metric)
     else:
         index = faiss.IndexIVFFlat(centers, dim, n_lists, metric)
-    index.cp.spherical = True
+    index.cp.spherical = is_cosine
     index.cp.niter = _TRAINING_STEPS
     index.cp.seed = int(rng.randint(2**31))
     index.cp.min_points_per_centroid = 1  # else faiss warns

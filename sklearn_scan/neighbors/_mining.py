@@ -23,6 +23,7 @@ from sklearn_scan.neighbors._all_pairs import compare_all_pairs
 from sklearn_scan.neighbors._approximate import approximate_neighbors
 from sklearn_scan.neighbors._exact import exact_neighbors, search_by_faiss
 from sklearn_scan.neighbors._graph import NeighborGraph
+from sklearn_scan.neighbors._graph_file import METRICS
 from sklearn_scan.neighbors._methods import (
     APPROXIMATE,
     METHODS,
@@ -30,7 +31,9 @@ from sklearn_scan.neighbors._methods import (
     check_memory,
     choose_method,
 )
-from sklearn_scan.neighbors._vectors import UnitVectors, as_table
+from sklearn_scan.neighbors._points import Points
+from sklearn_scan.neighbors._unit_vectors import UnitVectors
+from sklearn_scan.neighbors._vectors import as_table
 
 
 def mine_neighbors(
@@ -38,20 +41,21 @@ def mine_neighbors(
     n_neighbors: int = 20,
     *,
     method: str = "auto",
+    metric: str = "cosine",
     center: bool = False,
     target_recall: float = 0.95,
     device: str | torch.device = "auto",
     random_state: RandomState = None,
     verbose: int = 0,
 ) -> NeighborGraph:
-    """Find the nearest neighbours by cosine similarity.
+    """Find the nearest neighbours by cosine similarity or Euclidean distance.
 
     Parameters
     ----------
     features : array or Tensor of shape (n, d)
         The embedding of each sample: real numbers of any type and memory order, or a
         memmap. It is read in blocks and never copied whole, except by the index of an
-        approximate method. A row of zeros has similarity zero to all others.
+        approximate method. A row of zeros has cosine similarity zero to all others.
     n_neighbors : int, default=20
         The number of neighbours, less than n.
     method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
@@ -61,8 +65,14 @@ def mine_neighbors(
         a number, a quarter of the memory; similarities are then computed in full.
         "auto" is "exact" if that takes about a minute at most, else "ivf_sq8", or
         "ivf_flat" if its index is small.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        The similarity: the cosine, or the negative Euclidean distance. With the latter,
+        "exact" and "flat" compare samples once more in double precision, by their
+        differences, where single precision leaves a doubt: near distances between
+        samples far from most others are then right, and take longer.
     center : bool, default=False
-        Whether to subtract the mean of all samples first, as the clusterers do.
+        Whether to subtract the mean of all samples first, as the clusterers do. It
+        changes no Euclidean distance.
     target_recall : float in (0, 1], default=0.95
         The share of the true neighbours that an approximate method must find. It
         searches more lists until the recall of 1,000 samples, whose true neighbours are
@@ -82,14 +92,14 @@ def mine_neighbors(
     -------
     NeighborGraph
         Indices and similarities of shape (n, n_neighbors), with the `method` of the
-        search and its `recall_`. Of equal similarities those of the smallest indices
-        come first; faiss may find others of them.
+        search, its `recall_` and the `metric`. Of equal similarities those of the
+        smallest indices come first; faiss may find others of them.
 
     Raises
     ------
     ValueError
         If `features` is not 2-D or not finite (the rows are named), or if `n_neighbors`
-        is not below n.
+        is not below n, or if Euclidean distances exceed the range of float32.
     ImportError
         If the method needs faiss, and it is not installed.
     MemoryError
@@ -113,8 +123,12 @@ def mine_neighbors(
     array([1, 0, 1, 2])
     >>> graph.method, graph.recall_
     ('exact', 1.0)
+    >>> points = np.array([[0.0], [1.0], [3.0]])
+    >>> mine_neighbors(points, n_neighbors=1, metric="euclidean").distances().ravel()
+    array([1., 1., 2.], dtype=float32)
     """
     check_option("method", method, METHODS)
+    check_option("metric", metric, METRICS)
     check_count("n_neighbors", n_neighbors)
     check_real("target_recall", target_recall, minimum=0, maximum=1, boundaries="right")
     check_verbose(verbose)
@@ -133,7 +147,10 @@ def mine_neighbors(
     # faiss's results are on the CPU, and so are the vectors they are compared with
     place = device if method == "exact" else torch.device("cpu")
     check_memory(method, n_samples, dim, n_neighbors, place)
-    vectors = UnitVectors(table, place, center=center)
+    is_cosine = metric == "cosine"
+    vectors = (
+        UnitVectors(table, place, center=center) if is_cosine else Points(table, place)
+    )
     recall = 1.0
     if method in APPROXIMATE:
         similarities, indices, recall = approximate_neighbors(
@@ -151,7 +168,8 @@ def mine_neighbors(
         )
     else:
         similarities, indices = compare_all_pairs(vectors, n_neighbors, verbose=verbose)
-    return NeighborGraph(indices.numpy(), similarities.numpy(), method, recall)
+    similarities = vectors.restore(similarities)
+    return NeighborGraph(indices.numpy(), similarities.numpy(), method, recall, metric)
 
 
 def _resolve(device: str | torch.device) -> torch.device:

@@ -11,63 +11,65 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sklearn_scan.core.rows import row_blocks, row_slices
+from sklearn_scan.neighbors._points import Points
 from sklearn_scan.neighbors._top_k import Found, sort_by_index
-from sklearn_scan.neighbors._vectors import UnitVectors
+from sklearn_scan.neighbors._unit_vectors import UnitVectors
 
 # More than the rounding errors of products in single precision: neighbours whose
 # similarities differ by less may be in the wrong order.
 _CLOSE = 2e-6
 _BATCH = 2**12  # samples searched for at once
 
+AnyVectors = UnitVectors | Points
+# From queries (b,) and others (b, c) to their similarities (b, c).
+_Compare = Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor]
 
-def rank(
-    vectors: UnitVectors,
+
+def refine(
+    vectors: AnyVectors,
     queries: NDArray[np.int64],
-    candidates: Tensor,
+    found: Found,
+    k: int,
     *,
-    exactly: bool = False,
+    compressed: bool = False,
+) -> Found:
+    """Return the first k of candidates found; similarities of full precision."""
+    if isinstance(vectors, Points):
+        found = _rank(vectors.similarities, vectors.dim, queries, found[1])
+    else:
+        if compressed:
+            found = _rank(vectors.rounded, vectors.dim, queries, found[1])
+        found = _order_closely(vectors, queries, found, k)
+    return found[0][:, :k], found[1][:, :k]
+
+
+def _rank(
+    compare: _Compare, dim: int, queries: NDArray[np.int64], candidates: Tensor
 ) -> Found:
     """Sort candidates (m, c), -1 for none, by similarity, and equal ones by index."""
-    read = vectors.exact if exactly else vectors.unit  # in double or single precision
     ranked = torch.empty_like(candidates)
     similarities = torch.empty_like(candidates, dtype=torch.float32)
     n_queries, n_candidates = candidates.shape
-    for block in row_blocks(n_queries, n_candidates * vectors.dim):
+    for block in row_blocks(n_queries, n_candidates * dim):
         some = candidates[block]
-        pairs = read(some.clamp_min(0).flatten().cpu().numpy())  # (b * c, d)
-        asked = read(queries[block]).unsqueeze(2)  # (b, d, 1)
-        products = torch.unflatten(pairs, 0, some.shape).bmm(asked).squeeze(2)  # (b, c)
-        products.masked_fill_(some < 0, -torch.inf)
-        similarities[block], ranked[block] = sort_by_index(products, some)
+        compared = compare(queries[block], some.clamp_min(0).cpu().numpy())
+        compared.masked_fill_(some < 0, -torch.inf)
+        similarities[block], ranked[block] = sort_by_index(compared, some)
     return similarities, ranked
 
 
-def order_closely(
+def _order_closely(
     vectors: UnitVectors, queries: NDArray[np.int64], found: Found, k: int
 ) -> Found:
-    """Return the first k of those found, with close similarities put in order."""
+    """Return those found, with close similarities among the first k put in order."""
     similarities, candidates = found
     gaps = similarities[:, :-1] - similarities[:, 1:]
     close = (gaps[:, :k] < _CLOSE).any(dim=1).nonzero().flatten()
     if len(close):
-        anew = rank(
-            vectors, queries[close.cpu().numpy()], candidates[close], exactly=True
-        )
+        asked, some = queries[close.cpu().numpy()], candidates[close]
+        anew = _rank(vectors.similarities, vectors.dim, asked, some)
         similarities[close], candidates[close] = anew
-    return similarities[:, :k], candidates[:, :k]
-
-
-def order_in_batches(
-    vectors: UnitVectors, queries: NDArray[np.int64], found: Found, k: int
-) -> Found:
-    """Return the same as `order_closely` for many queries, on the CPU."""
-
-    def order(some: NDArray[np.int64]) -> Found:
-        return order_closely(
-            vectors, queries[some], (found[0][some], found[1][some]), k
-        )
-
-    return collect(np.arange(len(queries)), k, order)
+    return similarities, candidates
 
 
 def collect(

@@ -9,9 +9,6 @@ Found = tuple[Tensor, Tensor]  # similarities and indices, (m, k) each
 GROUP = 64  # similarities in a group, whose maximum is compared first
 # With fewer groups for each of the k, groups save no time.
 _LEAST_GROUPS = 3
-# Subtracted for each place: too little to change single precision, and enough to keep
-# equal similarities in their order.
-_STEP = 2.0**-52
 
 
 def largest(similarities: Tensor, k: int) -> Found:
@@ -42,6 +39,18 @@ def merge(found: Found, others: Found, k: int) -> Found:
     return sort_by_index(best, indices.gather(1, places))
 
 
+def no_neighbors(
+    n_samples: int,
+    k: int,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> Found:
+    """Return similarities of -inf and indices of -1, (n_samples, k) each."""
+    shape = (n_samples, k)
+    similarities = torch.full(shape, -torch.inf, dtype=dtype, device=device)
+    return similarities, torch.full(shape, -1, device=device)
+
+
 def sort_by_index(similarities: Tensor, indices: Tensor) -> Found:
     """Sort results (m, k) by similarity, and equal ones by index."""
     indices, order = indices.sort(dim=1)
@@ -66,12 +75,16 @@ def _take_some(similarities: Tensor, k: int, indices: Tensor | None = None) -> F
     tied = (found[:, k - 1] == found[:, k]).nonzero().flatten()
     found, places = found[:, :k], places[:, :k]
     if len(tied):
-        rows = similarities[tied]
+        rows, least = similarities[tied], found[tied, -1:]
         order = torch.arange(n_columns, device=tied.device).expand(rows.shape)
         if indices is not None:
             order = indices[tied].argsort(dim=1)
-        steps = _STEP * torch.arange(n_columns, device=tied.device).double()
-        anew = (rows.gather(1, order) - steps).topk(k, dim=1).indices
+        ordered = rows.gather(1, order)
+        # all of the larger ones first, then the equal ones, in their order
+        ranks = torch.arange(n_columns, device=tied.device).expand(rows.shape)
+        ranks = ranks - n_columns * (ordered > least).int()
+        ranks = ranks.masked_fill(ordered < least, n_columns)
+        anew = ranks.topk(k, dim=1, largest=False).indices
         places[tied] = order.gather(1, anew)
         found[tied] = rows.gather(1, places[tied])
     return found, places

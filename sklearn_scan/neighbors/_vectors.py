@@ -1,42 +1,36 @@
-"""Features as vectors of length one, read in blocks."""
+"""Features as vectors that are compared, read in blocks."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from sklearn_scan.core.rows import check_finite_rows, join_blocks, row_blocks
+from sklearn_scan.core.rows import check_finite_rows, row_blocks
 
 Rows = slice | NDArray[np.int64]
 
+SHORT = 1e-30  # squares of shorter rows underflow in single precision
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _SINGLE = frozenset({"float16", "bfloat16", "float32", "uint8", "int8", "int16"})
-_SHORT = 1e-30  # squares of shorter rows underflow in single precision
-_LEAST = 1e-140  # the same in double precision
-_FAR = 4  # lengths of a row: a more distant mean is subtracted in double precision
+_LEAST = 1e-140  # squares of shorter rows underflow in double precision
 
 
-class UnitVectors:
-    """The rows (n, d) of an array at length one, read and scaled when they are used."""
+class Vectors(ABC):
+    """The rows (n, d) of an array, scaled when they are used."""
 
-    def __init__(
-        self, table: np.ndarray | Tensor, device: torch.device, *, center: bool = False
-    ) -> None:
+    metric: ClassVar[str]
+    rounding: ClassVar[float]  # similarities that differ by less are taken as equal
+    _is_plain: bool  # whether all rows can be computed in single precision
+
+    def __init__(self, table: np.ndarray | Tensor, device: torch.device) -> None:
         check_finite_rows("features", table, np.float64)
         self._table = table
         self.device = device
-        self._mean: Tensor | None = None
-        blocks = list(row_blocks(len(self), self.dim))
-        if center:
-            sums = (self._shifted(block).sum(dim=0, keepdim=True) for block in blocks)
-            self._mean = join_blocks(sums, len(blocks)).sum(dim=0) / len(self)
-        norms = (_lengths(self._shifted(block)) for block in blocks)
-        lengths = join_blocks(norms, len(self))
-        # divided by infinity, rows of zeros stay zero
-        self._lengths = torch.where(lengths > 0, lengths, torch.inf)
-        self._is_plain = _is_plain(table, lengths, self._mean)
 
     def __len__(self) -> int:
         return int(self._table.shape[0])
@@ -46,30 +40,54 @@ class UnitVectors:
         """The number of features."""
         return int(self._table.shape[1])
 
-    def exact(self, rows: Rows) -> Tensor:
-        """Return rows at length one, or of zeros, in double precision, (m, d)."""
-        return self._shifted(rows).div_(self._lengths[rows].unsqueeze(1))
+    @property
+    def width(self) -> int:
+        """The numbers of a row that `compared` returns."""
+        return self.dim
 
-    def unit(self, rows: Rows) -> Tensor:
-        """Return rows at length one, or of zeros, in single precision, (m, d)."""
-        n_rows = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        result = torch.empty(n_rows, self.dim, dtype=torch.float32, device=self.device)
-        for block in row_blocks(n_rows, self.dim):
-            some = _some(rows, block)
-            result[block] = self._plain(some) if self._is_plain else self.exact(some)
-        return result
+    def single(self, rows: Rows) -> Tensor:
+        """Return rows in single precision, (m, d)."""
+        return self._fill(self._allocate(rows, self.dim), rows)
 
+    def compared(self, rows: Rows) -> Tensor:
+        """Return rows (m, width) whose products with others' `asking` are compared.
+
+        These are the similarities, or grow with them.
+        """
+        return self.single(rows)
+
+    def asking(self, compared: Tensor) -> Tensor:
+        """Return what `compared` returned, as it is multiplied with that of others."""
+        return compared
+
+    @abstractmethod
+    def similarities(
+        self, queries: NDArray[np.int64], others: NDArray[np.int64]
+    ) -> Tensor:
+        """Return those of queries (b,) to others (b, c), in double precision."""
+
+    def restore(self, similarities: Tensor) -> Tensor:
+        """Bring similarities to the scale of the features, in place."""
+        return similarities
+
+    @abstractmethod
+    def _scaled(self, rows: Rows) -> Tensor:
+        """Return rows computed in double precision, (m, d)."""
+
+    @abstractmethod
     def _plain(self, rows: Rows) -> Tensor:
-        """Return the same as `exact`, computed in single precision."""
-        read = self._read(rows, torch.float32)
-        if self._mean is not None:
-            read.sub_(self._mean.float())
-        return read.div_(self._lengths[rows].float().unsqueeze(1))
+        """Return the same, computed in single precision."""
 
-    def _shifted(self, rows: Rows) -> Tensor:
-        """Return a copy of rows in double precision, minus the mean if there is one."""
-        read = self._read(rows, torch.float64)
-        return read if self._mean is None else read.sub_(self._mean)
+    def _allocate(self, rows: Rows, width: int) -> Tensor:
+        n_rows = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        return torch.empty(n_rows, width, dtype=torch.float32, device=self.device)
+
+    def _fill(self, result: Tensor, rows: Rows) -> Tensor:
+        """Write rows into `result`, (m, d), block by block."""
+        for block in row_blocks(len(result), self.dim):
+            some = _some(rows, block)
+            result[block] = self._plain(some) if self._is_plain else self._scaled(some)
+        return result
 
     def _read(self, rows: Rows, dtype: torch.dtype) -> Tensor:
         """Return a copy of rows, on the device."""
@@ -81,7 +99,7 @@ class UnitVectors:
         return torch.from_numpy(native).to(self.device)
 
 
-def _lengths(rows: Tensor) -> Tensor:
+def lengths_of(rows: Tensor) -> Tensor:
     """Return the lengths of rows of double precision, also where squares underflow."""
     lengths: Tensor = rows.norm(dim=1)
     lost = ((lengths < _LEAST) | (lengths > 1 / _LEAST)).nonzero().flatten()
@@ -92,15 +110,10 @@ def _lengths(rows: Tensor) -> Tensor:
     return lengths
 
 
-def _is_plain(table: np.ndarray | Tensor, lengths: Tensor, mean: Tensor | None) -> bool:
-    """Tell whether single precision is enough for all rows, and for the mean."""
+def is_single(table: np.ndarray | Tensor) -> bool:
+    """Tell whether single precision holds every number of the type of a table."""
     name = str(table.dtype) if isinstance(table, Tensor) else table.dtype.name
-    if name.removeprefix("torch.") not in _SINGLE:
-        return False
-    known = lengths[lengths > 0]
-    if mean is not None and bool((mean.norm() > _FAR * known).any()):
-        return False  # a difference of such large numbers is mostly rounding error
-    return bool(((known > _SHORT) & (known < 1 / _SHORT)).all())
+    return name.removeprefix("torch.") in _SINGLE
 
 
 def as_table(features: ArrayLike | Tensor) -> np.ndarray | Tensor:

@@ -54,6 +54,13 @@ def test_the_nearest_of_more_neighbours_are_taken_and_fewer_as_they_are(X, mined
     assert fitted.neighbors_.n_neighbors == 3
 
 
+def test_a_graph_of_euclidean_neighbours(X):
+    graph = mine_neighbors(X, 20, metric="euclidean")
+    fitted = clone(CLUSTERERS[0]).fit(X, neighbors=graph)
+    np.testing.assert_array_equal(fitted.neighbors_.indices, graph.indices)
+    assert fitted.neighbors_.metric == "euclidean"
+
+
 def test_a_graph_in_files(X, mined, tmp_path):
     mined.save(tmp_path / "graph")
     mapped = NeighborGraph.load(tmp_path / "graph", mmap_mode="r")
@@ -68,8 +75,8 @@ def test_a_graph_in_files(X, mined, tmp_path):
 RING = (np.arange(200)[:, np.newaxis] + [1, 2]) % 200
 
 
-def valued(similarities):
-    return NeighborGraph(RING, np.tile(np.float32(similarities), (200, 1)))
+def valued(similarities, **fields):
+    return NeighborGraph(RING, np.tile(np.float32(similarities), (200, 1)), **fields)
 
 
 def changed(value):
@@ -90,6 +97,9 @@ def changed(value):
         (changed(17), ValueError, "own neighbour; row 17 does"),
         (valued([0.5, 0.9]), ValueError, "of the most similar first"),
         (valued([4.0, 1.5]), ValueError, "cosines, from -1 to 1"),
+        (valued([1.5, 4.0], metric="euclidean"), ValueError, "be negative distances"),
+        (valued([-4, -1.5], metric="euclidean"), ValueError, "be negative distances"),
+        (valued([-1, -np.inf], metric="euclidean"), ValueError, "negative distances"),
         (valued([np.nan, np.nan]), ValueError, "cosines, from -1 to 1"),
     ],
 )

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from neighbor_helpers import groups_of_vectors, ring
+from neighbor_helpers import METRICS, groups_of_vectors, ring
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import DBSCAN, SpectralClustering
 from sklearn.datasets import make_blobs
@@ -72,6 +72,8 @@ def test_settings_that_are_none():
         ring(5, 2).nearest(-1)
     with pytest.raises(TypeError, match="method must be a str; got NoneType"):
         NeighborGraph(ring(5, 2).indices, ring(5, 2).similarities, None)
+    with pytest.raises(ValueError, match=r"metric must be one of .* got 'l2'"):
+        NeighborGraph(ring(5, 2).indices, ring(5, 2).similarities, metric="l2")
 
 
 def test_lists_are_no_graph():
@@ -89,13 +91,35 @@ def test_a_graph_without_neighbors():
     assert graph.symmetrized().nnz == graph.mutual().nnz == 0
 
 
-def test_parts_keep_how_they_were_found():
-    graph = mine_neighbors(groups_of_vectors(200), 5, method="ivf_flat", random_state=0)
+@pytest.mark.parametrize("metric", METRICS)
+def test_parts_keep_how_they_were_found(metric):
+    graph = mine_neighbors(
+        groups_of_vectors(200), 5, method="ivf_flat", metric=metric, random_state=0
+    )
     nearest = graph.nearest(2)
     assert_array_equal(nearest.indices, graph.indices[:, :2])
     wider = graph.spread(np.arange(200), 201)
     assert {g.method for g in (nearest, wider)} == {"ivf_flat"}
     assert {g.recall_ for g in (nearest, wider)} == {graph.recall_}
+    assert {g.metric for g in (nearest, wider)} == {metric}
+
+
+def test_distances_are_those_of_the_vectors():
+    X = groups_of_vectors(300).astype(np.float64)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    for metric, vectors in [("cosine", unit), ("euclidean", X)]:
+        graph = mine_neighbors(X, 6, metric=metric)
+        apart = np.linalg.norm(vectors[:, None] - vectors[graph.indices], axis=2)
+        assert_allclose(graph.distances(), apart, rtol=1e-5)
+        assert graph.distances().dtype == np.float32
+        gaps = graph.spread(np.arange(300), 301).distances()
+        assert np.isnan(gaps[300]).all()
+        assert_array_equal(gaps[:300], graph.distances())
+
+
+def test_rounding_makes_no_distance_negative():
+    near = np.array([[1 + 1e-6], [1 + 1e-6]], dtype=np.float32)
+    assert_array_equal(NeighborGraph(np.array([[1], [0]]), near).distances(), 0)
 
 
 @pytest.fixture
@@ -132,18 +156,21 @@ def test_samples_without_neighbors_have_no_edges(graph):
     assert gaps.to_scipy().nnz == 300 * 7 + 20
 
 
-def test_to_scipy_is_scikit_learns_graph():
+@pytest.mark.parametrize("metric", METRICS)
+def test_to_scipy_is_scikit_learns_graph(metric):
     X = groups_of_vectors(300).astype(np.float64)
-    ours = mine_neighbors(X, 6).to_scipy()
-    transformer = KNeighborsTransformer(n_neighbors=6, metric="cosine")
+    ours = mine_neighbors(X, 6, metric=metric).to_scipy()
+    transformer = KNeighborsTransformer(n_neighbors=6, metric=metric)
     theirs = transformer.fit_transform(X)
     assert_array_equal(ours.indptr, theirs.indptr)
     assert_array_equal(ours.indices, theirs.indices)
     assert_allclose(ours.data, theirs.data, atol=1e-6)
 
 
-def test_duplicates_are_edges_of_no_length():
-    graph = mine_neighbors(np.repeat(np.eye(3), 4, axis=0), 3).to_scipy()
+@pytest.mark.parametrize("metric", METRICS)
+def test_duplicates_are_edges_of_no_length(metric):
+    X = np.repeat(np.eye(3), 4, axis=0)
+    graph = mine_neighbors(X, 3, metric=metric).to_scipy()
     assert graph.nnz == 12 * 4
     assert_allclose(graph.data, 0, atol=1e-6)
     assert (graph.data >= 0).all()

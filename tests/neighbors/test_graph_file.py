@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from neighbor_helpers import groups_of_vectors, ring
+from neighbor_helpers import METRICS, groups_of_vectors, ring
 from numpy.testing import assert_array_equal
 
 from sklearn_scan.exceptions import ModelFileError
@@ -23,13 +23,15 @@ def assert_same(graph, other):
     assert_array_equal(graph.indices, other.indices)
     assert_array_equal(graph.similarities, other.similarities)
     assert (graph.method, graph.recall_) == (other.method, other.recall_)
+    assert graph.metric == other.metric
 
 
 @pytest.mark.parametrize("mmap_mode", [None, "r", "c"])
 @pytest.mark.parametrize("method", ["exact", "ivf_sq8"])
-def test_round_trip(path, method, mmap_mode):
+@pytest.mark.parametrize("metric", METRICS)
+def test_round_trip(path, metric, method, mmap_mode):
     X = groups_of_vectors(300)
-    graph = mine_neighbors(X, 7, method=method, random_state=0)
+    graph = mine_neighbors(X, 7, method=method, metric=metric, random_state=0)
     graph.save(path)
     again = NeighborGraph.load(path, mmap_mode=mmap_mode)
     assert_same(again, graph)
@@ -175,6 +177,8 @@ DAMAGES = {
     "a version of letters": lambda path: rewrite(path, version="x"),
     "no method": lambda path: rewrite(path, method=None),
     "a recall of letters": lambda path: rewrite(path, recall="x"),
+    "no metric": lambda path: rewrite(path, metric="gone"),
+    "another metric": lambda path: rewrite(path, metric="l2"),
     "no recall": lambda path: rewrite(path, recall="gone"),
     "another type": write_array("indices.npy", lambda a: a.astype(np.float64)),
     "objects": write_array("indices.npy", lambda a: a.astype(object)),
@@ -228,6 +232,13 @@ def test_another_version(path, version, hint):
     ring(10, 2).save(path)
     rewrite(path, version=version)
     with pytest.raises(
-        ModelFileError, match=f"version {version}, .* version 2: .*{hint}"
+        ModelFileError, match=f"version {version}, .* versions 2 and 3: .*{hint}"
     ):
         NeighborGraph.load(path)
+
+
+def test_a_graph_of_the_version_without_metrics_is_of_cosines(path):
+    ring(10, 2).save(path)
+    rewrite(path, version=2, metric="gone")
+    assert_same(NeighborGraph.load(path), ring(10, 2))
+    assert NeighborGraph.load(path).metric == "cosine"

@@ -13,7 +13,7 @@ from sklearn_scan.neighbors import _exact, mine_neighbors
 from sklearn_scan.neighbors import _methods as methods
 from sklearn_scan.neighbors._approximate import approximate_neighbors
 from sklearn_scan.neighbors._inverted_files import InvertedFiles
-from sklearn_scan.neighbors._vectors import UnitVectors
+from sklearn_scan.neighbors._unit_vectors import UnitVectors
 
 GIGABYTE = 10**9
 

@@ -7,12 +7,15 @@ import pytest
 import torch
 from neighbor_helpers import (
     EXACT,
+    METRICS,
     MINERS,
     assert_nobody_is_their_own_neighbor,
+    assert_similar,
     groups_of_vectors,
     random_features,
     recall,
     reference,
+    rounded,
 )
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import NearestNeighbors
@@ -25,6 +28,11 @@ def miner(request):
     return request.param
 
 
+@pytest.fixture(params=METRICS)
+def metric(request):
+    return request.param
+
+
 def mine(X, n_neighbors, method, **settings):
     return mine_neighbors(X, n_neighbors, method=method, random_state=0, **settings)
 
@@ -33,54 +41,62 @@ def mine(X, n_neighbors, method, **settings):
 @pytest.mark.parametrize(
     ("n_samples", "n_neighbors"), [(2, 1), (3, 2), (60, 1), (60, 7), (60, 59)]
 )
-def test_few_samples(miner, n_samples, n_neighbors, center):
+def test_few_samples(miner, metric, n_samples, n_neighbors, center):
     """So few lie in one list, which even an approximate miner compares whole."""
     X = random_features(n_samples)
-    graph = mine(X, n_neighbors, miner, center=center)
-    indices, similarities = reference(X, n_neighbors, center=center)
+    graph = mine(X, n_neighbors, miner, metric=metric, center=center)
+    indices, similarities = reference(X, n_neighbors, metric=metric, center=center)
     assert_array_equal(graph.indices, indices)
-    assert_allclose(graph.similarities, similarities, atol=1e-6)
+    assert_similar(graph, similarities)
     assert graph.n_neighbors == n_neighbors
-    assert graph.method == miner
+    assert (graph.method, graph.metric) == (miner, metric)
     assert graph.recall_ == 1
 
 
+def similarities_of(graph, X):
+    """Compute those of the neighbours in a graph."""
+    X = X.astype(np.float64)
+    if graph.metric == "euclidean":
+        return -np.linalg.norm(X[:, None] - X[graph.indices], axis=2)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    return np.einsum("nd,nkd->nk", unit, unit[graph.indices])
+
+
 @pytest.mark.parametrize("n_neighbors", [1, 20, 50])
-def test_many_samples(miner, n_neighbors):
+def test_many_samples(miner, metric, n_neighbors):
     X = groups_of_vectors(4000)
-    graph = mine(X, n_neighbors, miner)
+    graph = mine(X, n_neighbors, miner, metric=metric)
     assert_nobody_is_their_own_neighbor(graph)
     assert all(len(set(row)) == n_neighbors for row in graph.indices.tolist())
     assert (graph.similarities[:, :-1] >= graph.similarities[:, 1:]).all()
-    indices, similarities = reference(X, n_neighbors)
+    indices, similarities = reference(X, n_neighbors, metric=metric)
     if miner in EXACT:
         assert_array_equal(graph.indices, indices)
-        assert_allclose(graph.similarities, similarities, atol=1e-6)
+        assert_similar(graph, similarities)
         assert graph.recall_ == 1
     else:
         # of what is found, the similarities are exact
-        unit = X / np.linalg.norm(X, axis=1, keepdims=True)
-        true = np.einsum("nd,nkd->nk", unit, unit[graph.indices])
-        assert_allclose(graph.similarities, true, atol=1e-6)
+        assert_similar(graph, similarities_of(graph, X))
         assert graph.recall_ >= 0.95
         assert_allclose(recall(graph, X), graph.recall_, atol=0.02)
 
 
 @pytest.mark.parametrize("method", EXACT)
-def test_exact_neighbors_are_scikit_learns(method):
+def test_exact_neighbors_are_scikit_learns(metric, method):
     X = groups_of_vectors(n_samples=3000, n_features=32)
-    search = NearestNeighbors(metric="cosine", algorithm="brute").fit(X)
+    search = NearestNeighbors(metric=metric, algorithm="brute").fit(X)
     distances, indices = search.kneighbors(n_neighbors=20)
-    graph = mine(X, 20, method)
+    graph = mine(X, 20, method, metric=metric)
     apart = np.diff(distances, axis=1) > 1e-6  # where its own rounding decides nothing
     settled = np.hstack([apart[:, :1], apart[:, :-1] & apart[:, 1:]])
     assert settled.mean() > 0.95
     assert_array_equal(graph.indices[:, :-1][settled], indices[:, :-1][settled])
-    assert_allclose(graph.similarities, 1 - distances, atol=1e-6)
+    similarities = 1 - distances if metric == "cosine" else -distances
+    assert_similar(graph, similarities)
 
 
-def test_types_are_as_documented(miner):
-    graph = mine(random_features(), 3, miner)
+def test_types_are_as_documented(miner, metric):
+    graph = mine(random_features(), 3, miner, metric=metric)
     assert graph.indices.dtype == np.int64
     assert graph.similarities.dtype == np.float32
 
@@ -91,12 +107,12 @@ def test_length_does_not_matter(miner):
     assert_array_equal(mine(X, 5, miner).indices, mine(scale * X, 5, miner).indices)
 
 
-def test_the_default_number_format_does_not_matter(miner):
+def test_the_default_number_format_does_not_matter(miner, metric):
     X = groups_of_vectors(300)
-    expected = mine(X, 5, miner)
+    expected = mine(X, 5, miner, metric=metric)
     torch.set_default_dtype(torch.float64)
     try:
-        found = mine(X, 5, miner)
+        found = mine(X, 5, miner, metric=metric)
     finally:
         torch.set_default_dtype(torch.float32)
     assert found.similarities.dtype == np.float32
@@ -111,23 +127,24 @@ def test_short_and_long_rows_of_single_precision(miner):
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 5, 11])
-def test_duplicates_are_neighbors_but_not_of_themselves(miner, n_neighbors):
+def test_duplicates_are_neighbors_but_not_of_themselves(miner, metric, n_neighbors):
     X = np.repeat(random_features(3), 12, axis=0)
-    graph = mine(X, n_neighbors, miner)
+    graph = mine(X, n_neighbors, miner, metric=metric)
     assert_nobody_is_their_own_neighbor(graph)
     assert (graph.indices // 12 == np.arange(36)[:, None] // 12).all()
-    assert_array_equal(graph.indices, reference(X, n_neighbors)[0])  # the first of them
+    first_of_them, _ = reference(X, n_neighbors, metric=metric)
+    assert_array_equal(graph.indices, first_of_them)
 
 
 @pytest.mark.parametrize("method", EXACT)
-def test_more_duplicates_than_neighbors(method):
+def test_more_duplicates_than_neighbors(metric, method):
     """Equal similarities come by index, wherever blocks begin."""
     X = np.repeat(random_features(4, 16), 500, axis=0)
     X[::3] = 0
-    graph = mine(X, 20, method)
-    indices, similarities = reference(X, 20)
+    graph = mine(X, 20, method, metric=metric)
+    indices, similarities = reference(X, 20, metric=metric)
     assert_array_equal(graph.indices, indices)
-    assert_allclose(graph.similarities, similarities, atol=1e-6)
+    assert_similar(graph, similarities)
 
 
 def test_a_row_of_zeros_is_equally_unlike_all_others(miner):
@@ -140,17 +157,18 @@ def test_a_row_of_zeros_is_equally_unlike_all_others(miner):
     assert_allclose(graph.similarities, similarities, atol=1e-6)
 
 
-def test_samples_that_are_all_the_same(miner):
-    graph = mine(np.ones((50, 3)), 4, miner)
+def test_samples_that_are_all_the_same(miner, metric):
+    graph = mine(np.ones((50, 3)), 4, miner, metric=metric)
     assert_array_equal(graph.indices, reference(np.ones((50, 3)), 4)[0])
-    assert_allclose(graph.similarities, 1, atol=1e-6)
+    similarity = 1 if metric == "cosine" else 0
+    assert_allclose(graph.similarities, similarity, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 300])
-def test_any_number_of_features(miner, n_features):
-    X = random_features(80, n_features)
-    graph = mine(X, 6, miner)
-    assert_array_equal(graph.indices, reference(X, 6)[0])
+def test_any_number_of_features(miner, metric, n_features):
+    X = random_features(60, n_features)
+    graph = mine(X, 6, miner, metric=metric)
+    assert_array_equal(graph.indices, reference(X, 6, metric=metric)[0])
 
 
 def read_only(X):
@@ -188,15 +206,15 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("convert", FORMATS.values(), ids=FORMATS)
-def test_any_format_is_read_and_left_unchanged(miner, convert):
+def test_any_format_is_read_and_left_unchanged(miner, metric, convert):
     X = random_features().round(1)
     X = torch.from_numpy(X).bfloat16().double().numpy()  # the same in all formats
     given = convert(X)
     before = given.clone() if isinstance(given, torch.Tensor) else np.array(given)
-    graph = mine(given, 5, miner, center=True)
-    indices, similarities = reference(X, 5, center=True)
+    graph = mine(given, 5, miner, metric=metric, center=True)
+    indices, similarities = reference(X, 5, metric=metric, center=True)
     assert_array_equal(graph.indices, indices)
-    assert_allclose(graph.similarities, similarities, atol=1e-6)
+    assert_similar(graph, similarities)
     after = given if isinstance(given, torch.Tensor) else np.array(given)
     assert (after == before).all()
 
@@ -213,56 +231,62 @@ class Watched(np.memmap):
         return read
 
 
-def test_a_memory_map_is_never_read_whole(miner, tmp_path, monkeypatch):
+def test_a_memory_map_is_never_read_whole(miner, metric, tmp_path, monkeypatch):
     X = groups_of_vectors(3000).astype(np.float16)
     np.save(tmp_path / "X.npy", X)
     watched = np.load(tmp_path / "X.npy", mmap_mode="r").view(Watched)
     monkeypatch.setattr("sklearn_scan.core.rows._BLOCK_ELEMENTS", 16 * 250)
     monkeypatch.setattr(Watched, "most", 0)
-    graph = mine(watched, 5, miner, center=True)
+    graph = mine(watched, 5, miner, metric=metric, center=True)
     assert 0 < Watched.most <= 250
     monkeypatch.undo()
-    assert_array_equal(graph.indices, mine(X, 5, miner, center=True).indices)
+    assert_array_equal(
+        graph.indices, mine(X, 5, miner, metric=metric, center=True).indices
+    )
 
 
 @pytest.mark.parametrize("offset", [10, 1e3, 1e4])
-def test_a_mean_far_away_is_taken_off_exactly(miner, offset):
+def test_a_mean_far_away_is_taken_off_exactly(miner, metric, offset):
     X = (0.1 * random_features() + offset).astype(np.float32)
-    graph = mine(X, 5, miner, center=True)
-    indices, similarities = reference(X, 5, center=True)
+    graph = mine(X, 5, miner, metric=metric, center=True)
+    indices, similarities = reference(X, 5, metric=metric, center=True)
     assert_array_equal(graph.indices, indices)
     assert_allclose(graph.similarities, similarities, atol=2e-6)
 
 
 @pytest.mark.parametrize("many", [1, 8])
 @pytest.mark.parametrize("method", EXACT)
-def test_samples_in_the_order_of_their_groups(monkeypatch, method, many):
+def test_samples_in_the_order_of_their_groups(metric, monkeypatch, method, many):
     """Then much of what is found at first is not of the nearest."""
     monkeypatch.setattr("sklearn_scan.neighbors._all_pairs._MOST_WAITING", many)
     monkeypatch.setattr("sklearn_scan.neighbors._exact._LEAST_ROWS", 100)
     monkeypatch.setattr("sklearn_scan.neighbors._exact._MOST_BYTES_ON_CPU", 4 * 3000)
-    X = groups_of_vectors(3000, n_features=4, n_groups=3).round(1)
+    X = rounded(groups_of_vectors(3000, n_features=4, n_groups=3), metric)
     X = X[np.argsort(X[:, 0])]
-    assert_array_equal(mine(X, 8, method).indices, reference(X, 8)[0])
+    assert_array_equal(
+        mine(X, 8, method, metric=metric).indices, reference(X, 8, metric=metric)[0]
+    )
 
 
-def test_many_of_the_samples_are_zero(miner):
+def test_many_of_the_samples_are_zero(miner, metric):
     """They are all of one list."""
     X = groups_of_vectors(2000)
     X[: 1500 + 1] = 0
-    graph = mine(X, 5, miner)
+    graph = mine(X, 5, miner, metric=metric)
     assert_nobody_is_their_own_neighbor(graph)
     assert recall(graph, X) > 0.95
 
 
-def test_integers(miner):
+def test_integers(miner, metric):
     X = np.random.default_rng(0).integers(0, 255, (80, 12), dtype=np.uint8)
-    assert_array_equal(mine(X, 5, miner).indices, reference(X, 5)[0])
+    assert_array_equal(
+        mine(X, 5, miner, metric=metric).indices, reference(X, 5, metric=metric)[0]
+    )
 
 
-def test_the_same_seed_gives_the_same_graph(miner):
+def test_the_same_seed_gives_the_same_graph(miner, metric):
     X = groups_of_vectors(n_samples=3000)
-    graphs = [mine(X, 10, miner) for _ in range(2)]
+    graphs = [mine(X, 10, miner, metric=metric) for _ in range(2)]
     assert_array_equal(graphs[0].indices, graphs[1].indices)
     assert_array_equal(graphs[0].similarities, graphs[1].similarities)
 
@@ -277,15 +301,15 @@ def test_global_states_are_left_alone(miner):
 @pytest.mark.parametrize("n_columns", [1, 3, 64, 700])
 @pytest.mark.parametrize("n_rows", [1, 7, 700])
 @pytest.mark.parametrize("method", EXACT)
-def test_blocks_make_no_difference(monkeypatch, method, n_rows, n_columns):
-    X = groups_of_vectors(n_samples=700)[:, :5].round(1)  # with equals among them
-    indices, similarities = reference(X, 5)
+def test_blocks_make_no_difference(metric, monkeypatch, method, n_rows, n_columns):
+    X = rounded(groups_of_vectors(n_samples=700)[:, :5], metric)
+    indices, similarities = reference(X, 5, metric=metric)
     monkeypatch.setattr("sklearn_scan.neighbors._exact._MOST_COLUMNS", n_columns)
     monkeypatch.setattr("sklearn_scan.neighbors._exact._LEAST_ROWS", n_rows)
     monkeypatch.setattr("sklearn_scan.neighbors._exact._MOST_BYTES_ON_CPU", 4 * 700)
-    blocks = mine(X, 5, method)
+    blocks = mine(X, 5, method, metric=metric)
     assert_array_equal(blocks.indices, indices)
-    assert_allclose(blocks.similarities, similarities, atol=1e-6)
+    assert_similar(blocks, similarities)
 
 
 def test_neighbors_hardly_apart_are_in_the_right_order():
@@ -317,9 +341,9 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("X", "settings", "error", "message"), ERRORS)
-def test_errors_name_the_parameter(miner, X, settings, error, message):
+def test_errors_name_the_parameter(miner, metric, X, settings, error, message):
     with pytest.raises(error, match=message):
-        mine_neighbors(X, method=miner, **settings)
+        mine_neighbors(X, method=miner, metric=metric, **settings)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -336,6 +360,11 @@ def test_numbers_that_are_not_finite_name_their_rows(miner, bad):
 def test_an_unknown_method():
     with pytest.raises(ValueError, match=r"\['auto', 'exact', 'flat', .*mean 'exact'"):
         mine_neighbors(np.ones((5, 2)), 1, method="exat")
+
+
+def test_an_unknown_metric():
+    with pytest.raises(ValueError, match=r"metric .*'euclidean'.*mean 'euclidean'"):
+        mine_neighbors(np.ones((5, 2)), 1, metric="euclid")
 
 
 def test_devices_without_doubles(monkeypatch):

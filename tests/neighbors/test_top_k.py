@@ -53,3 +53,14 @@ def test_merge(k, n_values):
     for pair in (halves, halves[::-1]):
         found, taken = merge(*pair, k)
         assert_same(found, taken, expected, chosen)
+
+
+def test_small_and_large_numbers_hardly_apart():
+    """The place of equal numbers decides nothing of others."""
+    for scale in (1e-30, 1e30):
+        numbers = scale * (torch.arange(400) % 100).double().unsqueeze(0)
+        for similarities in (numbers, numbers.float()):
+            found, places = largest(similarities, 6)
+            expected = scale * np.array([[99, 99, 99, 99, 98, 98]])
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+            assert places.tolist() == [[99, 199, 299, 399, 98, 198]]
