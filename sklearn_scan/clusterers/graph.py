@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_scan.clusterers.parameters import Parameters
+from sklearn_scan.clusterers.parameters import ReadingParameters
 from sklearn_scan.clusterers.reading import Data
 from sklearn_scan.core.features import Features, center_blocks
 from sklearn_scan.core.mapped_rows import MappedRows, Rows
@@ -18,8 +18,33 @@ from sklearn_scan.neighbors import (
 )
 
 
+def check_y(y: object) -> None:
+    """Raise if a graph came in the place of labels."""
+    if isinstance(y, NeighborGraph):
+        raise TypeError(
+            "y is for labels, which are ignored; got a NeighborGraph: pass it by name, "
+            "fit(X, neighbors=graph)."
+        )
+
+
+def check_sizes(n_clusters: int | str | None, n_samples: int) -> None:
+    """Raise if there are too few samples, to have neighbours or for the clusters."""
+    if n_samples < 2:
+        raise ValueError(
+            f"X holds {n_samples} sample(s) (n_samples = {n_samples}), while a minimum "
+            "of 2 is required to find neighbours."
+        )
+    if n_clusters is None or isinstance(n_clusters, str):
+        return
+    if n_clusters > n_samples:
+        raise ValueError(
+            f"n_clusters={n_clusters} must not exceed the number of samples, "
+            f"n_samples={n_samples}."
+        )
+
+
 def check_graph(
-    neighbors: NeighborGraph | None, data: Data, clusterer: Parameters
+    neighbors: NeighborGraph | None, data: Data, clusterer: ReadingParameters
 ) -> NeighborGraph | None:
     """Return the graph that came with X, checked and cut to `n_neighbors`."""
     if neighbors is None:
@@ -39,7 +64,8 @@ def find_graph(
     features: Features,
     rows: Rows,
     seed: int,
-    clusterer: Parameters,
+    clusterer: ReadingParameters,
+    metric: str = "cosine",
 ) -> NeighborGraph | None:
     """Return the neighbours among the readable samples; None with `n_neighbors=0`."""
     if given is not None:
@@ -60,6 +86,7 @@ def find_graph(
         rows.array if isinstance(rows, MappedRows) else rows,
         min(clusterer.n_neighbors, most),
         method=clusterer.neighbor_method,
+        metric=metric,
         # Angles about the mean: embeddings share a direction that tells nothing apart.
         center=not several,
         device=clusterer.device,

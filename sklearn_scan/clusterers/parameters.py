@@ -31,18 +31,14 @@ class Fitted(Clustering):
 
 
 @dataclass(eq=False, repr=False)  # scikit-learn has its own
-class Parameters(Fitted, CallbackSupportMixin, BaseEstimator):
-    """The parameters, with their checks, and the fitted attributes."""
+class ReadingParameters(BaseEstimator):
+    """The parameters of what reads X and finds neighbours, with their checks."""
 
-    # What to try where clusters stay empty.
-    empty_hint: ClassVar[str] = "a smaller n_clusters"
-
-    n_clusters: int | str = checked(10, auto_or(count()))
+    n_clusters: int | str | None = checked(10, auto_or(count()))
     _: KW_ONLY
     encoder: Any = "auto"
     n_neighbors: int = checked(20, count(0))
     neighbor_method: str = checked("auto", option(METHODS))
-    confidence_threshold: float = checked(0.99, real(0, 1, "left"))
     device: str | torch.device = "auto"
     precision: str = "auto"
     memory: str | Path | joblib.Memory | None = None
@@ -50,3 +46,27 @@ class Parameters(Fitted, CallbackSupportMixin, BaseEstimator):
     n_jobs: int | None = None
     random_state: RandomState = None
     verbose: int = 0
+
+    def make_auto_encoder(self) -> Any:
+        """Return what embeds images where `encoder` is "auto"."""
+        return "auto"
+
+    def _forget_fit(self) -> None:
+        """Be unfitted until this fit succeeds: after a failed one nothing is mixed."""
+        for attribute in ("labels_", "n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(attribute, None)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "labels_")
+
+
+@dataclass(eq=False, repr=False)
+class Parameters(Fitted, CallbackSupportMixin, ReadingParameters):
+    """The parameters of a clusterer in stages, and its fitted attributes."""
+
+    # What to try where clusters stay empty.
+    empty_hint: ClassVar[str] = "a smaller n_clusters"
+
+    n_clusters: int | str = checked(10, auto_or(count()))
+    _: KW_ONLY
+    confidence_threshold: float = checked(0.99, real(0, 1, "left"))

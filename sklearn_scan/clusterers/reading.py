@@ -16,7 +16,7 @@ from sklearn_scan.clusterers.feature_arrays import (
     holds_feature_arrays,
     stack_feature_arrays,
 )
-from sklearn_scan.clusterers.parameters import Parameters
+from sklearn_scan.clusterers.parameters import ReadingParameters
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import is_mapped
 from sklearn_scan.core.rows import check_finite_rows
@@ -37,7 +37,7 @@ class Reader:
 
     Parameters
     ----------
-    clusterer : Parameters
+    clusterer : ReadingParameters
         Whose parameters say how; scikit-learn's checks note the features on it.
     kind : {"images", "features", "a list of feature arrays"}
         What X holds, in the fit and ever after.
@@ -51,7 +51,7 @@ class Reader:
 
     def __init__(
         self,
-        clusterer: Parameters,
+        clusterer: ReadingParameters,
         kind: str,
         encoder: Encoder | None,
         *,
@@ -65,7 +65,7 @@ class Reader:
         self.dims = dims
 
     @classmethod
-    def of(cls, X: Any, clusterer: Parameters, seed: int) -> Self:
+    def of(cls, X: Any, clusterer: ReadingParameters, seed: int) -> Self:
         """Return the reader of a fit, with a new encoder where X holds images."""
         given = clusterer.encoder
         has_encoder = not (isinstance(given, str) and given == "auto")
@@ -73,7 +73,7 @@ class Reader:
             return cls(clusterer, _ARRAYS, None)
         if is_image_input(X):
             encoder = resolve_encoder(
-                given,
+                given if has_encoder else clusterer.make_auto_encoder(),
                 device=clusterer.device,
                 precision=clusterer.precision,
                 memory=clusterer.memory,

@@ -17,11 +17,13 @@ from sklearn_scan.model_selection._n_clusters import (
     estimate_n_clusters,
 )
 from sklearn_scan.model_selection._splitters import ShuffledKFold, TransductiveSplit
+from sklearn_scan.model_selection._tree_cut import choose_cut
 
 __all__ = [
     "ClusterNumberCurve",
     "ShuffledKFold",
     "TransductiveSplit",
+    "choose_cut",
     "estimate_n_clusters",
     "information_lost",
     "label_free_score",

@@ -127,6 +127,12 @@ def estimate_n_clusters(
     while curve.n_clusters > most / 2 and size < min(len(features), _LARGEST_SAMPLE):
         size, n_draws = 2 * size, 1
         curve, most = _draw_curve(features, size, n_draws, rng, device)
+    warn_if_unclear(curve)
+    return curve
+
+
+def warn_if_unclear(curve: ClusterNumberCurve) -> None:
+    """Warn if the best score is no higher than that of features without clusters."""
     if curve.scores.max() < _LEAST_MODULARITY:
         warn(
             f"No number of clusters stands out: n_clusters={curve.n_clusters} has a "
@@ -134,18 +140,28 @@ def estimate_n_clusters(
             "reach too. Choose the number yourself, or a better encoder.",
             ConvergenceWarning,
         )
-    return curve
+
+
+def check_enough_samples(n_samples: int) -> None:
+    """Raise if there are too few samples to estimate the number of clusters."""
+    if n_samples < _FEWEST_SAMPLES:
+        raise ValueError(
+            f"n_clusters can be estimated from {_FEWEST_SAMPLES} samples or more; got "
+            f"n_samples={n_samples}. Pass n_clusters as a number."
+        )
+
+
+def candidate_numbers(n_samples: int, n_neighbors: int) -> NDArray[np.int64]:
+    """Return the numbers of clusters to try, ascending, from 2."""
+    most = max(2, int(n_samples / (_LEAST_MEMBERS * n_neighbors)))
+    return np.unique(np.geomspace(2, most, _N_CANDIDATES).astype(np.int64))
 
 
 def _check_features(features: NDArray[np.floating]) -> NDArray[np.floating]:
     features = np.asarray(features)
     if features.ndim != 2:
         raise ValueError(f"features must have shape (n, d); got {features.shape}.")
-    if len(features) < _FEWEST_SAMPLES:
-        raise ValueError(
-            f"n_clusters can be estimated from {_FEWEST_SAMPLES} samples or more; got "
-            f"n_samples={len(features)}. Pass n_clusters as a number."
-        )
+    check_enough_samples(len(features))
     check_finite_rows("features", features)
     return features
 
@@ -160,8 +176,7 @@ def _draw_curve(
     """Return the mean curve of several draws, and the largest number it can find."""
     size = min(size, len(features))
     n_neighbors = count_neighbors(size)
-    most = int(size / (_LEAST_MEMBERS * n_neighbors))
-    candidates = np.unique(np.geomspace(2, most, _N_CANDIDATES).astype(np.int64))
+    candidates = candidate_numbers(size, n_neighbors)
     curves = []
     for _ in range(n_draws if size < len(features) else 1):
         drawn = without_halves(features[rng.permutation(len(features))[:size]])
@@ -170,7 +185,7 @@ def _draw_curve(
         curves.append(_modularities(neighbors, candidates, rng))
     scores = np.mean(curves, axis=0)
     chosen = int(candidates[scores.argmax()])
-    return ClusterNumberCurve(chosen, candidates, scores), most
+    return ClusterNumberCurve(chosen, candidates, scores), int(candidates[-1])
 
 
 def _modularities(

@@ -1,11 +1,13 @@
 """Modularity against a double loop, and the number of clusters it prefers."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
 
 from sklearn_scan.model_selection import neighbor_modularity
-from sklearn_scan.neighbors import mine_neighbors
+from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 
 
 def slow_modularity(labels, indices):
@@ -32,6 +34,20 @@ def test_merged_groups_and_split_groups_score_less():
     right = neighbor_modularity(labels, graph)
     assert neighbor_modularity(np.minimum(labels, 3), graph) < right
     assert neighbor_modularity(halves, graph) < right
+
+
+def test_as_many_clusters_as_samples_need_no_matrix():
+    n_samples = 10_000
+    following = (np.arange(n_samples)[:, np.newaxis] + 1) % n_samples
+    ring = NeighborGraph(following, np.ones((n_samples, 1), np.float32))
+    tracemalloc.start()
+    try:
+        score = neighbor_modularity(np.arange(n_samples), ring)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert score == pytest.approx(-1 / n_samples)
+    assert peak < n_samples**2 / 8
 
 
 def test_clusters_drawn_by_chance_score_zero():

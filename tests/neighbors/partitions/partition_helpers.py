@@ -17,3 +17,10 @@ def ring_of_blobs(n_blobs=4, n_each=30, n_neighbors=5, noise=0.1, seed=0):
 
 def random_state(seed=0):
     return np.random.RandomState(seed)
+
+
+def assert_same_clusters(first, second):
+    """Check that two labelings are one partition, whatever the numbers."""
+    first, second = np.asarray(first), np.asarray(second)
+    together = first[:, np.newaxis] == first
+    np.testing.assert_array_equal(second[:, np.newaxis] == second, together)
