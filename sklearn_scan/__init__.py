@@ -1,4 +1,4 @@
-"""Image clustering for scikit-learn: SCAN, TEMI and their parts.
+"""Image clustering for scikit-learn: SCAN, TEMI, JULE and their parts.
 
 Names are imported when they are first used, so that the command line starts quickly.
 """
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sklearn_scan.core.version import __version__
 
 if TYPE_CHECKING:
+    from sklearn_scan.clusterers.jule import JULEClusterer
+    from sklearn_scan.clusterers.linkage import GraphDegreeLinkage
     from sklearn_scan.clusterers.scan import SCANClusterer
     from sklearn_scan.clusterers.temi import TEMIClusterer
     from sklearn_scan.encoders import ImageEncoder
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from sklearn_scan.results.relabeling import relabel
 
 __all__ = [
+    "GraphDegreeLinkage",
     "ImageEncoder",
+    "JULEClusterer",
     "SCANClusterer",
     "SimCLR",
     "TEMIClusterer",
@@ -28,7 +32,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "GraphDegreeLinkage": "sklearn_scan.clusterers.linkage",
     "ImageEncoder": "sklearn_scan.encoders",
+    "JULEClusterer": "sklearn_scan.clusterers.jule",
     "SCANClusterer": "sklearn_scan.clusterers.scan",
     "SimCLR": "sklearn_scan.pretext",
     "TEMIClusterer": "sklearn_scan.clusterers.temi",

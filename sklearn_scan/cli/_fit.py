@@ -28,7 +28,7 @@ from sklearn_scan.cli._photos import (
 from sklearn_scan.cli._results import LABELS, LOG, MODEL, PAGE, RESULTS, keep_results
 from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.cli._summary import describe, summarize
-from sklearn_scan.encoders import Encoder
+from sklearn_scan.pretext import NetworkEncoder
 from sklearn_scan.report import write_report
 
 
@@ -44,13 +44,14 @@ from sklearn_scan.report import write_report
 @click.option(
     "-o", "--output", required=True, type=click.Path(), help="The folder of results."
 )
-@click.option("--method", **AS_TOML, metavar="scan|temi", help="[default: scan]")
+@click.option("--method", **AS_TOML, metavar="scan|temi|jule", help="[default: scan]")
 @click.option(
     "--encoder",
     **AS_TOML,
     metavar="NAME",
     help="A timm model, or a pretext that learns from the photos: SimCLR, MoCo, "
-    "InstanceDiscrimination, RotNet.  [default: a small DINOv2]",
+    "InstanceDiscrimination, RotNet; or RawPixels.  [default: a small DINOv2, and of "
+    "jule RawPixels]",
 )
 @click.option(
     "--config",
@@ -118,8 +119,10 @@ def command(
 def _how_to_go_on(clusterer: Clusterer) -> str:
     """Return what to do after a fit was stopped."""
     encoder = clusterer.encoder
+    if encoder == "auto":
+        encoder = clusterer.make_auto_encoder()
     encoders = encoder if isinstance(encoder, list) else [encoder]
-    if any(isinstance(e, Encoder) and e.learns_from_images for e in encoders):
+    if any(isinstance(each, NetworkEncoder) for each in encoders):
         return "The same command begins anew: what an encoder has learnt is not kept."
     if clusterer.memory is None:
         return "The same command begins anew: without --memory nothing is kept."

@@ -38,6 +38,9 @@ class Clusterer(Clustering, Protocol):
     encoder: object
     memory: object
 
+    def make_auto_encoder(self) -> object:
+        """Return what embeds images where `encoder` is "auto"."""
+
     def fit(self, X: Sequence[str]) -> Self:
         """Cluster images."""
 
@@ -49,12 +52,14 @@ def _methods() -> dict[str, type]:
 
 
 def encoder_kinds() -> dict[str, type]:
-    """Return the pretexts by name; any other name is that of a timm model."""
+    """Return encoders by name; any other name is that of a timm model."""
     classes = {name: getattr(pretext, name) for name in pretext.__all__}
     return {
         name: each
         for name, each in classes.items()
-        if issubclass(each, pretext.Pretext) and not inspect.isabstract(each)
+        if inspect.isclass(each)
+        and issubclass(each, pretext.NetworkEncoder)
+        and not inspect.isabstract(each)
     }
 
 

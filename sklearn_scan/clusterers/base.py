@@ -19,7 +19,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_scan.clusterers.graph import check_graph, find_graph
+from sklearn_scan.clusterers.graph import check_graph, check_sizes, check_y, find_graph
 from sklearn_scan.clusterers.outcome import Outcome
 from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.clusterers.reading import Data, Reader
@@ -48,6 +48,7 @@ from sklearn_scan.neighbors import (
     NeighborGraph,
     check_faiss,
 )
+from sklearn_scan.results.clustering import features_of
 from sklearn_scan.results.export import Exportable
 from sklearn_scan.results.model import ClusterModel
 from sklearn_scan.training.heads import Directions, Scaler, Standardize, make_scaler
@@ -125,11 +126,7 @@ class ImageClusterer(
         UserWarning
             With their number, if images cannot be read and `bad_images` is "skip".
         """
-        if isinstance(y, NeighborGraph):
-            raise TypeError(
-                "y is for labels, which are ignored; got a NeighborGraph: pass it by "
-                "name, fit(X, neighbors=graph)."
-            )
+        check_y(y)
         self._forget_fit()
         self._check_parameters()
         with Run.of(self, X, y) as run:
@@ -141,19 +138,19 @@ class ImageClusterer(
         reader = Reader.of(X, self, run.seed("encode"))
         self._check_encoder(reader.encoder)
         data = reader.read(X, fit=True)
-        self._check_sizes(len(data))
+        check_sizes(self.n_clusters, len(data))
         given = check_graph(neighbors, data, self)
         embedded = run.keep("encode", partial(reader.embed, data, fit=True))
         features, self.bad_images_ = embedded
         known = features.known()
-        self._check_sizes(len(known))
+        check_sizes(self.n_clusters, len(known))
         n_clusters = self._count_clusters(known, run)
         rows = known.to(resolve_device(self.device))
-        scaler = make_scaler(self._scaler.from_features, rows, known.dims)
+        scaler = self._make_scaler(reader.encoder, rows, known.dims)
         seed = run.seed("mine")
         graph = run.keep("mine", partial(find_graph, given, features, rows, seed, self))
         trunk = self._trunk(reader, data, features, rows, scaler)
-        material = Material(trunk, graph, n_clusters)
+        material = Material(trunk, graph, n_clusters, rows)
         outcome = Outcome(self, run, reader, data, features, scaler, material)
         run.fitted = outcome.if_ended_with
         outcome.set(run_stages(self._stages(material), material, run))
@@ -173,7 +170,7 @@ class ImageClusterer(
         ndarray of float32, shape (n, embed_dim)
         """
         self.fit(X, y, neighbors=neighbors)
-        return self.embedding_
+        return self._embedding(features_of(self))
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return the embedding of images; features are returned as they are.
@@ -188,7 +185,7 @@ class ImageClusterer(
         ndarray of float32, shape (n, embed_dim)
             Where X is features in a memmap, X itself.
         """
-        return self._features(X).array
+        return self._embedding(self._features(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each cluster.
@@ -243,7 +240,7 @@ class ImageClusterer(
         if y is not None:
             return self._accuracy(X, y)
         known = self._features(X).known()
-        _check_has_neighbors(len(known))
+        check_sizes(None, len(known))
         labels = self._model().labels(known)
         return label_free_score(labels, known.weighted(), device=self.device)
 
@@ -262,14 +259,6 @@ class ImageClusterer(
 
     # -- the parts of fit ---------------------------------------------------------
 
-    def _forget_fit(self) -> None:
-        """Be unfitted until this fit succeeds: after a failed one nothing is mixed."""
-        for attribute in ("labels_", "n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(attribute, None)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "labels_")
-
     def _check_parameters(self) -> None:
         """Raise if a parameter is wrong, before any long work."""
         check_parameters(self)
@@ -285,14 +274,6 @@ class ImageClusterer(
         if self._training_views(encoder) is not None:
             check_trainable(encoder, self.precision)
 
-    def _check_sizes(self, n_samples: int) -> None:
-        _check_has_neighbors(n_samples)
-        if not isinstance(self.n_clusters, str) and self.n_clusters > n_samples:
-            raise ValueError(
-                f"n_clusters={self.n_clusters} must not exceed the number of samples, "
-                f"n_samples={n_samples}."
-            )
-
     def _count_clusters(self, known: Features, run: Run) -> int:
         """Return the number of clusters; note the curve that "auto" read it off."""
         self.n_clusters_curve_: ClusterNumberCurve | None = None
@@ -305,6 +286,15 @@ class ImageClusterer(
             ),
         )
         return self.n_clusters_curve_.n_clusters
+
+    def _make_scaler(
+        self,
+        encoder: Encoder | None,  # noqa: ARG002
+        rows: Rows,
+        dims: tuple[int, ...],
+    ) -> Scaler:
+        """Return what scales the features before the heads."""
+        return make_scaler(self._scaler.from_features, rows, dims)
 
     def _trunk(
         self, reader: Reader, data: Data, features: Features, rows: Rows, scaler: Scaler
@@ -344,6 +334,10 @@ class ImageClusterer(
         reader = self._reader()
         return reader.embed(reader.read(X)).features
 
+    def _embedding(self, features: Features) -> NDArray[np.float32]:
+        """Return what `transform` returns of the features that the model takes."""
+        return features.array
+
     @property
     def _n_features_out(self) -> int:
         return int(self.embedding_.shape[1])
@@ -355,12 +349,3 @@ class ImageClusterer(
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _check_has_neighbors(n_samples: int) -> None:
-    """Raise if there are too few samples to have neighbours."""
-    if n_samples < 2:
-        raise ValueError(
-            f"X holds {n_samples} sample(s) (n_samples = {n_samples}), while a minimum "
-            "of 2 is required to find neighbours."
-        )

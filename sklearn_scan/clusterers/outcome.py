@@ -44,7 +44,9 @@ class Outcome:
             features = self.reader.embed_trained(self.data, trunk.backbone)
         _set_input(clusterer, self.reader, features)
         clusterer.image_names_ = image_names(self.data)
-        clusterer.neighbors_ = graph_of_all(self.material.graph, features)
+        clusterer.neighbors_ = graph_of_all(
+            found.graph or self.material.graph, features
+        )
         clusterer.history_, clusterer.stage_times_ = self.run.history, self.run.times
         clusterer.head_losses_ = found.losses.cpu().numpy()
         clusterer.head_scores_ = found.scores.cpu().numpy()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sklearn_scan.core.device import autocast, place, resolve_precision, to_compute
-from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.core.mapped_rows import Rows, through
 from sklearn_scan.encoders import Encoder, EncoderList, Preprocessing
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
 from sklearn_scan.images.augment import default_strong_views
@@ -44,6 +44,8 @@ class Trunk(ABC):
         Whether the body is trained along with the heads.
     scale : Tensor of shape (embed_dim,) or None
         What the features were divided by; None if all were divided alike.
+    scaler : Scaler or None
+        What scales the features last, where it is a part of the body.
     """
 
     samples: Rows
@@ -54,6 +56,7 @@ class Trunk(ABC):
     dims: tuple[int, ...]
     is_trained: bool = False
     scale: Tensor | None = None
+    scaler: Scaler | None = None
 
     @abstractmethod
     def features(self) -> Rows:
@@ -94,6 +97,32 @@ class FeatureTrunk(Trunk):
         return self.samples
 
 
+class MapTrunk(Trunk):
+    """Features, and a small map that is trained on them.
+
+    Parameters
+    ----------
+    features : Tensor or MappedRows of shape (n, embed_dim)
+        As they came, on the device to train on.
+    scaler : Scaler
+        The map, trained in place.
+    """
+
+    is_trained = True
+
+    def __init__(self, features: Rows, scaler: Scaler) -> None:
+        self.samples = features
+        self.device = features.device
+        self.scaler = self.body = scaler.to(features.device)
+        self.dims = scaler.dims
+
+    @torch.no_grad()
+    def features(self) -> Rows:
+        """Return the mapped features."""
+        self.body.eval()
+        return through(torch.no_grad()(self.body), self.samples)
+
+
 class BackboneTrunk(Trunk):
     """A backbone that is trained along with the heads, on augmented images.
 
@@ -131,7 +160,8 @@ class BackboneTrunk(Trunk):
     ) -> None:
         self.samples: Tensor = place(images, device)
         self.backbone = to_compute(backbone, device)
-        self.body = nn.Sequential(self.backbone, scaler.to(device))
+        self.scaler = scaler.to(device)
+        self.body = nn.Sequential(self.backbone, self.scaler)
         self.weak_view = preprocessing.view()
         self.strong_view = preprocessing.view(augment, name="strong_views")
         self.device = device
@@ -203,6 +233,11 @@ def check_trainable(encoder: Encoder | None, precision: str) -> None:
             f"finetune=True trains an encoder's backbone, which {name} does not "
             "offer: pass finetune=False, or an ImageEncoder or a pretext as encoder."
         )
+    check_training_precision(precision)
+
+
+def check_training_precision(precision: str) -> None:
+    """Raise if backbones are not trained in this number format."""
     if precision == "fp16":
         raise ValueError(
             "precision must be 'auto', 'fp32' or 'bf16' to train a backbone in: "

@@ -54,7 +54,13 @@ def share_docs(**parts: str) -> Callable[[_Documented], _Documented]:
 
 
 # Classes that have their page under the top of the package, and not under their room.
-_AT_THE_TOP = {"ImageEncoder", "SCANClusterer", "TEMIClusterer"}
+_AT_THE_TOP = {
+    "GraphDegreeLinkage",
+    "ImageEncoder",
+    "JULEClusterer",
+    "SCANClusterer",
+    "TEMIClusterer",
+}
 
 
 class DocLink:

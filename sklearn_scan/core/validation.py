@@ -71,6 +71,12 @@ def none_or(check: Check) -> Check:
     return lambda name, value: value is None or check(name, value)
 
 
+def check_flag(name: str, value: Any) -> None:
+    """Raise if `value` is not True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False; got {value!r}.")
+
+
 def check_auto_flag(name: str, value: Any) -> None:
     """Raise if `value` is not "auto", True or False."""
     if not (isinstance(value, bool) or (isinstance(value, str) and value == "auto")):

@@ -6,6 +6,7 @@ from sklearn_scan.encoders._base import (
     Trainable,
     check_embedding,
     check_settings,
+    chosen_rows,
 )
 from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
 from sklearn_scan.encoders._encoder_list import EncoderList
@@ -40,6 +41,7 @@ __all__ = [
     "check_features",
     "check_model",
     "check_settings",
+    "chosen_rows",
     "describe_misfit",
     "name_encoder",
     "note_recipe",

@@ -71,7 +71,8 @@ class Encoder(
     Attributes
     ----------
     is_trainable : bool
-        Whether the class has `for_training` and `with_trained`.
+        Whether the class has `for_training` and `with_trained`, and embeds by the
+        network that these are about.
     learns_from_images : bool
         Whether `fit` learns from the images.
 
@@ -228,7 +229,31 @@ class _Part(ImageSource):
 
 
 def chosen_rows(source: ImageSource, rows: slice | None) -> range:
-    """Return which rows of a source a slice names, at least one; None names all."""
+    """Return which images of a source are to be embedded.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The images.
+    rows : slice or None
+        As `Encoder.embed` gets it; None names all.
+
+    Returns
+    -------
+    range
+
+    Raises
+    ------
+    ValueError
+        If it names no image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_scan.images import as_image_source
+    >>> chosen_rows(as_image_source(np.zeros((5, 8, 8))), slice(2, None))
+    range(2, 5)
+    """
     chosen = range(len(source))[slice(None) if rows is None else rows]
     if not chosen:
         raise ValueError(

@@ -17,9 +17,11 @@ from sklearn_scan.encoders import (
     check_model,
     note_recipe,
 )
-from sklearn_scan.pretext._networks import SmallConvNet
+from sklearn_scan.pretext._networks import SmallConvNet, UnpaddedConvNet
 
 STEMS = ("auto", "small", "standard")
+# The networks that are made here; any other name is timm's.
+_OWN_NETWORKS = {"auto": SmallConvNet, "jule": UnpaddedConvNet}
 
 Backbone = str | Callable[[], nn.Module]
 
@@ -53,16 +55,16 @@ class PretextRecipe(Recipe):
 
 
 def check_backbone(backbone: Any) -> None:
-    """Raise if `backbone` is neither "auto" nor a timm name nor a factory."""
+    """Raise if `backbone` is neither our own name nor a timm one nor a factory."""
     if isinstance(backbone, nn.Module) or not (
         isinstance(backbone, str) or callable(backbone)
     ):
         raise TypeError(
-            "backbone must be 'auto', the name of a timm model or a function that "
-            "makes an nn.Module, such as backbone=lambda: Network(); got "
+            "backbone must be 'auto', 'jule', the name of a timm model or a function "
+            "that makes an nn.Module, such as backbone=lambda: Network(); got "
             f"{type(backbone).__name__}."
         )
-    if backbone != "auto":
+    if not callable(backbone) and backbone not in _OWN_NETWORKS:
         check_model(backbone, checkpoint=None, parameter="backbone")
 
 
@@ -76,8 +78,8 @@ def make_backbone(backbone: Backbone, image_size: int, stem: str) -> nn.Module:
 
 
 def _make_named(backbone: str, image_size: int, stem: str) -> nn.Module:
-    if backbone == "auto":
-        return SmallConvNet(image_size)
+    if backbone in _OWN_NETWORKS:
+        return _OWN_NETWORKS[backbone](image_size)
     is_small = stem == "small" or (stem == "auto" and image_size <= _SMALL_IMAGE)
     return _make_timm(backbone, image_size, is_small)
 

@@ -6,16 +6,11 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
-import joblib
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklearn_scan.core.device import (
@@ -26,34 +21,26 @@ from sklearn_scan.core.device import (
     resolve_precision,
     to_compute,
 )
-from sklearn_scan.core.random import RandomState, isolated_rng, make_generator
+from sklearn_scan.core.random import isolated_rng, make_generator
 from sklearn_scan.core.validation import (
     auto_or,
-    check_parameters,
     checked,
     count,
     option,
     real,
 )
 from sklearn_scan.encoders import (
-    Embedded,
-    Encoder,
-    ImageEncoder,
     Preprocessing,
-    Trainable,
-    check_settings,
 )
 from sklearn_scan.exceptions import DivergenceError
-from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.images import as_image_source
 from sklearn_scan.images.augment import default_views
 from sklearn_scan.pretext._backbones import (
-    STEMS,
-    Backbone,
-    check_backbone,
     make_backbone,
     probe,
 )
-from sklearn_scan.pretext._images import automatic_size, measure, read_images
+from sklearn_scan.pretext._images import measure, read_images
+from sklearn_scan.pretext._network_encoder import NetworkEncoder
 from sklearn_scan.training.batches import BatchSource, View, count_batches
 from sklearn_scan.training.callbacks import EstimatorCallbacks
 from sklearn_scan.training.loop import Loop, Record
@@ -112,7 +99,7 @@ class Material(NamedTuple):
 
 # With eq and repr, scikit-learn's own would be lost.
 @dataclass(eq=False, repr=False)
-class Pretext(CallbackSupportMixin, Encoder, ABC):
+class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
     """An encoder trained by a task made from unlabelled images.
 
     Its parameters are the fields: a dataclass writes the `__init__` that scikit-learn
@@ -120,49 +107,20 @@ class Pretext(CallbackSupportMixin, Encoder, ABC):
     them.) A subclass adds its own and writes `_task`.
     """
 
-    is_trainable: ClassVar[bool] = True
-    learns_from_images: ClassVar[bool] = True
     _name: ClassVar[str]
     _sgd_rate: ClassVar[float]  # the papers', in proportion to batches of 512
 
-    backbone: Backbone = "auto"
     _: KW_ONLY
-    image_size: int | str = checked("auto", auto_or(count()))
-    stem: str = checked("auto", option(STEMS))
     epochs: int | str = checked("auto", auto_or(count()))
     batch_size: int = checked(256, count(2))
     optimizer: str = checked("adamw", option(OPTIMIZERS))
     learning_rate: float | str = checked("auto", auto_or(real(0, None, "neither")))
     weight_decay: float = checked(1e-4, real(0))
     compile: bool = False
-    device: str | torch.device = "auto"
-    precision: str = "auto"
-    memory: str | Path | joblib.Memory | None = None
-    bad_images: str = "raise"
-    n_jobs: int | None = None
-    random_state: RandomState = None
-    verbose: int = 0
 
     @abstractmethod
     def _task(self, material: Material) -> Task:
         """Return what to train, for images and an untrained backbone."""
-
-    def check(self) -> None:
-        """Raise if a parameter is wrong, before any long work.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the parameter, what was expected and what came.
-        """
-        check_backbone(self.backbone)
-        check_parameters(self)
-        if self.precision == "fp16":
-            raise ValueError(
-                "precision must be 'auto', 'fp32' or 'bf16' to train in: gradients "
-                "vanish in fp16."
-            )
-        check_settings(self)
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -230,56 +188,6 @@ class Pretext(CallbackSupportMixin, Encoder, ABC):
         )
         return self
 
-    def transform(self, X: Any) -> NDArray[np.float32]:
-        """Embed images with the trained backbone.
-
-        Parameters
-        ----------
-        X : images
-            Anything `sklearn_scan.images.as_image_source` reads.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, embed_dim)
-        """
-        check_is_fitted(self)
-        source = as_image_source(X, float_range=self._float_range)
-        return self.embed(source).features.array
-
-    def embed(self, source: ImageSource, rows: slice | None = None) -> Embedded:
-        """Embed the images of a source, or some rows of it; see `Encoder.embed`."""
-        check_is_fitted(self)
-        return self.encoder_.embed(source, rows)
-
-    def for_training(self) -> Trainable:
-        """Return a copy of the trained backbone, and its preprocessing."""
-        check_is_fitted(self)
-        return self.encoder_.for_training()
-
-    def with_trained(self, module: nn.Module) -> Self:
-        """Return a copy that uses a backbone trained further; see `Encoder`."""
-        check_is_fitted(self)
-        trained = copy.copy(self)
-        trained.encoder_ = self.encoder_.with_trained(module)
-        return trained
-
-    def networks(self) -> list[Trainable]:
-        """Return the trained backbone and its preprocessing."""
-        check_is_fitted(self)
-        return self.encoder_.networks()
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.encoder_.get_feature_names_out())
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "encoder_")
-
-    def _choose_size(self, source: ImageSource) -> int:
-        if not isinstance(self.image_size, str):
-            return int(self.image_size)
-        return automatic_size(source)
-
     def _choose_epochs(self, n_images: int) -> int:
         if not isinstance(self.epochs, str):
             return int(self.epochs)
@@ -288,26 +196,6 @@ class Pretext(CallbackSupportMixin, Encoder, ABC):
     def _augment(self, n_channels: int) -> Callable[[Tensor], Tensor] | None:
         """Return the augmentation of stored images; None for none."""
         return default_views(n_channels)
-
-    def _as_encoder(
-        self, backbone: nn.Module, preprocessing: Preprocessing
-    ) -> ImageEncoder:
-        """Return the encoder that uses a trained backbone."""
-        return ImageEncoder(
-            backbone.cpu(),
-            # all of it: a timm network would be for images prepared in its own way
-            input_size=preprocessing.input_size,
-            crop_pct=preprocessing.crop_pct,
-            interpolation=preprocessing.interpolation,
-            mean=preprocessing.mean,
-            std=preprocessing.std,
-            device=self.device,
-            precision=self.precision,
-            memory=self.memory,
-            bad_images=self.bad_images,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        ).fit()
 
     def _train(
         self,

@@ -50,6 +50,60 @@ class SmallConvNet(nn.Module):
         return features.mean(dim=(2, 3))
 
 
+class UnpaddedConvNet(nn.Module):
+    """JULE's network: convolutions without padding, and a linear layer.
+
+    Blocks of a convolution of 5 x 5 to 50 maps, batch norm, ReLU and max-pooling by 2
+    follow each other while the map keeps 4 pixels a side: one block for 16-pixel
+    images, two for 28, three for 55 and four for 128, as in the paper.
+
+    Parameters
+    ----------
+    image_size : int
+        The side of the images (b, 3, image_size, image_size), in pixels; at least 5.
+
+    References
+    ----------
+    .. [1] J. Yang, D. Parikh, D. Batra, "Joint Unsupervised Learning of Deep
+       Representations and Image Clusters", CVPR 2016, arXiv:1604.03628, section 4.1.
+    """
+
+    embed_dim = 160
+
+    def __init__(self, image_size: int) -> None:
+        super().__init__()
+        if image_size < _KERNEL:
+            raise ValueError(
+                f"The backbone 'jule' takes images of at least {_KERNEL} pixels a "
+                f"side; got image_size={image_size}."
+            )
+        layers: list[nn.Module] = []
+        n_in, side = 3, image_size
+        while not layers or _pooled(side) >= _LAST_SIZE:
+            layers += [
+                nn.Conv2d(n_in, _N_MAPS, _KERNEL, bias=False),
+                nn.BatchNorm2d(_N_MAPS),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(2, ceil_mode=True),
+            ]
+            n_in, side = _N_MAPS, _pooled(side)
+        self.layers = nn.Sequential(*layers)
+        self.linear = nn.Linear(_N_MAPS * side**2, self.embed_dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features (b, embed_dim)."""
+        features: Tensor = self.linear(self.layers(images).flatten(1))
+        return features
+
+
+_N_MAPS, _KERNEL = 50, 5
+
+
+def _pooled(side: int) -> int:
+    """Return the side of the map after a convolution without padding, and pooling."""
+    return -(-(side - _KERNEL + 1) // 2)
+
+
 def _conv(
     n_in: int, n_out: int, *, kernel_size: int = 3, stride: int = 1
 ) -> nn.Sequential:

@@ -226,7 +226,7 @@ def test_embed(photos, tmp_path, call):
 
 def test_encoders(call):
     assert "the default" in call("encoders").stdout
-    assert "SimCLR" in call("encoders").stdout
+    assert "MoCo, RawPixels, RotNet, SimCLR" in call("encoders").stdout
     assert all("dinov2" in name for name in call("encoders", "*dinov2*").stdout.split())
     assert "No pretrained model" in call("encoders", "*nothing*", expect=1).output
 

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from sklearn_scan import load
+from sklearn_scan.cli._options import make_estimator
 from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.core.random import isolated_rng
 
@@ -65,6 +66,41 @@ def test_the_log(finished_run):
     assert "SCANClusterer(" in log
     assert "broken.jpg: " in log
     assert "39 photos in 3 clusters" in log
+
+
+@pytest.mark.parametrize("encoder", [[], ["--encoder", "RawPixels"]])
+def test_jule(encoder, photos, tmp_path, call):
+    out = tmp_path / "out"
+    options = ["--method", "jule", "--max-epochs", 2, "--unrolling-rate", 0.8]
+    result = call("fit", photos, "-k", 3, "-o", out, *options, *encoder)
+    assert result.stdout.startswith("39 photos in 3 clusters, by JULEClusterer on RawP")
+    clusterer = load(out / "model")
+    assert clusterer.unrolling_rate == 0.8
+    rows = read_csv(out / "labels.csv")
+    assert [int(row["label"]) for row in rows] == clusterer.labels_.tolist()
+    (photo,) = photos.rglob("photo 0.png")
+    assert "label" in call("predict", out, photo).stdout
+
+
+def test_help_names_methods_and_encoders(call):
+    shown = " ".join(call("fit", "--help").stdout.split())
+    assert "scan|temi|jule" in shown
+    assert "RawPixels" in shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "jule"}, "begins anew"),
+        ({"encoder": "RawPixels"}, "begins anew"),
+        ({"encoder": ["auto", "SimCLR"]}, "begins anew"),
+        ({}, "is kept"),
+        ({"memory": None}, "nothing is kept"),
+    ],
+)
+def test_what_is_kept_of_a_fit_that_was_stopped(settings, message):
+    settings = {"memory": "kept"} | settings
+    assert message in fit_module._how_to_go_on(make_estimator(settings))
 
 
 def test_json(photos, tmp_path, call):

@@ -5,7 +5,13 @@ import inspect
 import pytest
 from click.testing import CliRunner
 
-from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR, TEMIClusterer
+from sklearn_scan import (
+    ImageEncoder,
+    JULEClusterer,
+    SCANClusterer,
+    SimCLR,
+    TEMIClusterer,
+)
 from sklearn_scan.cli import main
 from sklearn_scan.cli._options import (
     make_encoder,
@@ -14,6 +20,7 @@ from sklearn_scan.cli._options import (
     parameter_docs,
     read_value,
 )
+from sklearn_scan.pretext import RawPixels
 
 
 @pytest.mark.parametrize(
@@ -42,7 +49,7 @@ def test_help_is_the_first_sentence_and_the_type():
     assert parameter_docs(SCANClusterer)["n_jobs"] == help_text
 
 
-@pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer])
+@pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer, JULEClusterer])
 def test_every_parameter_is_an_option_with_help(kind):
     output = CliRunner().invoke(main, ["fit", "--help"], terminal_width=200).output
     docs = parameter_docs(kind)
@@ -52,7 +59,7 @@ def test_every_parameter_is_an_option_with_help(kind):
             assert docs[name]
 
 
-@pytest.mark.parametrize("kind", [ImageEncoder, SimCLR])
+@pytest.mark.parametrize("kind", [ImageEncoder, SimCLR, RawPixels])
 def test_the_encoder_has_options_of_its_own(kind):
     shared = set(inspect.signature(SCANClusterer).parameters) | {"model"}
     output = CliRunner().invoke(main, ["fit", "--help"], terminal_width=200).output
@@ -98,10 +105,17 @@ def test_several_encoders(tmp_path):
         merge_settings(config, {"encoder_epochs": 3})
 
 
-def test_the_other_method():
-    clusterer = make_estimator({"method": "temi", "beta": 0.7})
-    assert isinstance(clusterer, TEMIClusterer)
-    assert clusterer.beta == 0.7
+@pytest.mark.parametrize(
+    ("method", "kind", "own"),
+    [
+        ("temi", TEMIClusterer, {"beta": 0.7}),
+        ("jule", JULEClusterer, {"unrolling_rate": 0.7}),
+    ],
+)
+def test_the_other_methods(method, kind, own):
+    clusterer = make_estimator({"method": method} | own)
+    assert type(clusterer) is kind
+    assert own.items() <= clusterer.get_params().items()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_scan import SCANClusterer, TEMIClusterer, load, save
+from sklearn_scan import JULEClusterer, SCANClusterer, TEMIClusterer, load, save
 from sklearn_scan.clusterers.defaults import (
     heads_schedule,
     self_labeling_schedule,
@@ -23,9 +23,11 @@ from sklearn_scan.neighbors import mine_neighbors
 N = 600
 SCAN = {"n_clusters": 5, "n_heads": 4, "max_epochs": 4, "self_label_epochs": 3}
 TEMI = {"n_clusters": 5, "n_heads": 2, "max_epochs": 6, "self_label_epochs": 2}
+JULE = {"n_clusters": 5, "max_epochs": 2, "self_label_epochs": 2}
 CLUSTERERS = [
     SCANClusterer(**SCAN, confidence_threshold=0.8, random_state=0),
     TEMIClusterer(**TEMI, confidence_threshold=0.5, random_state=0),
+    JULEClusterer(**JULE, confidence_threshold=0.5, random_state=0),
 ]
 
 
@@ -54,6 +56,7 @@ def many(monkeypatch):
     monkeypatch.setattr("sklearn_scan.core.mapped_rows._AT_ONCE", 100 * 12)
     monkeypatch.setattr("sklearn_scan.core.mapped_rows._ROWS_AT_ONCE", 100)
     monkeypatch.setattr("sklearn_scan.clusterers.stages.base._ROWS", 100)
+    monkeypatch.setattr("sklearn_scan.clusterers.stages.merging_periods._ROWS", 100)
 
 
 class Watched(np.memmap):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_scan import SCANClusterer, TEMIClusterer
+from sklearn_scan import JULEClusterer, SCANClusterer, TEMIClusterer
 
 DISTINCT = np.random.default_rng(0).normal(size=(40, 6))
 
@@ -41,13 +41,18 @@ def temi(n_clusters, **parameters):
     return TEMIClusterer(n_clusters, self_label_epochs=2, **settings | parameters)
 
 
+def jule(n_clusters, **parameters):
+    settings = {"n_neighbors": 5, "max_epochs": 3, "random_state": 0}
+    return JULEClusterer(n_clusters, self_label_epochs=2, **settings | parameters)
+
+
 def fit_odd(clusterer, X):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return clusterer.fit(X)
 
 
-@pytest.mark.parametrize("make", [scan, temi])
+@pytest.mark.parametrize("make", [scan, temi, jule])
 @pytest.mark.parametrize("n_clusters", [1, 2, 5, 40, "auto"])
 @pytest.mark.parametrize("name", ODD)
 def test_odd_features_are_clustered_somehow(name, n_clusters, make):
@@ -70,20 +75,20 @@ def test_priors_of_odd_features(name, prior):
     assert np.isfinite(clusterer.head_losses_).all()
 
 
-@pytest.mark.parametrize("make", [scan, temi])
+@pytest.mark.parametrize("make", [scan, temi, jule])
 def test_five_samples_are_too_few_to_count_clusters_of(make):
     with pytest.raises(ValueError, match="20 samples or more; got n_samples=5"):
         make("auto").fit(DISTINCT[:5])
 
 
-@pytest.mark.parametrize("make", [scan, temi])
+@pytest.mark.parametrize("make", [scan, temi, jule])
 def test_auto_tells_that_all_samples_are_alike(make):
     with pytest.warns(ConvergenceWarning, match="there is 1 cluster"):
         clusterer = make("auto").fit(ODD["constant"])
     assert clusterer.n_clusters_ == 1
 
 
-@pytest.mark.parametrize("make", [scan, temi])
+@pytest.mark.parametrize("make", [scan, temi, jule])
 @pytest.mark.parametrize("n_samples", [2, 3, 5, 19])
 @pytest.mark.filterwarnings("ignore:n_neighbors=5 was lowered:UserWarning")
 def test_few_samples(n_samples, make):
@@ -103,7 +108,7 @@ def test_clusters_that_stay_empty_are_told(name):
     assert any("of 5 are empty. Try" in message for message in messages)
 
 
-@pytest.mark.parametrize("make", [scan, temi])
+@pytest.mark.parametrize("make", [scan, temi, jule])
 def test_repeated_points_are_told_apart(make):
     clusterer = make(2, max_epochs=20)
     labels = fit_odd(clusterer, ODD["two points"]).labels_

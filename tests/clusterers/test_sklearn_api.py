@@ -3,15 +3,22 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_scan import SCANClusterer, TEMIClusterer
+from sklearn_scan import (
+    GraphDegreeLinkage,
+    JULEClusterer,
+    SCANClusterer,
+    TEMIClusterer,
+)
 
-TEMI = TEMIClusterer(n_heads=2, max_epochs=20)  # fewer, for time's sake alone
+# Fewer, for time's sake alone.
+TEMI = TEMIClusterer(n_heads=2, max_epochs=20)
+JULE = JULEClusterer(max_epochs=5)
 
 
 # Fits of a few samples: too few neighbours, unused clusters and undecided samples are
 # reported by design.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:n_neighbors:UserWarning")
-@parametrize_with_checks([SCANClusterer(), TEMI])
+@parametrize_with_checks([SCANClusterer(), TEMI, JULE, GraphDegreeLinkage()])
 def test_estimator_check(estimator, check):
     check(estimator)

@@ -117,6 +117,7 @@ def test_shares_scans_parameters_but_for_its_own():
     scan, temi = SCANClusterer().get_params(), TEMIClusterer().get_params()
     assert set(temi) - set(scan) == {"beta", "temperature", "teacher_momentum"}
     own = {"entropy_weight", "cluster_prior", "finetune", "strong_views", "ema_decay"}
+    own |= {"linkage_starts"}
     assert set(scan) - set(temi) == own
 
 

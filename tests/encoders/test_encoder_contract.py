@@ -21,6 +21,7 @@ from sklearn_scan.encoders import Embedded, Encoder, EncoderList
 from sklearn_scan.encoders._backbone_runner import ready_to_embed
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 from sklearn_scan.images import ArraySource, ImageSource, as_image_source
+from sklearn_scan.pretext import RawPixels
 
 N_IMAGES = 12
 EXACT = {"input_size": 32, "crop_pct": 1, "device": "cpu", "precision": "fp32"}
@@ -74,6 +75,7 @@ def encoder(request, checkpoint):
         "module": ImageEncoder(small_net(), **EXACT),
         "factory": ImageEncoder(small_net, **EXACT),
         "pretext": SimCLR(epochs=1, batch_size=8, device="cpu", precision="fp32"),
+        "pixels": RawPixels(random_state=0),
         "list": EncoderList([ImageEncoder(small_net, **EXACT), MeanColor()]),
         "transform": MeanColor(),
         "embed": Choosy(),
@@ -85,7 +87,7 @@ def encoders(*kinds):
 
 
 for_all = encoders(
-    "named", "module", "factory", "pretext", "list", "transform", "embed"
+    "named", "module", "factory", "pretext", "pixels", "list", "transform", "embed"
 )
 for_trainable = encoders("named", "module", "factory", "pretext")
 

@@ -419,8 +419,8 @@ def test_compile(pretext, fitted, shapes):
     ("parameters", "error", "message"),
     [
         ({"backbone": "resnet18x"}, ValueError, "'resnet18x'.*Did you mean"),
-        ({"backbone": mean_net()}, TypeError, "backbone must be 'auto', the name of"),
-        ({"backbone": 3}, TypeError, "backbone must be 'auto', the name of .* got int"),
+        ({"backbone": mean_net()}, TypeError, "backbone must be 'auto', 'jule', the"),
+        ({"backbone": 3}, TypeError, "backbone must be 'auto', 'jule', the .* got int"),
         ({"backbone": lambda: "net"}, TypeError, "must return an nn.Module.* str"),
         ({"backbone": lambda: nn.Conv2d(3, 4, 3)}, ValueError, "one vector an image"),
         ({"image_size": 0}, ValueError, "image_size must be .*; got 0"),

@@ -25,6 +25,7 @@ from torch import nn
 
 from sklearn_scan import (
     ImageEncoder,
+    JULEClusterer,
     SCANClusterer,
     SimCLR,
     TEMIClusterer,
@@ -38,7 +39,7 @@ from sklearn_scan.encoders import Encoder
 from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.images.augment import StrongViews
-from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet
+from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RawPixels, RotNet
 from sklearn_scan.results.relabeling import Edits
 
 X = load_digits().data[:200].astype(np.float32)
@@ -145,10 +146,22 @@ def assert_same_model(loaded, original, data):
         (make_scan(n_clusters=np.int64(3), self_label_epochs=2), X),
         (make_scan(cluster_prior=np.full(4, 0.25)), X),
         (TEMIClusterer(**FAST, **CPU, n_heads=2), X),
+        (JULEClusterer(**FAST, **CPU), X),
         (make_scan(), (X, X[:, :20])),
         (TEMIClusterer(**FAST, **CPU, n_heads=2), (X, X[:, :20], np.ones_like(X))),
+        (JULEClusterer(**FAST, **CPU), (X, X[:, :20])),
     ],
-    ids=["scan", "auto", "numpy", "prior", "temi", "spaces", "temi of spaces"],
+    ids=[
+        "scan",
+        "auto",
+        "numpy",
+        "prior",
+        "temi",
+        "jule",
+        "spaces",
+        "temi of spaces",
+        "jule of spaces",
+    ],
 )
 def test_features(clusterer, data, tmp_path):
     fit(clusterer, data)
@@ -168,11 +181,24 @@ def test_features(clusterer, data, tmp_path):
         (MoCo(epochs=1, **CPU), False),
         (RotNet(epochs=1, **CPU), False),
         (InstanceDiscrimination(epochs=1, **CPU), False),
+        (RawPixels(**CPU), False),
     ],
     ids=repr,
 )
 def test_pretexts(pretext, finetune, tmp_path):
     clusterer = fit(make_scan(encoder=pretext, finetune=finetune), IMAGES)
+    loaded = there_and_back(clusterer, tmp_path)
+    assert_same_model(loaded, clusterer, IMAGES)
+    assert clone(loaded).get_params().keys() == clusterer.get_params().keys()
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    ["auto", RawPixels("test_resnet", image_size=16), SimCLR(epochs=1)],
+    ids=repr,
+)
+def test_jule_on_images(encoder, tmp_path):
+    clusterer = fit(JULEClusterer(encoder=encoder, **FAST, **CPU), IMAGES)
     loaded = there_and_back(clusterer, tmp_path)
     assert_same_model(loaded, clusterer, IMAGES)
     assert clone(loaded).get_params().keys() == clusterer.get_params().keys()

@@ -7,7 +7,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from sklearn_scan import SCANClusterer, SimCLR
+from sklearn_scan import JULEClusterer, SCANClusterer, SimCLR
 from sklearn_scan.datasets import load_digits_images
 from sklearn_scan.pretext._networks import (
     LinearProjection,
@@ -25,6 +25,7 @@ from sklearn_scan.training.objectives import (
     RotationLoss,
     ScanLoss,
     TemiLoss,
+    WeightedTripletLoss,
 )
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_optimizer
 
@@ -140,7 +141,14 @@ def rotation(parts, name):
     return MultiView(network, 4), RotationLoss(), views, optimize(network, name)
 
 
-METHODS = [scan, temi, contrastive, queue, memory_bank, rotation]
+def triplets(parts, name):
+    network = nn.Sequential(parts.body, LinearProjection(8, 4))
+    labels = torch.randint(3, (N_SAMPLES,), generator=parts.generator)
+    objective = WeightedTripletLoss(labels)
+    return MultiView(network), objective, parts.pairs(), optimize(network, name)
+
+
+METHODS = [scan, temi, contrastive, queue, memory_bank, rotation, triplets]
 
 
 class StopAt(LoopCallback):
@@ -245,7 +253,7 @@ def test_a_state_may_be_loaded_twice():
     assert_equal(first.state_dict(), second.state_dict())
 
 
-# -- self-labelling, as the clusterers make it ----------------------------------------
+# -- loops as the clusterers make them -------------------------------------------------
 
 
 class Caught(Exception):  # noqa: N818
@@ -336,3 +344,15 @@ def test_self_labeling_of_a_backbone_keeps_its_average_and_its_teachers(monkeypa
     assert len(resumed.history) == N_EPOCHS
     names = resumed.state_dict()["module"]
     assert any("average" in name and "running_mean" in name for name in names)
+
+
+def test_a_period_of_jule_goes_on_with_the_mates_it_would_have_drawn(monkeypatch):
+    X = load_digits().data[:120]
+
+    def make(seed):
+        clusterer = JULEClusterer(10, max_epochs=N_EPOCHS, random_state=seed)
+        return catch_loop(lambda: clusterer.fit(X), "JULE", monkeypatch)
+
+    resumed = assert_resumes(make)
+    assert len(resumed.history) == N_EPOCHS
+    assert make(seed=1).run(N_EPOCHS) != resumed.history

@@ -10,6 +10,10 @@ from sklearn_scan.clusterers.stages.base import (
 from sklearn_scan.clusterers.stages.finetuning import Finetuning
 from sklearn_scan.clusterers.stages.first_heads import FirstHeads
 from sklearn_scan.clusterers.stages.guarded import Guarded
+from sklearn_scan.clusterers.stages.merging_periods import (
+    MergingPeriods,
+    period_numbers,
+)
 from sklearn_scan.clusterers.stages.self_labeling import SelfLabeling
 from sklearn_scan.clusterers.stages.teacher_heads import TeacherHeads
 
@@ -20,8 +24,10 @@ __all__ = [
     "Found",
     "Guarded",
     "Material",
+    "MergingPeriods",
     "SelfLabeling",
     "Stage",
     "TeacherHeads",
+    "period_numbers",
     "run_stages",
 ]

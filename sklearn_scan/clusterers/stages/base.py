@@ -36,11 +36,14 @@ class Material:
         The neighbours of each sample; None with `n_neighbors=0`.
     n_clusters : int
         The number of clusters.
+    features : Tensor or MappedRows of shape (n, embed_dim), optional
+        The embedding that the graph is of, before any training.
     """
 
     trunk: Trunk
     graph: NeighborGraph | None
     n_clusters: int
+    features: Rows | None = None
 
     @property
     def n_samples(self) -> int:
@@ -81,6 +84,8 @@ class Found:
         What this head decides of all samples.
     self_labeled : bool, default=False
         Whether the head has learnt from its own confident labels.
+    graph : NeighborGraph, optional
+        The neighbours in the embedding that was learnt, where they were found anew.
     lost_clusters : tuple of int, default=()
         The clusters that self-labelling left without a confident sample.
     """
@@ -90,16 +95,22 @@ class Found:
     scores: Tensor
     head: Heads
     decisions: Decisions
+    graph: NeighborGraph | None = None
     self_labeled: bool = False
     lost_clusters: tuple[int, ...] = ()
 
     @classmethod
     def best_of(
-        cls, heads: Heads, losses: Tensor, scores: Tensor, features: Rows
+        cls,
+        heads: Heads,
+        losses: Tensor,
+        scores: Tensor,
+        features: Rows,
+        graph: NeighborGraph | None = None,
     ) -> Found:
         """Keep the head of the highest score, and let it decide on the features."""
         head = heads.select(int(scores.argmax()))
-        return cls(heads, losses, scores, head, decide(head, features))
+        return cls(heads, losses, scores, head, decide(head, features), graph)
 
     @property
     def best_head(self) -> int:

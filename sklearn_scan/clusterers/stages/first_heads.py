@@ -65,6 +65,8 @@ class FirstHeads(TrainingStage):
         partition that a head starts from; or equal ones.
     label : str, default="SCAN"
         The name in the history and on the progress bar.
+    linkage : bool, default=False
+        Whether the first partitions are by graph degree linkage.
     """
 
     name: ClassVar[str] = "cluster"
@@ -74,6 +76,7 @@ class FirstHeads(TrainingStage):
     schedule: Schedule
     prior: Tensor | str | None = None
     label: str = "SCAN"
+    linkage: bool = False
 
     def run(self, material: Material, found: Found | None, run: Run) -> Found:
         """Train heads on the features of the trunk as they are."""
@@ -113,7 +116,12 @@ class FirstHeads(TrainingStage):
         """Return the partition that each head starts from, and its entropy weight."""
         n_partitions = -(-self.n_heads // len(self.entropy_weights))
         partitions = draw_partitions(
-            sample.trunk, sample.graph, n_clusters, n_partitions, seed
+            sample.trunk,
+            sample.graph,
+            n_clusters,
+            n_partitions,
+            seed,
+            linkage=self.linkage,
         )
         order = torch.arange(self.n_heads, device=partitions.device)
         weights = torch.tensor(self.entropy_weights, device=partitions.device)
@@ -177,6 +185,8 @@ def draw_partitions(
     n_clusters: int,
     n_partitions: int,
     seed: int,
+    *,
+    linkage: bool = False,
 ) -> Tensor:
     """Return several partitions, int64 (n_partitions, n), clusters by falling size."""
     # distances in which encoders of many features weigh no more than those of few
@@ -187,6 +197,7 @@ def draw_partitions(
         n_clusters,
         n_partitions,
         check_random_state(seed),
+        linkage=linkage,
     )
     numbered = [_number_by_size(labels, n_clusters) for labels in partitions]
     return torch.from_numpy(np.stack(numbered)).to(trunk.device)

@@ -50,9 +50,12 @@ class Guarded(Stage):
         body = material.trunk.body
         weights = copy_weights(body)
         after = self.stage.run(material, found, run)
-        if found is None or material.graph is None:
+        if found is None:
             return after
-        lost = _share_lost(found.decisions, after.decisions, material.graph)
+        graph = found.graph or material.graph
+        if graph is None:
+            return after
+        lost = _share_lost(found.decisions, after.decisions, graph)
         if lost <= self.most_lost:
             return after
         body.load_state_dict(weights)

@@ -21,6 +21,7 @@ from sklearn_scan.pretext import (
     InstanceDiscrimination,
     MoCo,
     PretextRecipe,
+    RawPixels,
     RotNet,
     SimCLR,
 )
@@ -33,6 +34,7 @@ from sklearn_scan.training.heads import (
     MergedClusters,
     MLPHeads,
     Standardize,
+    UnitRows,
 )
 
 
@@ -48,6 +50,7 @@ _ENCODERS = _by_name(
     MoCo,
     InstanceDiscrimination,
     RotNet,
+    RawPixels,
 )
 
 
@@ -73,6 +76,8 @@ RECORDS = _by_name(
 MODULES = _by_name(
     nn.Sequential,
     nn.ModuleList,
+    nn.Linear,
+    UnitRows,
     Standardize,
     Directions,
     BlockScaler,

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_scan.encoders import Encoder, ImageEncoder
-from sklearn_scan.pretext import Pretext
+from sklearn_scan.pretext import NetworkEncoder
 from sklearn_scan.results.persistence._known import Entry
 
 OwnPart = nn.Module | Callable[..., nn.Module] | Encoder | None
@@ -32,7 +32,7 @@ class OwnParts:
         given: OwnPart | str = self._find(entry)
         if isinstance(given, ImageEncoder) and not isinstance(given.model, str):
             given = given.model
-        elif isinstance(given, Pretext):
+        elif isinstance(given, NetworkEncoder):
             given = given.backbone
         if isinstance(given, nn.Module):
             return partial(copy.deepcopy, given)

@@ -8,6 +8,7 @@ from sklearn_scan.training.heads._averaged import (
 from sklearn_scan.training.heads._axes import MOST_AXES, PrincipalAxes
 from sklearn_scan.training.heads._base import FeatureHeads, Heads
 from sklearn_scan.training.heads._linear import ClusterHeads
+from sklearn_scan.training.heads._logistic import logistic_head
 from sklearn_scan.training.heads._merged import MergedClusters
 from sklearn_scan.training.heads._mlp import MLPHeads
 from sklearn_scan.training.heads._ridge import (
@@ -24,6 +25,7 @@ from sklearn_scan.training.heads._scaling import (
     Standardize,
     make_scaler,
 )
+from sklearn_scan.training.heads._unit_rows import UnitRows
 
 __all__ = [
     "MOST_AXES",
@@ -38,11 +40,13 @@ __all__ = [
     "PrincipalAxes",
     "Scaler",
     "Standardize",
+    "UnitRows",
     "count_shares",
     "fit_heads_to",
     "join_heads",
     "label_all",
     "linear_generalization",
+    "logistic_head",
     "make_scaler",
     "split_heads",
     "start_heads_at",

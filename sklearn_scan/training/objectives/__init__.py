@@ -15,6 +15,7 @@ from sklearn_scan.training.objectives._rotation_loss import RotationLoss
 from sklearn_scan.training.objectives._scan_loss import ScanLoss
 from sklearn_scan.training.objectives._self_label_loss import SelfLabelLoss
 from sklearn_scan.training.objectives._temi_loss import TemiLoss
+from sklearn_scan.training.objectives._weighted_triplet_loss import WeightedTripletLoss
 
 __all__ = [
     "ContrastiveLoss",
@@ -29,5 +30,6 @@ __all__ = [
     "SelfLabelLoss",
     "TemiLoss",
     "Terms",
+    "WeightedTripletLoss",
     "join_views",
 ]
