@@ -16,6 +16,7 @@ from sklearn_scan.plotting._images import (
 )
 from sklearn_scan.plotting._numbers import plot_confidence, plot_n_clusters, plot_sizes
 from sklearn_scan.plotting._training import plot_training
+from sklearn_scan.plotting._tree import plot_tree
 
 __all__ = [
     "plot_cluster",
@@ -28,5 +29,6 @@ __all__ = [
     "plot_prototypes",
     "plot_sizes",
     "plot_training",
+    "plot_tree",
     "plot_uncertain",
 ]

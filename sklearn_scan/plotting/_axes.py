@@ -23,15 +23,21 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def filled_axes(
-    ax: Axes | None, width: float, height: float, *, top: float, left: float = _MARGIN
+    ax: Axes | None,
+    width: float,
+    height: float,
+    *,
+    top: float,
+    left: float = _MARGIN,
+    bottom: float = _MARGIN,
 ) -> Axes:
     """Return the Axes given, or new ones of this size and margins, in inches."""
     if ax is not None:
         return ax
-    size = (left + width + _MARGIN, _MARGIN + height + top)
+    size = (left + width + _MARGIN, bottom + height + top)
     figure = plt.figure(figsize=size)
     return figure.add_axes(
-        (left / size[0], _MARGIN / size[1], width / size[0], height / size[1])
+        (left / size[0], bottom / size[1], width / size[0], height / size[1])
     )
 
 

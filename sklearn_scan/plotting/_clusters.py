@@ -42,6 +42,7 @@ def plot_clusters(
 
     Raises
     ------
+    {no_model}
     {wrong_number}
 
     See Also

@@ -35,7 +35,7 @@ def plot_confusion(
     Parameters
     ----------
     clusterer : fitted clusterer, or array-like of int
-        Such as `SCANClusterer`; or the cluster of each image, -1 for none.
+        Of any kind; or the cluster of each image, -1 for none.
     y : array-like of shape (n,)
         The class of each image.
     display_labels : sequence of str, default=None
@@ -74,7 +74,9 @@ def plot_confusion(
     if isinstance(clusterer, BaseEstimator):
         check_is_fitted(clusterer)
         classes_of(clusterer, y)
-        labels, names = clusterer.labels_, short_names(clusterer)
+        labels = clusterer.labels_
+        if hasattr(clusterer, "cluster_names_"):
+            names = short_names(clusterer)
     report = clustering_report(y, labels)
     if not len(report.clusters):
         raise ValueError("No image is in a cluster: all labels are -1.")

@@ -18,6 +18,11 @@ plot_docs = share_docs(
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
     """,
+    no_model="""
+        TypeError
+            If the clusterer has no model of its clusters, such as a
+            `GraphDegreeLinkage`, which `plot_tree` shows.
+    """,
     wrong_number="""
         ValueError
             If there is not one image for each sample of the fit.

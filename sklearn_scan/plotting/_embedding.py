@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.images import ImageSource, SquareCrop
 from sklearn_scan.plotting._axes import axes_or_new, shorten
 from sklearn_scan.plotting._colors import style
 from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import (
+    check_drawable,
     classes_of,
     prototypes_of,
     short_names,
@@ -61,6 +61,7 @@ def plot_embedding(
 
     Raises
     ------
+    {no_model}
     ValueError
         If there is not one image, class or point for each sample of the fit.
 
@@ -73,7 +74,7 @@ def plot_embedding(
     >>> len(plot_embedding(clusterer, points=points).collections)
     10
     """
-    check_is_fitted(clusterer)
+    check_drawable(clusterer)
     source = None if images is None else source_of(clusterer, images)
     groups, names = clusterer.labels_, short_names(clusterer)
     if y is not None:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from sklearn_scan.images import ImageSource, as_image_source
-from sklearn_scan.results.clustering import Clustering, features_of
+from sklearn_scan.results.clustering import Clustering, check_has_model, features_of
 from sklearn_scan.results.label_table import name_cluster
 from sklearn_scan.results.prototypes import cluster_prototypes
 
 
+class Labelled(Protocol):
+    """A fitted clusterer of any kind."""
+
+    labels_: NDArray[np.int64]  # (n,); -1 for images that cannot be read
+
+
+def check_drawable(clusterer: object) -> None:
+    """Raise if a clusterer is not fitted, or has no model of its clusters."""
+    check_has_model(clusterer, "this picture")
+
+
 def source_of(clusterer: Clustering, images: Any) -> ImageSource:
+    """Return the source of the fit's images; raise if there is no model to draw."""
+    check_drawable(clusterer)
+    return fitted_source(clusterer, images)
+
+
+def fitted_source(clusterer: Labelled, images: Any) -> ImageSource:
     """Return the source of the fit's images, one for each sample."""
-    check_is_fitted(clusterer)
     source = as_image_source(images)
     if len(source) != len(clusterer.labels_):
         raise ValueError(

@@ -49,6 +49,7 @@ def plot_cluster(
 
     Raises
     ------
+    {no_model}
     ValueError
         If there is no such cluster, or not one image for each sample of the fit.
 
@@ -117,6 +118,7 @@ def plot_prototypes(
 
     Raises
     ------
+    {no_model}
     {wrong_number}
 
     See Also
@@ -165,6 +167,7 @@ def plot_uncertain(
 
     Raises
     ------
+    {no_model}
     {wrong_number}
 
     Examples
@@ -217,6 +220,7 @@ def plot_neighbors(
 
     Raises
     ------
+    {no_model}
     ValueError
         If there is no such image, if it could not be read, if no neighbours were mined
         (`n_neighbors=0`), or if there is not one image for each sample of the fit.

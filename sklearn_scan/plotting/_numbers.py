@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.labels import cluster_sizes
 from sklearn_scan.model_selection import ClusterNumberCurve
 from sklearn_scan.plotting._axes import axes_or_new, write_names
 from sklearn_scan.plotting._colors import DIM, MAIN, PALE
 from sklearn_scan.plotting._docs import plot_docs
-from sklearn_scan.plotting._fitted import short_names
+from sklearn_scan.plotting._fitted import check_drawable, short_names
 from sklearn_scan.results.clustering import Clustering
 
 _MOST_COUNTS = 40  # bars with their numbers beside them
@@ -33,6 +32,10 @@ def plot_sizes(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
         A bar for each cluster, of which confident images (`confident_`) are the dark
         part; beside it the size, and the share of confident images.
 
+    Raises
+    ------
+    {no_model}
+
     Examples
     --------
     {fitted}
@@ -40,7 +43,7 @@ def plot_sizes(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
     >>> plot_sizes(clusterer).get_xlabel()
     'images'
     """
-    check_is_fitted(clusterer)
+    check_drawable(clusterer)
     names = short_names(clusterer)
     n_clusters = len(names)
     sizes = cluster_sizes(clusterer.labels_, n_clusters)
@@ -83,6 +86,10 @@ def plot_confidence(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
     matplotlib Axes
         The histogram; confident images (`confident_`) are dark.
 
+    Raises
+    ------
+    {no_model}
+
     Notes
     -----
     Self-labelling makes the clusterer overconfident: confidence ranks images, and is
@@ -95,7 +102,7 @@ def plot_confidence(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
     >>> plot_confidence(clusterer).get_ylabel()
     'images'
     """
-    check_is_fitted(clusterer)
+    check_drawable(clusterer)
     readable = clusterer.labels_ >= 0
     confidence = clusterer.probabilities_[readable].max(axis=1)
     confident = clusterer.confident_[readable]

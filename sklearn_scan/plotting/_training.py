@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from matplotlib.axes import Axes
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.plotting._axes import axes_or_new
 from sklearn_scan.plotting._colors import COLORS, DIM
 from sklearn_scan.plotting._docs import plot_docs
+from sklearn_scan.plotting._fitted import check_drawable
 from sklearn_scan.pretext import Pretext
 from sklearn_scan.results.clustering import Clustering, Epoch
 
@@ -34,6 +34,11 @@ def plot_training(estimator: Clustering | Pretext, *, ax: Axes | None = None) ->
         The stages stand side by side, in their order in time. A second scale, on the
         right, is of the number of confident images in self-labelling.
 
+    Raises
+    ------
+    TypeError
+        If it is a clusterer that trains nothing, such as `GraphDegreeLinkage`.
+
     Examples
     --------
     {fitted}
@@ -41,7 +46,8 @@ def plot_training(estimator: Clustering | Pretext, *, ax: Axes | None = None) ->
     >>> plot_training(clusterer).get_xlabel()
     'epoch'
     """
-    check_is_fitted(estimator, "history_")
+    if not hasattr(estimator, "history_"):
+        check_drawable(estimator)
     history = estimator.history_
     ax = axes_or_new(ax, 7.5, 4)
     start = 0

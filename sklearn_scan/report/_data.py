@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.report._overview import Curve
 from sklearn_scan.report._thumbnails import COLUMNS, Sprites
+from sklearn_scan.results.cluster_tree import cluster_tree
 from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import LabelTable
 from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
@@ -49,6 +50,7 @@ class _Clusters(TypedDict):
     names: list[str]
     prototypes: list[int]
     nearest: list[list[int]]
+    merges: list[list[int]]  # the two nodes of each merge of the tree
 
 
 class _Tiles(TypedDict):
@@ -91,6 +93,7 @@ class ClusterView:
         self.prototypes = cluster_prototypes(
             self.embedding, self.probabilities, self.labels
         )
+        self.tree = cluster_tree(estimator)
 
     def seen_together(self) -> list[int]:
         """Return all images, those on cards first, then cluster by cluster."""
@@ -156,6 +159,7 @@ def page_data(
             "names": list(table.cluster_names),
             "prototypes": view.prototypes.tolist(),
             "nearest": view.nearest_clusters(),
+            "merges": view.tree.children.tolist(),
         },
         "points": _pack(_on_the_map(points), "<u2"),
         "tiles": {

@@ -17,7 +17,7 @@ _STAGES = {
     "encode": "Embedding the images",
     "count": "Counting the clusters",
     "mine": "Finding neighbours",
-    "cluster": "Training the heads",
+    "cluster": "Learning the clusters",
     "self_label": "Self-labelling",
 }
 _SECOND_STAGE = "self-labelling"  # in a clusterer's history

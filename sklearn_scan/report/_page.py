@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _SCRIPTS = (
     "data", "dom", "edits", "downloads", "loading", "clusters", "tiles", "dialogs",
-    "detail", "gallery", "cards", "charts", "map", "map-input", "search", "main",
+    "detail", "gallery", "cards", "charts", "map", "map-input", "granularity",
+    "search", "main",
 )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.random import RandomState
@@ -27,7 +26,7 @@ from sklearn_scan.report._overview import (
 )
 from sklearn_scan.report._page import load_template, render_page
 from sklearn_scan.report._thumbnails import make_sprites
-from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.results.clustering import Clustering, check_has_model
 from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
 from sklearn_scan.results.label_table import LabelTable
 
@@ -49,14 +48,15 @@ def write_report(
     The page is one file, which needs neither a network nor the images. It has an
     overview, a card for each cluster with all of its images, a map of the embedding and
     a search by file name. People name clusters, merge them and move images, and
-    download the result as labels.csv and edits.json.
+    download the result as labels.csv and edits.json. A slider merges like clusters
+    along their tree, and splits them again.
 
     Parameters
     ----------
     path : path
         The file to write; an existing file is replaced.
     estimator : fitted clusterer
-        A `SCANClusterer` or `TEMIClusterer`.
+        A `SCANClusterer`, `TEMIClusterer` or `JULEClusterer`.
     images : images
         The images of the fit, in the same order, as anything that `as_image_source`
         reads; where it was fitted on features, the images that these are of.
@@ -73,6 +73,8 @@ def write_report(
     ------
     NotFittedError
         If the estimator is not fitted.
+    TypeError
+        If it has no model of its clusters, such as a `GraphDegreeLinkage`.
     ValueError
         If there is not one image, or one of `y`, for each sample of the fit; if the
         images are files in another order than those of the fit; or if `projection` is
@@ -104,7 +106,7 @@ def write_report(
     ...     os.path.getsize(path) < 1_000_000
     True
     """
-    check_is_fitted(estimator)
+    check_has_model(estimator, "the report")
     check_option("projection", projection, MAP_METHODS)
     source = _read(images, estimator)
     names = _check_images(source, estimator)

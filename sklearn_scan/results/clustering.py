@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_scan.core.features import Features
@@ -18,7 +19,7 @@ from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.model_selection import ClusterNumberCurve
 from sklearn_scan.neighbors import NeighborGraph
 
-__all__ = ["Clustering", "Epoch", "features_of"]
+__all__ = ["Clustering", "Epoch", "check_has_model", "features_of"]
 
 # What is noted of an epoch: its stage and its number, the loss and the loss's terms.
 Epoch = dict[str, float | str]
@@ -52,6 +53,33 @@ class Clustering(Protocol):
 
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float64]:
         """Return the probability of each cluster, (n, n_clusters)."""
+
+
+def check_has_model(clusterer: object, user: str) -> None:
+    """Raise if a clusterer is not fitted, or has no model of its clusters.
+
+    Parameters
+    ----------
+    clusterer : object
+        What came as a `Clustering`.
+    user : str
+        What needs the model, in the words of the error.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    TypeError
+        If it has no model.
+    """
+    check_is_fitted(clusterer)
+    needed = "probabilities_", "cluster_names_"
+    if not all(hasattr(clusterer, name) for name in needed):
+        raise TypeError(
+            f"{type(clusterer).__name__} has no model of its clusters, which {user} "
+            "needs: SCANClusterer, TEMIClusterer and JULEClusterer have one. plot_tree "
+            "also shows a GraphDegreeLinkage."
+        )
 
 
 def features_of(clusterer: Clustering) -> Features:

@@ -5,13 +5,26 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from plotting_helpers import tick_labels
+from sklearn.base import clone
+from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from sklearn_scan import ImageEncoder, SCANClusterer
+from sklearn_scan import GraphDegreeLinkage, ImageEncoder, SCANClusterer
 from sklearn_scan.datasets import make_shapes
 from sklearn_scan.model_selection import ClusterNumberCurve
-from sklearn_scan.plotting import plot_clusters, plot_n_clusters
+from sklearn_scan.plotting import (
+    plot_cluster,
+    plot_clusters,
+    plot_confidence,
+    plot_embedding,
+    plot_n_clusters,
+    plot_neighbors,
+    plot_prototypes,
+    plot_sizes,
+    plot_training,
+    plot_uncertain,
+)
 
 
 def pixel(ax, x, y):
@@ -83,6 +96,32 @@ def test_wrong_input(colors, two_of_three):
     with pytest.raises(NotFittedError):
         plot_clusters(SCANClusterer(), colors)
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        plot_clusters, plot_prototypes, plot_uncertain,
+        lambda clusterer, images: plot_cluster(clusterer, images, 0),
+        lambda clusterer, images: plot_neighbors(clusterer, images, 0),
+        lambda clusterer, images: plot_embedding(clusterer),
+        lambda clusterer, images: plot_sizes(clusterer),
+        lambda clusterer, images: plot_confidence(clusterer),
+        lambda clusterer, images: plot_training(clusterer),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "clusterer", [GraphDegreeLinkage(2, n_neighbors=3), KMeans(2), HDBSCAN(copy=True)],
+    ids=lambda clusterer: type(clusterer).__name__,
+)  # fmt: skip
+def test_clusterers_without_a_model_are_refused(plot, clusterer, colors):
+    clusterer = clone(clusterer).fit(np.random.default_rng(0).normal(size=(10, 3)))
+    name = type(clusterer).__name__
+    with pytest.raises(TypeError, match=f"{name} has no model .* this picture needs"):
+        plot(clusterer, colors)
+    assert plt.get_fignums() == []
+    with pytest.raises(NotFittedError):
+        plot(clone(clusterer), colors)
 
 
 def test_the_curve_of_the_number_of_clusters():

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from plotting_helpers import Fitted, captions, overlapping, tick_labels
+from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 
 from sklearn_scan import SCANClusterer, SimCLR
@@ -78,6 +79,13 @@ def test_confusion_of_a_clusterer(two_of_three):
     assert tick_labels(ax.xaxis) == ["dogs", "0"]
     assert tick_labels(ax.yaxis) == ["no", "yes"]
     assert ax.get_title() == "accuracy 1.000"
+
+
+def test_confusion_of_a_clusterer_without_names():
+    clusterer = KMeans(2, random_state=0).fit([[0.0], [0.1], [9.0], [9.1]])
+    ax = plot_confusion(clusterer, [0, 0, 1, 1])
+    assert ax.get_title() == "accuracy 1.000"
+    assert sorted(tick_labels(ax.xaxis)) == ["0", "1"]
 
 
 def test_display_labels_go_with_their_classes():

@@ -89,11 +89,16 @@ class Opened:
         self.page.locator("#search").fill("")
 
     def card(self, cluster):
-        """Return a cluster's card, which is filled when it comes into view."""
+        """Return a cluster's card, which is drawn when it comes into view."""
         card = self.page.locator(f"#cluster-{cluster}")
         card.scroll_into_view_if_needed()
-        card.locator("h3").wait_for()
+        self.page.locator(f"#cluster-{cluster}:not([data-stale])").wait_for()
         return card
+
+    def group(self, n_groups):
+        """Move the slider, and wait until so many groups are left."""
+        self.page.locator("#granularity").fill(str(n_groups))
+        self.expect(self.page.locator(".card")).to_have_count(n_groups)
 
     def act(self, cluster, action):
         self.card(cluster).locator(f"[data-action={action}]").click()

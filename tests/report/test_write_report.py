@@ -15,11 +15,18 @@ from report_helpers import make_clusterer, make_images, write_images
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from sklearn_scan import ImageEncoder, SCANClusterer, TEMIClusterer
+from sklearn_scan import (
+    GraphDegreeLinkage,
+    ImageEncoder,
+    JULEClusterer,
+    SCANClusterer,
+    TEMIClusterer,
+)
 from sklearn_scan.datasets import make_shapes
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import ImageSource
 from sklearn_scan.report import write_report
+from sklearn_scan.results.cluster_tree import cluster_tree
 from sklearn_scan.results.label_table import LabelTable
 
 
@@ -73,6 +80,12 @@ def test_one_file_that_loads_nothing(clusterer, path):
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', path.read_text())
     assert "default-src &#39;none&#39;" in policy[1]
     assert "unsafe" not in policy[1]
+
+
+def test_it_holds_the_tree_of_clusters(clusterer, path):
+    write_report(path, clusterer, make_images(), projection="pca")
+    merges = read_data(path)["clusters"]["merges"]
+    assert merges == cluster_tree(clusterer).children.tolist()
 
 
 def test_the_same_twice(clusterer, path):
@@ -138,6 +151,17 @@ def test_temi_on_several_spaces(path):
     ).fit(spaces)
     write_report(path, clusterer, make_images(20))
     assert "TEMI on features as given (4 + 7)" in path.read_text()
+
+
+def test_jule(path):
+    images = make_images(20)
+    clusterer = JULEClusterer(2, n_neighbors=4, max_epochs=1, random_state=0)
+    clusterer.fit(np.random.default_rng(0).random((20, 4)))
+    write_report(path, clusterer, images)
+    text = path.read_text()
+    assert "JULE on features as given (4)" in text
+    assert "Learning the clusters" in text
+    assert {curve["stage"] for curve in read_data(path)["curves"]} == {"JULE"}
 
 
 def test_without_neighbors(clusterer, path):
@@ -273,6 +297,15 @@ def test_wrong_input(clusterer, path, changes, message):
 def test_not_fitted(path):
     with pytest.raises(NotFittedError):
         write_report(path, SCANClusterer(), make_images())
+
+
+def test_a_clusterer_without_a_model(path):
+    linkage = GraphDegreeLinkage(2, n_neighbors=3)
+    linkage.fit(np.random.default_rng(0).normal(size=(24, 3)))
+    message = "GraphDegreeLinkage has no model of its clusters, which the report needs"
+    with pytest.raises(TypeError, match=message):
+        write_report(path, linkage, make_images())
+    assert not path.exists()
 
 
 class Untouched(ImageSource):

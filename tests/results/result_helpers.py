@@ -7,18 +7,19 @@ import timm
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
-from sklearn_scan import ImageEncoder, SCANClusterer
+from sklearn_scan import ImageEncoder, JULEClusterer, SCANClusterer
 
 X = load_digits().data[:200].astype(np.float32)
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
-FAST = {"n_clusters": 4, "n_heads": 2, "max_epochs": 1, "self_label_epochs": 0}
+FAST = {"n_clusters": 4, "max_epochs": 1, "self_label_epochs": 0}
 EXACT = {"device": "cpu", "precision": "fp32", "random_state": 0}
 
 
 def fit(data, kind=SCANClusterer, **settings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # so short a fit finds little
-        return kind(**{**FAST, **EXACT, **settings}).fit(data)
+        heads = {} if kind is JULEClusterer else {"n_heads": 2}
+        return kind(**{**FAST, **EXACT, **heads, **settings}).fit(data)
 
 
 def mobilenet_encoder(folder, **settings):

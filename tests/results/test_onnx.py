@@ -12,7 +12,7 @@ import torch
 from result_helpers import IMAGES, X, fit, mobilenet_encoder
 from torch import nn
 
-from sklearn_scan import SimCLR, TEMIClusterer, relabel
+from sklearn_scan import JULEClusterer, SimCLR, TEMIClusterer, relabel
 from sklearn_scan.exceptions import OnnxExportError
 from sklearn_scan.results.relabeling import Edits
 
@@ -91,6 +91,12 @@ def test_features_of_a_relabelled_model(tmp_path, capfd, caplog):
 def test_temi_of_feature_arrays(tmp_path):
     spaces = (X, X[:, :20])
     assert_equal(fit(spaces, TEMIClusterer), tmp_path, spaces, *spaces)
+
+
+@pytest.mark.parametrize("data", [X, IMAGES], ids=["features", "images"])
+def test_jule(data, tmp_path):
+    inputs = X if data is X else FLOATS
+    assert_equal(fit(data, JULEClusterer), tmp_path, data, inputs)
 
 
 class Moody(nn.Module):

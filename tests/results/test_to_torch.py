@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from sklearn_scan import (
+    JULEClusterer,
     SCANClusterer,
     SimCLR,
     TEMIClusterer,
@@ -52,12 +53,12 @@ def mobilenet(tmp_path_factory):
     return fit(IMAGES, encoder=encoder)
 
 
-@pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer])
+@pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer, JULEClusterer])
 def test_features(kind):
     assert_equal(fit(X, kind), X, torch.from_numpy(X))
 
 
-@pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer])
+@pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer, JULEClusterer])
 def test_feature_arrays(kind):
     spaces = (X, X[:, :20], np.ones_like(X))  # of which one is left out
     clusterer = fit((X, X[:, :20]), kind)

@@ -17,8 +17,20 @@ const cards = {
   /** Lay out the cards of the clusters that are left. */
   layOut() {
     const shown = this.wanted().sort(CARD_ORDERS[this.order.value]);
-    this.box.replaceChildren(...shown.map((cluster) => this.card(cluster)));
+    this.place(shown.map((cluster) => this.card(cluster)));
     byId("no-cards").hidden = shown.length > 0;
+  },
+
+  /** Put cards in the box, in their order; those that are in place are not touched. */
+  place(wanted) {
+    const kept = new Set(wanted);
+    for (const card of [...this.box.children]) {
+      if (!kept.has(card)) card.remove();
+    }
+    wanted.forEach((card, i) => {
+      const there = this.box.children[i];
+      if (there !== card) this.box.insertBefore(card, there ?? null);
+    });
   },
 
   /** The clusters that the filter lets through. */
@@ -33,20 +45,22 @@ const cards = {
         className: "card panel",
         id: `cluster-${cluster}`,
         "data-cluster": String(cluster),
+        "data-stale": "",
       });
       this.byCluster.set(cluster, card);
-      unfilled.observe(card);
+      viewed.observe(card);
     }
     return this.byCluster.get(cluster);
   },
 
-  /** Draw those again that are drawn, as after an edit. */
+  /** Draw those in view again, as after an edit; the others when they come into it. */
   refresh() {
     const focused = document.activeElement;
     const card = focused.closest(".card");
     const { action } = focused.dataset;
-    for (const drawn of this.byCluster.values()) {
-      if (drawn.childElementCount) fillCard(drawn);
+    for (const each of this.byCluster.values()) {
+      if (inView.has(each) || each === card) fillCard(each);
+      else each.dataset.stale = "";
     }
     // Cards stay where they are, unless some have come or gone.
     const shown = Array.from(this.box.children, (each) => Number(each.dataset.cluster));
@@ -67,12 +81,14 @@ const cards = {
   },
 };
 
-const unfilled = new IntersectionObserver(
+const inView = new Set(); // of cards, those on the screen or near it
+
+const viewed = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) {
-      if (!isIntersecting) continue;
-      unfilled.unobserve(target);
-      fillCard(target);
+      if (isIntersecting) inView.add(target);
+      else inView.delete(target);
+      if (isIntersecting && "stale" in target.dataset) fillCard(target);
     }
   },
   { rootMargin: "500px" },
@@ -88,6 +104,7 @@ function meanConfidence(cluster) {
 }
 
 function fillCard(card) {
+  delete card.dataset.stale;
   const cluster = Number(card.dataset.cluster);
   const members = edits.members(cluster);
   card.replaceChildren(makeCardHead(cluster, members.length));

@@ -27,6 +27,7 @@ const run = {
   names: page.clusters.names,
   prototypes: page.clusters.prototypes,
   nearest: page.clusters.nearest,
+  merges: page.clusters.merges, // pairs of nodes: clusters, then the merges so far
   places: unpack(page.tiles.places, Int32Array),
   classes: page.classes && {
     names: page.classes.names,
@@ -37,6 +38,9 @@ const run = {
 
 const allRows = Array.from(run.labels.keys());
 const allClusters = Array.from(run.names.keys());
+
+run.sizes = allClusters.map(() => 0); // in images
+for (const label of run.labels) if (label >= 0) run.sizes[label]++;
 
 /** The path of an image as the run has it, character by character. */
 function pathOf(row) {

@@ -22,6 +22,7 @@ function findOpener(dialog) {
   if (opener.isConnected) return opener;
   if (cluster === undefined) return null;
   const card = cards.card(edits.survivor(Number(cluster)));
+  fillCard(card);
   const { row, action } = opener.dataset;
   const same = row ? `[data-row="${row}"]` : `[data-action="${action}"]`;
   return card.querySelector(same) ?? card.querySelector("[data-action]");

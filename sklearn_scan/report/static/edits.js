@@ -9,9 +9,12 @@ const STORE = `sklearn-scan ${run.id}`;
 class Edits extends EventTarget {
   #steps = [];
   #names;
-  #into; // the cluster that each has been merged into, or itself
+  #byHand; // the cluster that each has been merged into by hand, or itself
+  #nMerges; // of the tree, which the slider has made
+  #into; // the cluster that each has been merged into in either way, or itself
   #moved; // row to cluster
   #members;
+  #filled; // the clusters that have images, before any merge
 
   constructor() {
     super();
@@ -29,6 +32,19 @@ class Edits extends EventTarget {
 
   merge(cluster, into) {
     this.#add({ kind: "merge", cluster, into });
+  }
+
+  /** Merge along the tree, or split, until so many groups with images are left. */
+  group(nGroups) {
+    if (nGroups === this.nGroups) return;
+    let nMerges = 0;
+    for (const into of alongTree(this.#byHand, this.#names)) {
+      if (this.#countGroups(into) <= nGroups) break;
+      nMerges++;
+    }
+    // The slider is one edit, however often it is moved.
+    if (this.#steps.at(-1)?.kind === "group") this.#steps.pop();
+    this.#add({ kind: "group", nMerges });
   }
 
   move(rows, into) {
@@ -53,6 +69,16 @@ class Edits extends EventTarget {
   /** The clusters that are left, by number. */
   get clusters() {
     return allClusters.filter((cluster) => this.#into[cluster] === cluster);
+  }
+
+  /** How many groups with images there are. */
+  get nGroups() {
+    return this.#countGroups(this.#into);
+  }
+
+  /** How many there are without the slider. */
+  get mostGroups() {
+    return this.#countGroups(this.#byHand);
   }
 
   name(cluster) {
@@ -151,11 +177,14 @@ class Edits extends EventTarget {
     this.#reset();
     this.#steps = this.#steps.filter((step) => this.#take(step));
     this.#members = null;
+    this.#filled = null;
   }
 
   #reset() {
     this.#names = [...run.names];
-    this.#into = [...allClusters];
+    this.#byHand = [...allClusters];
+    this.#nMerges = 0;
+    this.#into = this.#byHand;
     this.#moved = new Map();
   }
 
@@ -163,6 +192,7 @@ class Edits extends EventTarget {
   #take(step) {
     if (step.kind === "rename") return this.#rename(step.cluster, step.name);
     if (step.kind === "merge") return this.#merge(step.cluster, step.into);
+    if (step.kind === "group") return this.#group(step.nMerges);
     if (step.kind === "move") return this.#move(step.rows, step.into);
     return this.#load(step);
   }
@@ -170,14 +200,35 @@ class Edits extends EventTarget {
   #rename(cluster, name) {
     if (this.#names[cluster] === name) return false;
     this.#names[cluster] = name;
+    this.#join();
     return true;
   }
 
   #merge(cluster, into) {
     const [from, to] = [this.#into[cluster], this.#into[into]];
     if (from === to) return false;
-    this.#into = this.#into.map((c) => (c === from ? to : c));
+    // What the slider has merged into either of them stays there.
+    this.#byHand = this.#into.map((c, i) =>
+      c === from || c === to ? to : this.#byHand[i],
+    );
+    this.#join();
     return true;
+  }
+
+  #group(nMerges) {
+    const before = String(this.#into);
+    this.#nMerges = nMerges;
+    this.#join();
+    return String(this.#into) !== before;
+  }
+
+  /** Merge along the tree what is merged by hand. */
+  #join() {
+    let left = this.#nMerges;
+    for (const into of alongTree(this.#byHand, this.#names)) {
+      this.#into = into;
+      if (!left--) return;
+    }
   }
 
   #move(rows, into) {
@@ -193,6 +244,16 @@ class Edits extends EventTarget {
     for (const [cluster, into] of numbered(merged)) this.#merge(cluster, into);
     for (const [row, into] of numbered(moved)) this.#move([row], into);
     return JSON.stringify(this) !== before;
+  }
+
+  #countGroups(into) {
+    this.#filled ??= this.#findFilled();
+    return new Set(this.#filled.map((cluster) => into[cluster])).size;
+  }
+
+  #findFilled() {
+    const labels = allRows.map((row) => this.#moved.get(row) ?? run.labels[row]);
+    return [...new Set(labels)].filter((label) => label >= 0);
   }
 
   #sortMembers() {
@@ -231,6 +292,7 @@ const isReadable = (row) => run.labels[row] >= 0;
 const STEP_CHECKS = {
   rename: ({ cluster, name }) => isCluster(cluster) && isText(name),
   merge: ({ cluster, into }) => isCluster(cluster) && isCluster(into),
+  group: ({ nMerges }) => Number.isInteger(nMerges) && nMerges >= 0,
   move: ({ rows, into }) => rows.every(isReadable) && isCluster(into),
   load: ({ names, merged, moved }) =>
     hasOnly(names, isCluster, (name) => isText(name) && name.trim()) &&

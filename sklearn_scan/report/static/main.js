@@ -30,6 +30,7 @@ function drawMedian() {
 const UNDONE = {
   rename: () => "Took the name back.",
   merge: () => "Took the merge back.",
+  group: () => "Took the number of groups back.",
   move: (step) => `Moved ${images(step.rows.length)} back.`,
   load: () => "Took the loaded edits back.",
 };
@@ -75,7 +76,8 @@ prefersDark.onchange = () => {
 
 byId("undo").onclick = undo;
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select")) return; // which have uses for these
+  // which have uses for these
+  if (event.target.matches("input:not([type=range]), select")) return;
   if (event.key === "/" && !document.querySelector("dialog[open]")) {
     event.preventDefault();
     search.field.focus();
