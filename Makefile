@@ -35,6 +35,7 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/scratch.py
 	$(BIN)/python examples/benchmarks/frozen.py speed
 	$(BIN)/python examples/benchmarks/frozen.py --again
+	$(BIN)/python examples/benchmarks/jule.py --json jule/results.json --again
 	$(BIN)/python examples/benchmarks/paper.py --quick
 	$(BIN)/python examples/benchmarks/report.py
 	$(BIN)/python examples/benchmarks/neighbors.py exact million growth fit

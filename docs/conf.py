@@ -78,7 +78,10 @@ html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {"index": [], "quick_start": [], "how_scan_works": [], "house": []}
+html_sidebars = {
+    page: []
+    for page in ("index", "quick_start", "how_scan_works", "how_jule_works", "house")
+}
 html_theme_options = {
     "header_links_before_dropdown": 7,
     "navigation_with_keys": False,

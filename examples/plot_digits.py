@@ -30,6 +30,7 @@ from sklearn_scan.plotting import (
     plot_prototypes,
     plot_sizes,
     plot_training,
+    plot_tree,
 )
 
 X, y = load_digits(return_X_y=True)
@@ -58,6 +59,14 @@ plot_clusters(clusterer, images)
 # confident.
 
 plot_cluster(clusterer, images, 0)
+
+# %%
+# The tree of clusters
+# --------------------
+# Which clusters are alike? The tree merges the two nearest again and again: those that
+# many paths of neighbours join. Cut it further to the right for fewer, coarser groups.
+
+plot_tree(clusterer, images)
 
 # %%
 # Sizes and training curves

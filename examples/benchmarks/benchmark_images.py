@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from sklearn_scan.datasets import load_digits_images
+
 DATA = Path(
     os.environ.get(
         "SKLEARN_SCAN_DATA", Path(__file__).parents[2].parent / "shared" / "data"
@@ -68,7 +70,13 @@ def read_arrays(path, pairs, side):
 
 
 def load_small_set(name):
-    """Return usps, mnist_test or coil20, all of it."""
+    """Return digits, usps, mnist_test or coil20, all of it.
+
+    Raises FileNotFoundError where its images are not on this disk.
+    """
+    if name == "digits":
+        digits = load_digits_images()
+        return Images(digits.images, digits.target)
     if name == "usps":
         pairs = [("Xtrain", "ytrain"), ("Xtest", "ytest")]
         return read_arrays(DATA / "usps.npz", pairs, side=16)

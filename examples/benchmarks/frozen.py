@@ -20,22 +20,22 @@ points better than k-means. SCAN fits 10,000 x 1,280 features in 20 s on two cor
 """
 
 import argparse
-import json
-import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from benchmark_features import SETS, Features, load_features
-from benchmark_machine import describe_machine
-from frozen_tables import N_SEEDS, failed_bars, failed_speeds, format_tables, rewrite
+from benchmark_results import Results, measure
+from benchmark_tables import rewrite
+from frozen_tables import N_SEEDS, failed_bars, failed_speeds, format_tables
 from heads import make_features
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from sklearn_scan import SCANClusterer, TEMIClusterer
-from sklearn_scan.metrics import clustering_report, neighbor_purity
+from sklearn_scan.metrics import neighbor_purity
 from sklearn_scan.neighbors import mine_neighbors
 
 N_DIMENSIONS = 50  # to which densities are reduced
@@ -114,49 +114,7 @@ def describe(features):
 
 def run(method, features, seed):
     """Cluster once; return the scores, as shares, and the seconds."""
-    start = time.perf_counter()
-    labels = METHODS[method](features.X, features.n_classes, seed)
-    seconds = time.perf_counter() - start
-    report = clustering_report(features.y, labels)
-    return {
-        "accuracy": round(report.accuracy, 4),
-        "nmi": round(report.nmi, 4),
-        "ari": round(report.ari, 4),
-        "n_clusters": len(report.clusters),
-        "noise": round(report.n_unreadable / len(labels), 4),
-        "seconds": round(seconds, 2),
-    }
-
-
-class Results:
-    """The figures in a JSON file, which is written after every change.
-
-    Parameters
-    ----------
-    file : Path
-        It may exist, and then has to come from this machine and these versions.
-    """
-
-    def __init__(self, file):
-        self.file = file
-        machine = describe_machine()
-        self.content = {"machine": machine, "sets": {}, "results": {}, "speed": {}}
-        if not file.is_file():
-            return
-        self.content = json.loads(file.read_text())
-        if self.content["machine"] != machine:
-            raise SystemExit(
-                f"{file} has the figures of another machine, or of other versions: "
-                f"{self.content['machine']}. This is {machine}."
-            )
-
-    def runs(self, name, method):
-        """Return the runs of a method on a set, by seed."""
-        return self.content["results"].setdefault(name, {}).setdefault(method, {})
-
-    def write(self):
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(json.dumps(self.content, indent=1) + "\n")
+    return measure(METHODS[method], features.X, features.y, seed)
 
 
 def compare(results, arguments):
@@ -169,16 +127,14 @@ def compare(results, arguments):
             continue
         results.content["sets"][name] = describe(features)
         for method in arguments.methods:
-            runs = results.runs(name, method)
-            if arguments.again:
-                runs.clear()
             n_seeds = 1 if method in DETERMINISTIC else arguments.seeds
-            for seed in map(str, range(n_seeds)):  # JSON's keys are strings
-                if seed in runs:
-                    continue
-                runs[seed] = run(method, features, int(seed))
-                results.write()
-                print(f"{name}, {method}, seed {seed}: {runs[seed]}", flush=True)
+            results.fill(
+                name,
+                method,
+                n_seeds,
+                partial(run, method, features),
+                again=arguments.again,
+            )
 
 
 def time_defaults(results, arguments):
@@ -215,7 +171,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    results = Results(arguments.json)
+    results = Results(arguments.json, {"sets": {}, "results": {}, "speed": {}})
     if arguments.part == "speed":
         time_defaults(results, arguments)
         failed = failed_speeds(results.content["speed"])
@@ -224,7 +180,7 @@ def main():
         failed = failed_bars(results.content["results"], METHODS)
     tables = format_tables(results.content, METHODS)
     print(tables)
-    rewrite(arguments.json.with_suffix(".md"), tables)
+    rewrite(arguments.json.with_suffix(".md"), tables, "frozen.py")
     if failed:
         raise SystemExit("\n".join(["Bars that are not met:", *failed]))
 

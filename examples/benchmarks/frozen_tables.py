@@ -3,19 +3,11 @@
 from statistics import fmean, stdev
 
 from benchmark_features import JUDGED, SETS
+from benchmark_tables import format_machine, format_row, format_table, percents
 
 N_SEEDS = 5
-MARKERS = (
-    "<!-- tables: written by examples/benchmarks/frozen.py -->",
-    "<!-- end of tables -->",
-)
 SCORES = {"accuracy": "ACC", "nmi": "NMI", "ari": "ARI"}
 SPEED_BARS = {"10,000 x 1,280": 20, "50,000 x 384": 40}  # seconds
-
-
-def percents(runs, score="accuracy"):
-    """The score of each run, in percent."""
-    return [100 * run[score] for run in runs.values()]
 
 
 def mean_gain(results, method, score="accuracy"):
@@ -108,21 +100,6 @@ def format_tables(content, methods):
     return "\n\n".join(parts)
 
 
-def format_machine(machine):
-    versions = ", ".join(f"{k} {v}" for k, v in machine["versions"].items())
-    return (
-        f"{machine['device']}, {machine['cores']} cores, {machine['threads']} threads; "
-        f"Python {machine['python']}, {versions}."
-    )
-
-
-def format_table(rows):
-    """Return a table of which the first row is the header."""
-    header, *body = rows
-    lines = [header, ["---"] * len(header), *body]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
-
-
 def format_sets(sets):
     rows = [["set", "samples", "features", "classes", "of a class", "purity"]]
     for name in [name for name in SETS if name in sets]:
@@ -160,20 +137,6 @@ def format_scores(results, methods, score):
     return format_table([["set", *methods], *body])
 
 
-def format_row(cells):
-    """Format lists of percents, one a method."""
-    best = max((fmean(values) for values in cells if values), default=0)
-    texts = []
-    for values in cells:
-        text = f"{fmean(values):.1f}" if values else ""
-        if values and fmean(values) == best:
-            text = f"**{text}**"
-        if len(values) > 1:
-            text += f" ± {stdev(values):.1f}"
-        texts.append(text)
-    return texts
-
-
 def format_seconds(results, methods):
     rows = [["set", *methods]]
     for name in [name for name in SETS if results[name]]:
@@ -189,12 +152,3 @@ def format_speeds(speeds):
         accuracy = f"{100 * fit['accuracy']:.1f}"
         rows.append([size, f"{fit['seconds']:.1f}", SPEED_BARS[size], accuracy])
     return format_table(rows)
-
-
-def rewrite(file, tables):
-    """Put the tables between the markers of a Markdown file, if there is one."""
-    if not file.is_file():
-        return
-    before, rest = file.read_text().split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
-    file.write_text(f"{before}{MARKERS[0]}\n\n{tables}\n\n{MARKERS[1]}{after}")

@@ -151,7 +151,7 @@ def growth():
 def mine(method, n_samples):
     """Measure one search, in this process."""
     from sklearn_scan.neighbors._exact import TorchSearch, exact_neighbors
-    from sklearn_scan.neighbors._vectors import UnitVectors
+    from sklearn_scan.neighbors._unit_vectors import UnitVectors
 
     n_samples = int(n_samples)
     mine_neighbors(np.eye(300, dtype=np.float32), method=method)  # loads libraries

@@ -5,14 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR, TEMIClusterer
+from sklearn_scan import (
+    GraphDegreeLinkage,
+    ImageEncoder,
+    JULEClusterer,
+    SCANClusterer,
+    SimCLR,
+    TEMIClusterer,
+)
 from sklearn_scan.encoders import EncoderList
-from sklearn_scan.pretext import MoCo, RotNet
+from sklearn_scan.pretext import MoCo, RawPixels, RotNet
 
 API = Path(__file__).resolve().parents[2] / "docs" / "api"
 ESTIMATORS = [
-    SCANClusterer(), TEMIClusterer(), ImageEncoder(), EncoderList([]), SimCLR(), MoCo(),
-    RotNet(),
+    SCANClusterer(), TEMIClusterer(), JULEClusterer(), GraphDegreeLinkage(),
+    ImageEncoder(), EncoderList([]), SimCLR(), MoCo(), RotNet(), RawPixels(),
 ]  # fmt: skip
 
 
