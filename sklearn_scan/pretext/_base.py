@@ -33,13 +33,11 @@ from sklearn_scan.encoders import (
     Preprocessing,
 )
 from sklearn_scan.exceptions import DivergenceError
-from sklearn_scan.images import as_image_source
 from sklearn_scan.images.augment import default_views
 from sklearn_scan.pretext._backbones import (
     make_backbone,
     probe,
 )
-from sklearn_scan.pretext._images import measure, read_images
 from sklearn_scan.pretext._network_encoder import NetworkEncoder
 from sklearn_scan.training.batches import BatchSource, View, count_batches
 from sklearn_scan.training.callbacks import EstimatorCallbacks
@@ -157,31 +155,28 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
             weights of the last good one.
         """
         self.check()
-        source = as_image_source(X)
+        images, preprocessing, float_range = self._read(X)
         seed = int(check_random_state(self.random_state).randint(2**31))
-        size = self._choose_size(source)
-        images = read_images(source, size, self.bad_images, self.n_jobs)
-        preprocessing = measure(images, size)
         device = resolve_device(self.device)
         task = self._init_callback_context(
             max_subtasks=self._choose_epochs(len(images))
         )
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
         with isolated_rng(seed, device), kept_heap():
-            backbone = make_backbone(self.backbone, size, self.stem)
+            backbone = make_backbone(self.backbone, preprocessing.input_size, self.stem)
 
             def fitted() -> dict[str, Any]:
                 encoder = self._as_encoder(copy.deepcopy(backbone), preprocessing)
                 # The weights of an epoch are of no use later: nothing of them is kept.
                 encoder.set_params(memory=None)
-                return {"encoder_": encoder, "_float_range": source.float_range}
+                return {"encoder_": encoder, "_float_range": float_range}
 
             callbacks = EstimatorCallbacks(task, self, X, y, fitted)
             self.history_ = self._train(
                 backbone, images, preprocessing, device, seed, callbacks
             )
         # Another batch of floats must be read on the scale of these.
-        self._float_range = source.float_range
+        self._float_range = float_range
         self.encoder_ = self._as_encoder(backbone, preprocessing)
         task.call_on_fit_task_end(
             estimator=self, X=X, y=y, reconstruction_attributes={}

@@ -6,14 +6,14 @@ import copy
 from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
+from torch import Tensor, nn
 
 from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import (
@@ -33,7 +33,25 @@ from sklearn_scan.encoders import (
 )
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.pretext._backbones import STEMS, Backbone, check_backbone
-from sklearn_scan.pretext._images import automatic_size
+from sklearn_scan.pretext._images import automatic_size, measure, read_images
+
+
+class TrainingImages(NamedTuple):
+    """What `fit` reads.
+
+    Attributes
+    ----------
+    images : Tensor of uint8, shape (n, c, size, size)
+        The readable images, with c = 1 where all are grey.
+    preprocessing : Preprocessing
+        How they are normalised: by their own statistics.
+    float_range : float or None
+        The white of float images; another batch must be read on this scale.
+    """
+
+    images: Tensor
+    preprocessing: Preprocessing
+    float_range: float | None
 
 
 class _Fitted(Encoder):
@@ -131,6 +149,13 @@ class NetworkEncoder(_Fitted, ABC):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
+
+    def _read(self, X: Any) -> TrainingImages:
+        """Read the images to make the network for, at the size that it takes."""
+        source = as_image_source(X)
+        size = self._choose_size(source)
+        images = read_images(source, size, self.bad_images, self.n_jobs)
+        return TrainingImages(images, measure(images, size), source.float_range)
 
     def _choose_size(self, source: ImageSource) -> int:
         if not isinstance(self.image_size, str):

@@ -14,9 +14,8 @@ from torch import nn
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.encoders import Embedded, chosen_rows
-from sklearn_scan.images import BadImages, ImageSource, as_image_source, load_batches
+from sklearn_scan.images import BadImages, ImageSource, load_batches
 from sklearn_scan.pretext._backbones import make_backbone, probe
-from sklearn_scan.pretext._images import measure, read_images
 from sklearn_scan.pretext._network_encoder import NetworkEncoder
 
 _BATCH = 256
@@ -90,18 +89,15 @@ class RawPixels(NetworkEncoder):
             If images cannot be read and `bad_images` is "raise"; lists all of them.
         """
         self.check()
-        source = as_image_source(X)
+        images, preprocessing, float_range = self._read(X)
         seed = int(check_random_state(self.random_state).randint(2**31))
-        size = self._choose_size(source)
-        images = read_images(source, size, self.bad_images, self.n_jobs)
-        preprocessing = measure(images, size)
         name = self.backbone
         if isinstance(name, str) and name == "auto":
             name = "jule"
         with isolated_rng(seed):
-            network = make_backbone(name, size, self.stem)
+            network = make_backbone(name, preprocessing.input_size, self.stem)
         probe(network, preprocessing.view()(images[:2]))
-        self._float_range = source.float_range
+        self._float_range = float_range
         self.n_channels_ = images.shape[1]
         self.encoder_ = self._as_encoder(network, preprocessing)
         self.is_trained_ = False
