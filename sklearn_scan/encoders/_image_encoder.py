@@ -70,7 +70,9 @@ class ImageEncoder(Encoder):
     model : str, nn.Module or callable, default="vit_small_patch14_dinov2.lvd142m"
         The name of a timm model, whose pretrained weights are fetched from the hub on
         first use; or a module from images (b, 3, h, w) to features (b, embed_dim); or
-        a function that returns such a module.
+        a function that returns such a module. By name, a model trained with texts (CLIP
+        and its kin) keeps its projection to the space of the texts, and DINOv3 and EUPE
+        transformers are pooled by their class token.
     checkpoint : path, default=None
         Weights on disk (safetensors, or a PyTorch state dict) to use instead of the
         hub's. Nothing in the file is executed.
@@ -85,7 +87,8 @@ class ImageEncoder(Encoder):
         Of the pixel values in [0, 1], subtracted and divided by. None takes the
         model's own.
     model_kwargs : dict, default=None
-        Passed on to `timm.create_model`, or to the function.
+        Passed on to `timm.create_model`, or to the function. `num_classes=0` leaves a
+        projection out, and `global_pool` chooses the pooling.
     batch_size : int or "auto", default="auto"
         The most images to embed at once. "auto" goes by `input_size` and the device:
         8 of 224 pixels on a CPU, where more are slower, and up to 256 on a GPU. Where

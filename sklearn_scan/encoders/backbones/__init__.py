@@ -8,6 +8,7 @@ from sklearn_scan.encoders.backbones._build import (
 )
 from sklearn_scan.encoders.backbones._checkpoints import describe_misfit
 from sklearn_scan.encoders.backbones._folding import has_norms, is_delicate
+from sklearn_scan.encoders.backbones._outputs import output_settings
 from sklearn_scan.encoders.backbones._recipes import (
     Recipe,
     TimmRecipe,
@@ -30,5 +31,6 @@ __all__ = [
     "is_delicate",
     "is_folded",
     "note_recipe",
+    "output_settings",
     "recipe_of",
 ]

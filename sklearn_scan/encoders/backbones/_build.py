@@ -18,6 +18,7 @@ from sklearn_scan.encoders.backbones._checkpoints import (
     read_weights,
 )
 from sklearn_scan.encoders.backbones._hub import cached_weights, probe_hub
+from sklearn_scan.encoders.backbones._outputs import output_settings
 from sklearn_scan.encoders.backbones._recipes import TimmRecipe, note_recipe
 from sklearn_scan.exceptions import HubUnavailableError
 
@@ -167,7 +168,7 @@ def _build_timm(
     config = timm.get_pretrained_cfg(name)
     if config is not None and config.fixed_input_size and input_size is not None:
         kwargs.setdefault("img_size", input_size)
-    kwargs.setdefault("num_classes", 0)  # pooled features instead of class scores
+    kwargs.update(output_settings(name) | kwargs)
     module = _load_timm(name, weights, kwargs)
     note_recipe(module, TimmRecipe.of(name, kwargs))
     return module
