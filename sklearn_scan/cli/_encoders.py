@@ -7,7 +7,7 @@ import timm
 
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._options import encoder_kinds
-from sklearn_scan.encoders import RECOMMENDED
+from sklearn_scan.encoders import RECOMMENDED, RecommendedEncoder
 
 
 @click.command("encoders")
@@ -26,16 +26,25 @@ def command(pattern: str | None, as_json: bool) -> None:
                 raise ValueError(f"No pretrained model of timm fits {pattern!r}.")
             console.say(names, *names)
             return
-        recommended = [
-            f"  {each.name:34} {each.n_features:5,} features; {each.published}"
-            f"{'; the default' if each.is_default else ''}"
-            for each in RECOMMENDED
-        ]
         console.say(
             [each._asdict() for each in RECOMMENDED],
             "Pretrained on everyday photos, from fast to good:",
-            *recommended,
+            _line("name", "features", "pooling", "licence", "published"),
+            *map(_describe, RECOMMENDED),
             "  (DINOv2 models are meant with --encoder-input-size 224)",
             "Learning from the photos themselves, from nothing:",
             f"  {', '.join(encoder_kinds())}",
         )
+
+
+def _describe(encoder: RecommendedEncoder) -> str:
+    """Return the line of an encoder."""
+    name, n_features, pooling, licence, published, _ = encoder
+    default = "; the default" if encoder.is_default else ""
+    return _line(name, f"{n_features:,}", pooling, licence, published + default)
+
+
+def _line(
+    name: str, n_features: str, pooling: str, licence: str, published: str
+) -> str:
+    return f"  {name:37}  {n_features:>8}  {pooling:22}  {licence:10}  {published}"

@@ -231,6 +231,15 @@ def test_encoders(call):
     assert "No pretrained model" in call("encoders", "*nothing*", expect=1).output
 
 
+def test_what_is_known_of_encoders(call):
+    shown = call("encoders").stdout
+    for each in json.loads(call("encoders", "--json").stdout):
+        (line,) = [line for line in shown.splitlines() if each["name"] in line]
+        for field in ("pooling", "licence", "published"):
+            assert each[field] in line
+        assert f" {each['n_features']:,} " in line
+
+
 def test_cache(photos, tmp_path, own_cache, call):
     memory = ["--memory", tmp_path / "kept"]
     call("fit", photos, "-k", 2, "-o", tmp_path / "out", *memory, *QUICK)
