@@ -330,7 +330,7 @@ def test_self_labeling_of_a_backbone_keeps_its_average_and_its_teachers(monkeypa
         "n_heads": 2,
         "max_epochs": 2,
         "learning_rate": 0.01,
-        "confidence_threshold": 0.95,
+        "confidence_threshold": 0.99,
         "batch_size": 16,
     }
 

@@ -11,7 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 # As many samples, or as many a cluster, are enough to find the means of all.
 _MOST_SAMPLES, _MOST_OF_CLUSTER = 10_000, 50
-_MOST_STEPS = 50
+# With many clusters each step takes long, and the first ones gain most.
+_MOST_STEPS, _STEPS_OF_MANY, _MANY_CLUSTERS = 50, 15, 100
 
 
 def k_means_partition(
@@ -31,7 +32,7 @@ def k_means_partition(
     k_means = KMeans(
         min(n_clusters, len(drawn)),
         n_init=n_starts,
-        max_iter=_MOST_STEPS,
+        max_iter=_MOST_STEPS if n_clusters <= _MANY_CLUSTERS else _STEPS_OF_MANY,
         random_state=rng,
     )
     with warnings.catch_warnings():  # that duplicates leave clusters empty

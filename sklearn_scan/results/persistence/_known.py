@@ -29,10 +29,11 @@ from sklearn_scan.results.registry import clusterer_classes
 from sklearn_scan.training.heads import (
     AveragedHeads,
     BlockScaler,
+    CalibratedClusters,
     ClusterHeads,
     Directions,
+    KernelFeatures,
     MergedClusters,
-    MLPHeads,
     Standardize,
     UnitRows,
 )
@@ -80,9 +81,10 @@ MODULES = _by_name(
     UnitRows,
     Standardize,
     Directions,
+    KernelFeatures,
     BlockScaler,
+    CalibratedClusters,
     ClusterHeads,
-    MLPHeads,
     AveragedHeads,
     MergedClusters,
 )

@@ -7,10 +7,11 @@ from sklearn_scan.training.heads._averaged import (
 )
 from sklearn_scan.training.heads._axes import MOST_AXES, PrincipalAxes
 from sklearn_scan.training.heads._base import FeatureHeads, Heads
+from sklearn_scan.training.heads._calibrated import CalibratedClusters, log_doubt
+from sklearn_scan.training.heads._kernel_features import KernelFeatures
 from sklearn_scan.training.heads._linear import ClusterHeads
 from sklearn_scan.training.heads._logistic import logistic_head
 from sklearn_scan.training.heads._merged import MergedClusters
-from sklearn_scan.training.heads._mlp import MLPHeads
 from sklearn_scan.training.heads._ridge import (
     count_shares,
     fit_heads_to,
@@ -31,11 +32,12 @@ __all__ = [
     "MOST_AXES",
     "AveragedHeads",
     "BlockScaler",
+    "CalibratedClusters",
     "ClusterHeads",
     "Directions",
     "FeatureHeads",
     "Heads",
-    "MLPHeads",
+    "KernelFeatures",
     "MergedClusters",
     "PrincipalAxes",
     "Scaler",
@@ -46,6 +48,7 @@ __all__ = [
     "join_heads",
     "label_all",
     "linear_generalization",
+    "log_doubt",
     "logistic_head",
     "make_scaler",
     "split_heads",

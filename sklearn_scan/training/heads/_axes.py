@@ -48,7 +48,7 @@ class PrincipalAxes:
         most : int
             The largest number of axes of an encoder.
         """
-        return cls([_find_axes(block, most) for block in _split(features, dims)])
+        return cls([principal_axes(block, most) for block in _split(features, dims)])
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -78,11 +78,11 @@ def _split(features: Tensor, dims: Sequence[int]) -> tuple[Tensor, ...]:
     return torch.split(features, list(dims), dim=1)
 
 
-def _find_axes(features: Tensor, most: int) -> Tensor:
+def principal_axes(features: Tensor, most: int) -> Tensor:
     """Return orthonormal axes (dim, n_axes), that of the largest variance first."""
     n_samples, dim = features.shape
     if dim <= most:
-        return torch.eye(dim, device=features.device)
+        return torch.eye(dim).to(features)
     n_axes = min(most, n_samples)
     axes: Tensor
     if min(n_samples, dim) > _MOST_EXACT:

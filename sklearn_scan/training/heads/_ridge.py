@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,25 +13,33 @@ from sklearn_scan.core.rows import join_blocks, rows_at_once
 from sklearn_scan.training.heads._base import Heads
 from sklearn_scan.training.heads._linear import ClusterHeads
 
-# The target of the regression, the logit of a sample's cluster: probabilities begin
-# near 0 and 1, and can still change in training.
-_SCALE = 8.0
+# A regression to 0 and 1 times this, and the logarithm of the number of clusters, are
+# the logits: probabilities of one cluster against all others begin near 0 and 1, and
+# can still change in training.
+_START_SCALE = 8.0
 _RIDGE = 0.1  # times the number of samples
 # Samples labelled at once, and the logits of all heads.
 _LEAST_ROWS, _MOST_ROWS, _LOGITS = 2**8, 2**14, 2**23
 
 
+def _start_temperature(n_clusters: int) -> float:
+    """Return what divides a regression to clusters, to be logits."""
+    return 1 / (_START_SCALE + math.log(n_clusters))
+
+
 def fit_heads_to(partitions: Tensor, features: Tensor, n_clusters: int) -> ClusterHeads:
     """Return heads whose logits are the ridge regression to each partition."""
     weight, _ = _regress(partitions, features, n_clusters)
-    shares = count_shares(partitions, n_clusters)
-    return ClusterHeads.from_weights(
-        _SCALE * weight, _SCALE * (shares - 1 / n_clusters)
-    )
+    bias = count_shares(partitions, n_clusters) - 1 / n_clusters
+    temperature = _start_temperature(n_clusters)
+    return ClusterHeads.from_weights(weight / temperature, bias / temperature)
 
 
 def start_heads_at(
-    partitions: Tensor, features: Tensor, n_clusters: int
+    partitions: Tensor,
+    features: Tensor,
+    n_clusters: int,
+    temperature: float | None = None,
 ) -> ClusterHeads:
     r"""Return heads that begin at each partition, also at its small clusters.
 
@@ -38,7 +48,7 @@ def start_heads_at(
     clusters have equal weight. With the regularised covariance :math:`T` of the samples
     and the mean :math:`\mu_c` of a cluster the logits are
 
-    .. math:: \frac{s}{k} \left(\mu_c^\top T^{-1} z
+    .. math:: \frac{1}{\tau k} \left(\mu_c^\top T^{-1} z
               - \tfrac12 \mu_c^\top T^{-1} \mu_c\right)
 
     Parameters
@@ -46,7 +56,11 @@ def start_heads_at(
     partitions, features, n_clusters
         As for `fit_heads_to`. If all clusters are of one size, the heads differ from
         those in the bias only.
+    temperature : float, optional
+        The divisor :math:`\tau`; with a lower one the heads begin more confident. By
+        default it is 1 / (8 + log(n_clusters)).
     """
+    temperature = temperature or _start_temperature(n_clusters)
     weight, sums = _regress(partitions, features, n_clusters)
     shares = count_shares(partitions, n_clusters).unsqueeze(2)
     a_sample = 1 / partitions.shape[1]
@@ -56,7 +70,7 @@ def start_heads_at(
     # The means average to zero, so that some cluster's logit is at least its bias: with
     # a lower bias, an empty cluster is no sample's.
     bias.masked_fill_(shares.squeeze(2) == 0, bias.min() - 1)
-    return ClusterHeads.from_weights(_SCALE * weight, _SCALE * bias)
+    return ClusterHeads.from_weights(weight / temperature, bias / temperature)
 
 
 def _regress(

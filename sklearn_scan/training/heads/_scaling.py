@@ -130,7 +130,7 @@ class BlockScaler(Scaler):
     @property
     def dims(self) -> tuple[int, ...]:
         """The number of columns of each encoder that is kept."""
-        return tuple(w for w, kept in zip(self.widths, self.kept, strict=True) if kept)
+        return tuple(dim for each in self.scalers for dim in cast(Scaler, each).dims)
 
     @property
     def scale(self) -> Tensor | None:

@@ -7,7 +7,6 @@ from sklearn_scan.training.heads import (
     AveragedHeads,
     ClusterHeads,
     Directions,
-    MLPHeads,
     Standardize,
     make_scaler,
 )
@@ -15,12 +14,11 @@ from sklearn_scan.training.heads import (
 DIMS = (7, 2, 4)
 
 
-def make_heads(kind=ClusterHeads, dims=DIMS, n_heads=3):
+def make_heads(dims=DIMS, n_heads=3):
     generator = torch.Generator().manual_seed(0)
-    return AveragedHeads([kind(d, 5, n_heads, generator=generator) for d in dims], dims)
-
-
-kinds = pytest.mark.parametrize("kind", [ClusterHeads, MLPHeads])
+    return AveragedHeads(
+        [ClusterHeads(d, 5, n_heads, generator=generator) for d in dims], dims
+    )
 
 
 @pytest.fixture
@@ -28,9 +26,8 @@ def features():
     return torch.randn(6, sum(DIMS), generator=torch.Generator().manual_seed(1))
 
 
-@kinds
-def test_output_is_the_log_of_the_mean(kind, features):
-    heads = make_heads(kind)
+def test_output_is_the_log_of_the_mean(features):
+    heads = make_heads()
     spaces = features[:, :7], features[:, 7:9], features[:, 9:]
     expected = torch.zeros(3, 6, 5)
     for each, space in zip(heads.heads, spaces, strict=True):
@@ -48,9 +45,8 @@ def test_confident_heads_that_disagree_stay_finite(features):
     assert all(p.grad.isfinite().all() for p in heads.parameters())
 
 
-@kinds
-def test_select_and_reorder(kind, features):
-    heads = make_heads(kind)
+def test_select_and_reorder(features):
+    heads = make_heads()
     chosen = heads.select(1)
     torch.testing.assert_close(chosen(features)[0], heads(features)[1])
     order = torch.tensor([4, 2, 0, 1, 3])

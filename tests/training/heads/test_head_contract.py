@@ -1,4 +1,4 @@
-"""What heads of both kinds do."""
+"""What linear heads do as heads."""
 
 import pytest
 import torch
@@ -7,17 +7,13 @@ from heads_helpers import (
     N_CLUSTERS,
     N_HEADS,
     make_linear_heads,
-    make_mlp_heads,
     random_features,
 )
 
-each_kind = pytest.mark.parametrize("make_heads", [make_linear_heads, make_mlp_heads])
 
-
-@each_kind
 @pytest.mark.parametrize("head", range(N_HEADS))
-def test_select_returns_one_head_with_weights_of_its_own(make_heads, head):
-    heads, features = make_heads(), random_features()
+def test_select_returns_one_head_with_weights_of_its_own(head):
+    heads, features = make_linear_heads(), random_features()
     before = heads(features)
     chosen = heads.select(head)
     assert chosen(features).shape == (1, len(features), N_CLUSTERS)
@@ -28,25 +24,24 @@ def test_select_returns_one_head_with_weights_of_its_own(make_heads, head):
     assert torch.equal(heads(features), before)
 
 
-@each_kind
-def test_reorder_renumbers_the_clusters(make_heads):
-    head, features = make_heads(n_heads=1), random_features()
+def test_reorder_renumbers_the_clusters():
+    head, features = make_linear_heads(n_heads=1), random_features()
     before = head(features)
     order = torch.tensor([2, 0, 3, 1])
     head.reorder(order)
     torch.testing.assert_close(head(features), before[..., order])
 
 
-@each_kind
-def test_one_seed_gives_the_same_initial_weights(make_heads):
-    first, again, other = (list(make_heads(seed=s).parameters()) for s in (1, 1, 2))
+def test_one_seed_gives_the_same_initial_weights():
+    first, again, other = (
+        list(make_linear_heads(seed=s).parameters()) for s in (1, 1, 2)
+    )
     assert all(map(torch.equal, first, again))
     assert not any(map(torch.equal, first, other))
 
 
-@each_kind
-def test_a_folded_map_is_part_of_the_heads(make_heads):
-    heads, features = make_heads(), random_features(n_features=9)
+def test_a_folded_map_is_part_of_the_heads():
+    heads, features = make_linear_heads(), random_features(n_features=9)
     projection = torch.randn(9, EMBED_DIM)
     before = [weight.clone() for weight in heads.parameters()]
     torch.testing.assert_close(

@@ -1,5 +1,7 @@
 """Heads in closed form against scikit-learn's ridge regression."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from sklearn_scan.training.heads import (
 )
 
 N_SAMPLES, N_CLUSTERS = 81, 4
+SCALE = 8 + math.log(N_CLUSTERS)  # of logits
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def seeded():
 
 
 def slow_logits(partition, features, asked):
-    """Return an eighth of the logits of heads fitted to the partition."""
+    """Return the logits, unscaled, of heads fitted to the partition."""
     one_hot = np.eye(N_CLUSTERS)[partition.numpy()]
     ridge = Ridge(alpha=0.1 * len(features), fit_intercept=False)
     ridge.fit(features.double().numpy(), one_hot)
@@ -49,11 +52,11 @@ def test_heads_are_ridge_regressions(features, partitions):
     heads = fit_heads_to(partitions, features, N_CLUSTERS)
     logits = heads(features).detach().numpy()
     expected = [slow_logits(each, features, features) for each in partitions]
-    np.testing.assert_allclose(logits, 8 * np.stack(expected), atol=1e-4)
+    np.testing.assert_allclose(logits, SCALE * np.stack(expected), atol=1e-4)
 
 
 def slow_start(partition, features):
-    """Return an eighth of the logits of heads that start at the partition."""
+    """Return the logits, unscaled, of heads that start at the partition."""
     X, labels = features.double().numpy(), partition.numpy()
     inverse = np.linalg.inv(X.T @ X / len(X) + 0.1 * np.eye(X.shape[1]))
     logits = []
@@ -66,7 +69,7 @@ def slow_start(partition, features):
 def test_starting_heads_equal_the_slow_reference(features, partitions):
     logits = start_heads_at(partitions, features, N_CLUSTERS)(features)
     for found, partition in zip(logits.detach().numpy(), partitions, strict=True):
-        expected = 8 * slow_start(partition, features)
+        expected = SCALE * slow_start(partition, features)
         np.testing.assert_allclose(found[:, : expected.shape[1]], expected, atol=1e-4)
 
 
