@@ -5,7 +5,12 @@ returns it. `estimate_n_clusters` chooses the number. `ShuffledKFold` and
 `TransductiveSplit` split samples in grid searches.
 """
 
-from sklearn_scan.model_selection._head_scores import score_heads
+from sklearn_scan.model_selection._expected_accuracy import expected_accuracy
+from sklearn_scan.model_selection._head_scores import (
+    mean_agreement,
+    score_heads,
+    score_partitions,
+)
 from sklearn_scan.model_selection._information import (
     information_lost,
     neighbor_information,
@@ -25,9 +30,12 @@ __all__ = [
     "TransductiveSplit",
     "choose_cut",
     "estimate_n_clusters",
+    "expected_accuracy",
     "information_lost",
     "label_free_score",
+    "mean_agreement",
     "neighbor_information",
     "neighbor_modularity",
     "score_heads",
+    "score_partitions",
 ]

@@ -1,23 +1,31 @@
-"""Scores of heads, by which one of several is kept."""
+"""Scores of heads and of partitions, by which one of several is kept."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
-from sklearn_scan.model_selection._modularity import (
-    count_neighbors,
-    neighbor_modularity,
-)
+from sklearn_scan.model_selection._information import neighbor_information
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.heads import Heads, label_all, linear_generalization
 
+# The nearest are of one class most often: of 3, .56 of textures with CLIP features and
+# .98 of digits, of 20, .40 and .93. On 35 sets, partitions chosen by 3 neighbours were
+# 2.6 points of accuracy below the best of their pool, by 5 2.8 and by 10 3.2.
+N_NEAREST = 3
+_LEAST_AGREEMENT = 1e-3
+
 
 def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Tensor:
-    """Return the score of each head's clusters, as in `label_free_score`.
+    """Return the score of each head's clusters, times its agreement with the others.
 
-    It is multiplied by the share of clusters that a head uses, of those that the best
-    head uses, since users ask for a number of clusters.
+    The score is that of `score_partitions`. Clusters close in score differ in accuracy,
+    and of several heads the odd one out is seldom the best: with the agreement, what
+    was chosen of the six best partitions was 2.9 points below the best of all, on the
+    mean of 32 sets, and 3.6 without. A head that leaves more clusters empty than
+    another scores 0, since users ask for a number of clusters.
 
     Parameters
     ----------
@@ -26,28 +34,68 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
     features : Tensor of shape (n, d)
         The samples, about their mean, of a variance near one.
     neighbors : NeighborGraph
-        Their neighbours; as many are used as in `label_free_score`.
+        Their neighbours, of which the nearest three count.
 
     Returns
     -------
     Tensor of shape (n_heads,)
         On the CPU; higher is better.
     """
-    # of few samples, the neighbours that heads are trained with may be most of them
-    neighbors = neighbors.nearest(count_neighbors(len(features)))
     labels = label_all(heads, features)
     n_used = torch.tensor([len(of_head.unique()) for of_head in labels])
-    scores = score_partitions(labels, features, neighbors)
-    return scores * n_used / n_used.max()
+    scores = score_partitions(labels, features, neighbors) * mean_agreement(labels)
+    return scores * (n_used == n_used.max())
 
 
 def score_partitions(
     partitions: Tensor, features: Tensor, neighbors: NeighborGraph
 ) -> Tensor:
-    """Return the modularity of partitions (p, n), times their linear generalisation."""
-    # On 25 sets of features, balanced and not, heads chosen by this score were as good
-    # as k-means or better on each. With information in the place of modularity, or over
-    # a power of the entropy, they were better on some sets and worse on others.
+    """Return the neighbour information of partitions, times generalisation squared.
+
+    The square, since the model must find the clusters of both of two neighbours.
+
+    Parameters
+    ----------
+    partitions : Tensor of int64, shape (n_partitions, n)
+        The cluster of each sample, for each partition.
+    features : Tensor of shape (n, d)
+        The samples, about their mean, of a variance near one.
+    neighbors : NeighborGraph
+        Their neighbours, of which the nearest three count.
+
+    Returns
+    -------
+    Tensor of shape (n_partitions,)
+        On the CPU; higher is better.
+    """
+    # Modularity has a limit of resolution, and with many clusters prefers few large
+    # ones: partitions that it chose were 5.3 points below the best.
     found_again = linear_generalization(partitions, features).cpu()
-    shared = [neighbor_modularity(each, neighbors) for each in partitions.cpu().numpy()]
-    return torch.tensor(shared) * found_again
+    nearest = neighbors.nearest(min(N_NEAREST, neighbors.n_neighbors))
+    shared = [neighbor_information(each, nearest) for each in partitions.cpu().numpy()]
+    return torch.tensor(shared, dtype=torch.float32) * found_again.square()
+
+
+def mean_agreement(partitions: Tensor) -> Tensor:
+    """Return the agreement of each of several partitions with the others.
+
+    Parameters
+    ----------
+    partitions : Tensor of int64, shape (n_partitions, n)
+        The cluster of each sample, for each partition.
+
+    Returns
+    -------
+    Tensor of shape (n_partitions,)
+        The mean normalised mutual information with the others, at most 1, on the CPU;
+        1 for a single partition. It is 0.001 at least: where none agree, another factor
+        decides.
+    """
+    labels = partitions.cpu().numpy()
+    shared = np.eye(len(labels))
+    for first, second in zip(*np.triu_indices(len(labels), 1), strict=True):
+        information = normalized_mutual_info_score(labels[first], labels[second])
+        shared[first, second] = shared[second, first] = information
+    n_others = len(labels) - 1
+    of_others = (shared.sum(axis=1) - 1) / n_others if n_others else np.ones(1)
+    return torch.from_numpy(of_others).float().clamp_min(_LEAST_AGREEMENT)

@@ -8,10 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_scan.core.rows import check_finite_rows, without_halves
 from sklearn_scan.core.sampling import count_drawn, draw_rows
-from sklearn_scan.model_selection._head_scores import score_partitions
-from sklearn_scan.model_selection._modularity import count_neighbors
+from sklearn_scan.model_selection._head_scores import N_NEAREST, score_partitions
 from sklearn_scan.neighbors import mine_neighbors
-from sklearn_scan.training.heads import MOST_AXES, PrincipalAxes, Standardize
+from sklearn_scan.training.heads import KernelFeatures
 
 
 def label_free_score(
@@ -20,14 +19,14 @@ def label_free_score(
     *,
     device: str | torch.device = "auto",
 ) -> float:
-    """Score clusters by how well neighbours and a linear model agree with them.
+    """Score clusters by how well neighbours and a model of the labels agree with them.
 
-    The score is the `neighbor_modularity` of labels, times the share of labels that a
-    linear model predicts from those of other samples. Neighbours do not depend on the
-    clusterer: they are the 20 nearest, or a tenth of the samples, by cosine similarity
-    about the mean. The score is of labels, not of probabilities, since any training
-    raises confidence, whether or not the clusters get better. Of more than 65,536
-    samples, as many are drawn and scored, the same ones each time.
+    The score is the `neighbor_information` of labels, times the square of the share of
+    labels that a linear model of kernel features predicts from those of other samples.
+    Neighbours do not depend on the clusterer: they are the 3 nearest, by cosine
+    similarity about the mean. The score is of labels, not of probabilities, since any
+    training raises confidence, whether or not the clusters get better. Of more than
+    65,536 samples, as many are drawn and scored, the same ones each time.
 
     To choose the number of clusters, use `estimate_n_clusters`.
 
@@ -43,7 +42,8 @@ def label_free_score(
     Returns
     -------
     float
-        Below 1; higher is better, and clusters drawn by chance are near zero.
+        In nats, at most the logarithm of the number of clusters; higher is better, and
+        clusters drawn by chance are near zero.
 
     Raises
     ------
@@ -84,12 +84,10 @@ def label_free_score(
     # renumbered without gaps, and as int64, the type of torch's indices
     labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     features = without_halves(features)
-    n_neighbors = count_neighbors(len(features))
+    n_neighbors = min(N_NEAREST, len(features) - 1)
     centered = features - features.mean(axis=0)
     neighbors = mine_neighbors(centered, n_neighbors, method="exact", device=device)
     embedding = torch.from_numpy(features.astype(np.float32, order="C"))
-    standardized = Standardize.from_features(embedding)(embedding)
-    axes = PrincipalAxes.of(standardized, (standardized.shape[1],), MOST_AXES)
-    inside = axes.scaled_to(standardized).project(standardized)
+    inside = KernelFeatures.from_features(embedding)(embedding)
     partition = torch.from_numpy(labels).unsqueeze(0)
     return float(score_partitions(partition, inside, neighbors))
