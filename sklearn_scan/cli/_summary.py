@@ -43,6 +43,7 @@ class Summary(TypedDict):
     confidence_threshold: float
     share_confident: float
     median_confidence: float
+    expected_accuracy: float | None
     most_confused: list[int] | None
     seconds: dict[str, float]
     agreement: NotRequired[_Scores]
@@ -66,6 +67,7 @@ def summarize(clusterer: Clustering, truth: Sequence[str] | None = None) -> Summ
         "confidence_threshold": clusterer.confidence_threshold,
         "share_confident": float(clusterer.confident_[readable].mean()),
         "median_confidence": float(np.median(confidence)),
+        "expected_accuracy": _or_none(clusterer.expected_accuracy_),
         "most_confused": _most_confused(probabilities[readable]),
         "seconds": {k: round(v, 2) for k, v in clusterer.stage_times_.items()},
     }
@@ -80,6 +82,11 @@ def summarize(clusterer: Clustering, truth: Sequence[str] | None = None) -> Summ
     return summary
 
 
+def _or_none(value: float) -> float | None:
+    """Return a number, or None for NaN, which JSON has not."""
+    return None if np.isnan(value) else value
+
+
 def _by_cluster(clusterer: Clustering) -> list[float | None]:
     """Return the mean confidence in each cluster; None for an empty one."""
     confidence = clusterer.probabilities_.max(axis=1)
@@ -92,6 +99,8 @@ def _by_cluster(clusterer: Clustering) -> list[float | None]:
 
 def _most_confused(probabilities: NDArray[np.float64]) -> list[int] | None:
     """Return the two clusters that share the most probability."""
+    if probabilities.shape[1] > 2:  # without what calibration gives to all alike
+        probabilities = probabilities - probabilities.min(axis=1, keepdims=True)
     shared = np.triu(probabilities.T @ probabilities, k=1) / len(probabilities)
     if shared.max() < _LEAST_SHARED:
         return None
@@ -113,11 +122,7 @@ def describe(summary: Summary) -> list[str]:
     if len(sizes) > _SHOWN_SIZES:
         shown += f" and {len(sizes) - _SHOWN_SIZES} smaller ones"
     lines += textwrap.wrap(f"Sizes: {shown}.", _WIDTH)
-    lines.append(
-        f"Sure of {summary['share_confident']:.0%} of them (above "
-        f"{summary['confidence_threshold']:g}); median confidence "
-        f"{summary['median_confidence']:.2f}."
-    )
+    lines.append(_how_sure(summary))
     lines += _where_to_look(summary)
     if "agreement" in summary:
         scores = summary["agreement"]
@@ -131,6 +136,17 @@ def describe(summary: Summary) -> list[str]:
             f"{count(summary['n_unreadable'], 'photo')} cannot be read: see log.txt."
         )
     return lines
+
+
+def _how_sure(summary: Summary) -> str:
+    """Return a line on the share that is sure, and on that expected to be right."""
+    share, expected = summary["expected_accuracy"], ""
+    if share is not None:
+        expected = f"; about {share:.0%} are expected to be right"
+    return (
+        f"Sure of {summary['share_confident']:.0%} of them (above "
+        f"{summary['confidence_threshold']:g}){expected}."
+    )
 
 
 def _where_to_look(summary: Summary) -> list[str]:

@@ -51,7 +51,13 @@ from sklearn_scan.neighbors import (
 from sklearn_scan.results.clustering import features_of
 from sklearn_scan.results.export import Exportable
 from sklearn_scan.results.model import ClusterModel
-from sklearn_scan.training.heads import Directions, Scaler, Standardize, make_scaler
+from sklearn_scan.training.heads import (
+    Directions,
+    KernelFeatures,
+    Scaler,
+    Standardize,
+    make_scaler,
+)
 
 
 @dataclass(eq=False, repr=False)  # scikit-learn has its own
@@ -70,7 +76,9 @@ class ImageClusterer(
     subclass is a dataclass too, adds its own and writes `_stages`.
     """
 
-    _scaler: ClassVar[type[Standardize] | type[Directions]] = Standardize
+    _scaler: ClassVar[type[Standardize] | type[Directions] | type[KernelFeatures]] = (
+        Standardize
+    )
 
     @abstractmethod
     def _stages(self, material: Material) -> Sequence[Stage]:

@@ -46,7 +46,8 @@ clusterer_docs = share_docs(
     """,
     confidence_threshold="""
     confidence_threshold : float in [0, 1), default=0.99
-        The probability above which a sample teaches in the second stage.
+        The probability above which a sample teaches in the second stage, before it is
+        calibrated; afterwards, that above which it is in `confident_`.
     """,
     machine="""
     device : str or torch.device, default="auto"
@@ -73,7 +74,12 @@ clusterer_docs = share_docs(
         The cluster of each sample. Cluster 0 is the largest; -1 is an image that
         cannot be read.
     probabilities_ : ndarray of float64, shape (n, n_clusters)
-        The probability of each cluster; NaN for an image that cannot be read.
+        The probability of each cluster; NaN for an image that cannot be read. They are
+        calibrated: the mean of the largest is at most `expected_accuracy_`.
+    expected_accuracy_ : float
+        The share of samples expected to be right, after the best matching with classes
+        that nobody knows: what other methods agree on, times what neighbours and a
+        linear model find again. NaN for a single cluster, and after a merge.
     n_clusters_ : int
         The number of clusters.
     n_clusters_curve_ : ClusterNumberCurve or None
@@ -96,7 +102,7 @@ clusterer_docs = share_docs(
     model="""
     stage_times_ : dict of str to float
         The seconds spent in "encode", "count" (of clusters, by "auto"), "mine",
-        "cluster" and "self_label".
+        "cluster", "self_label" and "calibrate".
     bad_images_ : list of UnreadableImage
         The images that cannot be read, as (row, path, reason).
     module_ : nn.Module

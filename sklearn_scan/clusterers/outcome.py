@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
@@ -13,7 +14,7 @@ from sklearn_scan.clusterers.graph import graph_of_all
 from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.clusterers.reading import Data, Reader, image_names
 from sklearn_scan.clusterers.run import Run
-from sklearn_scan.clusterers.stages import Found, Material
+from sklearn_scan.clusterers.stages import Comparison, Found, Material
 from sklearn_scan.clusterers.trunks import BackboneTrunk
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.labels import cluster_sizes, most_probable
@@ -52,9 +53,22 @@ class Outcome:
         clusterer.head_scores_ = found.scores.cpu().numpy()
         clusterer.best_head_ = found.best_head
         clusterer.self_labeled_ = found.self_labeled
-        order = _set_clusters(clusterer, model, features)
+        accuracy = self.run.keep("calibrate", lambda: self._expect(found, features))
+        order = _set_clusters(clusterer, model, features, accuracy)
         _warn_of_empty(clusterer)
         _warn_of_unsure(clusterer, np.isin(order, found.lost_clusters).nonzero()[0])
+
+    def _expect(self, found: Found, features: Features) -> float:
+        """Return the accuracy to expect; NaN of a single cluster."""
+        n_clusters = self.material.n_clusters
+        if n_clusters == 1:
+            return np.nan
+        comparison = found.comparison
+        if comparison is None:
+            rows = features.known().to(torch.device("cpu"))
+            seed = self.run.seed("cluster")
+            comparison = Comparison.drawn(rows, features.dims, n_clusters, seed)
+        return comparison.expected_accuracy(found.decisions.labels.cpu().numpy())
 
     def if_ended_with(self, head: Heads) -> dict[str, object]:
         """Return the attributes with which the clusterer predicts by another head.
@@ -82,10 +96,18 @@ def _set_input(clusterer: Parameters, reader: Reader, features: Features) -> Non
 
 
 def _set_clusters(
-    clusterer: Parameters, model: ClusterModel, features: Features
+    clusterer: Parameters,
+    model: ClusterModel,
+    features: Features,
+    accuracy: float = np.nan,
 ) -> NDArray[np.int64]:
-    """Set the clusters, numbered by size; return their numbers before."""
+    """Set the clusters, numbered by size; return their numbers before.
+
+    Where the accuracy to expect is known, the mean confidence is lowered to it.
+    """
     model, order = model.by_size(features)
+    model = model.calibrate(features, accuracy)
+    clusterer.expected_accuracy_ = accuracy
     clusterer.module_ = model.module
     clusterer.n_clusters_ = model.n_clusters
     clusterer.classes_ = np.arange(model.n_clusters)

@@ -28,6 +28,7 @@ class Fitted(Clustering):
     n_features_in_: int
     input_kind_: str
     float_range_: float | None
+    expected_accuracy_: float = np.nan  # in models saved before there was one
 
 
 @dataclass(eq=False, repr=False)  # scikit-learn has its own

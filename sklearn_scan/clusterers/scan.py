@@ -15,8 +15,10 @@ from sklearn_scan.clusterers.defaults import (
     ENTROPY_WEIGHTS,
     MOST_LOST_BY_BACKBONE,
     N_FINETUNED_HEADS,
-    N_HEADS,
+    N_PAIRS,
     PAPER_ENTROPY_WEIGHT,
+    PRIOR_RATE,
+    count_heads,
     finetuning_schedule,
     heads_schedule,
 )
@@ -30,10 +32,10 @@ from sklearn_scan.clusterers.stages import (
 )
 from sklearn_scan.clusterers.trained import TrainedClusterer
 from sklearn_scan.clusterers.trunks import StrongViews
+from sklearn_scan.core.mapped_rows import Rows
 from sklearn_scan.core.validation import (
     auto_or,
     check_auto_flag,
-    check_flag,
     check_prior,
     check_views,
     checked,
@@ -43,6 +45,7 @@ from sklearn_scan.core.validation import (
 )
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.results.registry import register_clusterer
+from sklearn_scan.training.heads import KernelFeatures, Scaler, make_scaler
 
 
 @register_clusterer("scan")
@@ -52,9 +55,10 @@ class SCANClusterer(TrainedClusterer):
     """Cluster images without labels by the SCAN method.
 
     Each image is embedded by `encoder`, its nearest neighbours are mined, and cluster
-    heads are trained so that neighbours agree while the clusters stay spread. The best
-    head then learns from the samples it is confident of; where neighbours agree less
-    after that, it is undone.
+    heads are trained so that neighbours agree while the clusters stay spread. They
+    start from the best of several partitions of the samples, and the best head is kept,
+    both by a score without labels. This head then learns from the samples it is
+    confident of; where neighbours agree less after that, it is undone.
 
     A pretrained encoder stays as it is, and the heads learn on its features in seconds.
     A pretext learns from the images first, and then again along with the heads, from
@@ -65,13 +69,17 @@ class SCANClusterer(TrainedClusterer):
     {n_clusters}
     n_neighbors : int, default=20
         The number of neighbours mined for each sample; the paper's ImageNet subsets
-        use 50. With 0, where the backbone is trained, two views of an image agree.
+        use 50. On features as they are, the nearest {N_PAIRS} of them agree; partitions
+        are made of up to 20. With 0, where the backbone is trained, two views of an
+        image agree.
     {neighbor_method}
     n_heads : int or "auto", default="auto"
         The number of heads trained at once, of which one is kept. On features each
-        starts from a partition of the samples, made by spectral clustering, by merging
-        small clusters or by k-means; "auto" is {N_HEADS}. If the backbone is trained,
-        the best of these go on, and "auto" is {N_FINETUNED_HEADS}.
+        starts from a partition of the samples: several methods partition them, and the
+        best by a score without labels are the starts. "auto" is {N_HEADS}, from six
+        partitions with each weight of the spread, and fewer, at least 2, of more than
+        166 clusters. If the backbone is trained, the best of these go on, and "auto" is
+        {N_FINETUNED_HEADS}.
     max_epochs : int or "auto", default="auto"
         Passes over the samples in the first stage. "auto" looks at {SAMPLES_SEEN}
         samples in {EPOCHS} passes on features as they are, and of many at
@@ -85,18 +93,15 @@ class SCANClusterer(TrainedClusterer):
     {confidence_threshold}
     entropy_weight : float or "auto", default="auto"
         The weight λ of the spread of clusters: higher makes their sizes more alike.
-        "auto" tries {ENTROPY_WEIGHTS} on features, a third of the heads each, since how
+        "auto" tries {ENTROPY_WEIGHTS} on features, half of the heads each, since how
         unequal clusters are is not known; it is the paper's {PAPER_ENTROPY_WEIGHT} if a
         `cluster_prior` is given or the backbone is trained. Many more clusters than
-        classes need about 5 to be all used.
+        classes need about 5 to be all used, and a higher `learning_rate` if heads are
+        to leave the sizes that they start with.
     cluster_prior : array-like of shape (n_clusters,), "auto" or None, default=None
         The proportions that clusters are drawn to, by λ: known ones, in any order (the
         clusters found are numbered by size); with "auto" those of the partition that
         each head starts from, which follow the data; and equal ones with None.
-    linkage_starts : bool, default=False
-        Whether four of the partitions that heads on features start from are by graph
-        degree linkage, as in `GraphDegreeLinkage`: they take the place of the last of
-        the others. Of 20,000 samples they take three seconds.
     finetune : bool or "auto", default="auto"
         Whether to train the backbone along with the heads, on augmented views. "auto"
         does where `encoder` is a pretext: its features are of these images alone, and
@@ -112,9 +117,10 @@ class SCANClusterer(TrainedClusterer):
         share of itself at every step; the paper has 0.999 for ImageNet.
     learning_rate : float or "auto", default="auto"
         Adam's, in both stages. "auto" is {LOWEST_RATE}, and more, up to {HIGHEST_RATE},
-        if few samples of few features leave few steps to learn in. If the backbone is
-        trained it is {FINETUNING_RATE}, and {SELF_LABEL_RATE} in the second stage; the
-        paper's 1e-4 is for longer training.
+        if few samples of few features leave few steps to learn in; with known
+        proportions, as `cluster_prior`, it is {PRIOR_RATE}. If the backbone is trained
+        it is {FINETUNING_RATE}, and {SELF_LABEL_RATE} in the second stage; the paper's
+        1e-4 is for longer training.
     batch_size : int or "auto", default="auto"
         Samples a step, in both stages. "auto" is {BATCH_SIZE}; if the backbone is
         trained, {FINETUNING_BATCH}, and {SELF_LABEL_BATCH} in the second stage.
@@ -134,9 +140,11 @@ class SCANClusterer(TrainedClusterer):
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head after the first stage, at its own weight of the spread.
     head_scores_ : ndarray of shape (n_heads,)
-        What the head to keep was chosen by: on features, what neighbours share and a
+        What the head to keep was chosen by: on features, how much the clusters of
+        neighbours tell of each other, times the square of the share of clusters that a
         linear model finds again, as in `model_selection.label_free_score`, times the
-        share of clusters used; the loss with its sign changed where the backbone was
+        mean agreement with the other heads, and 0 for a head that leaves more clusters
+        empty than another; the loss with its sign changed where the backbone was
         trained.
     best_head_ : int
         The head of the highest score, which was kept.
@@ -149,6 +157,8 @@ class SCANClusterer(TrainedClusterer):
     .. [1] W. Van Gansbeke, S. Vandenhende, S. Georgoulis, M. Proesmans, L. Van Gool,
        "SCAN: Learning to Classify Images without Labels", ECCV 2020,
        arXiv:2005.12320.
+    .. [2] C. Williams and M. Seeger, "Using the Nyström Method to Speed Up Kernel
+       Machines", NIPS 2000: the map of features as they are.
 
     Examples
     --------
@@ -169,7 +179,6 @@ class SCANClusterer(TrainedClusterer):
     n_heads: int | str = checked("auto", auto_or(count()))
     entropy_weight: float | str = checked("auto", auto_or(real(0)))
     cluster_prior: ArrayLike | str | None = None
-    linkage_starts: bool = checked(False, check_flag)
     finetune: bool | str = checked("auto", check_auto_flag)
     strong_views: StrongViews = checked("auto", check_views)
     ema_decay: float | None = checked(None, none_or(real(0, 1, "left")))
@@ -188,6 +197,8 @@ class SCANClusterer(TrainedClusterer):
         schedule = heads_schedule(material.n_samples)
         label = "first heads"
         if not material.trunk.is_trained:  # else the schedule asked for is another's
+            if self._knows_sizes:
+                schedule = schedule._replace(learning_rate=PRIOR_RATE)
             schedule, label = self._asked(schedule, self.max_epochs), "SCAN"
         weights: tuple[float, ...] = ENTROPY_WEIGHTS
         if not isinstance(self.entropy_weight, str):
@@ -195,13 +206,23 @@ class SCANClusterer(TrainedClusterer):
         elif self.cluster_prior is not None:
             weights = (PAPER_ENTROPY_WEIGHT,)
         return FirstHeads(
-            N_HEADS if isinstance(self.n_heads, str) else self.n_heads,
+            count_heads(material.n_clusters)
+            if isinstance(self.n_heads, str)
+            else self.n_heads,
             weights,
             schedule,
+            N_PAIRS,
             self._prior(material),
             label,
-            self.linkage_starts,
         )
+
+    def _make_scaler(
+        self, encoder: Encoder | None, rows: Rows, dims: tuple[int, ...]
+    ) -> Scaler:
+        """Return a kernel map of features as they are; else what scales them."""
+        if self._training_views(encoder) is not None:
+            return super()._make_scaler(encoder, rows, dims)
+        return make_scaler(KernelFeatures.from_features, rows, dims)
 
     def _finetuning(self, material: Material) -> Guarded:
         n_heads, weight = self.n_heads, self.entropy_weight
@@ -218,6 +239,10 @@ class SCANClusterer(TrainedClusterer):
             "apart, and was undone: lower learning_rate, raise max_epochs, or pass "
             "finetune=False.",
         )
+
+    @property
+    def _knows_sizes(self) -> bool:
+        return not (self.cluster_prior is None or isinstance(self.cluster_prior, str))
 
     def _prior(self, material: Material) -> Tensor | str | None:
         """Return the proportions of the clusters, from the largest to the smallest."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
 
 from sklearn_scan.clusterers.base import ImageClusterer
 from sklearn_scan.clusterers.defaults import (
@@ -20,10 +19,6 @@ from sklearn_scan.core.validation import auto_or, checked, count, real
 @dataclass(eq=False, repr=False)
 class TrainedClusterer(ImageClusterer):
     """A clusterer that trains heads, and may let them learn from themselves."""
-
-    # Adam's rate in self-labelling on features, where it is "auto". None is worked out
-    # from the number of features and of steps.
-    _self_labeling_rate: ClassVar[float | None] = None
 
     _: KW_ONLY
     max_epochs: int | str = checked("auto", auto_or(count()))
@@ -43,9 +38,7 @@ class TrainedClusterer(ImageClusterer):
             return []
         trains_backbone = material.trunk.is_trained
         auto = self_labeling_schedule(
-            material.n_samples,
-            trains_backbone=trains_backbone,
-            learning_rate=self._self_labeling_rate,
+            material.n_samples, trains_backbone=trains_backbone
         )
         stage = SelfLabeling(
             self.confidence_threshold,

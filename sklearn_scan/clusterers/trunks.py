@@ -73,11 +73,11 @@ class FeatureTrunk(Trunk):
     Parameters
     ----------
     features : Tensor or MappedRows of shape (n, embed_dim)
-        Standardised, on the device to train on.
+        Scaled or mapped, on the device to train on.
     dims : tuple of int, optional
         The number of features of each encoder, if there are several.
     scale : Tensor of shape (embed_dim,), optional
-        What they were divided by.
+        What they were divided by, if by a number for each feature.
     """
 
     def __init__(

@@ -92,8 +92,8 @@ def plot_confidence(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Self-labelling makes the clusterer overconfident: confidence ranks images, and is
-    no probability of a right answer.
+    On the mean, confidence is the share of images expected to be right
+    (`expected_accuracy_`), estimated without labels: on hard images few are confident.
 
     Examples
     --------

@@ -19,6 +19,7 @@ _STAGES = {
     "mine": "Finding neighbours",
     "cluster": "Learning the clusters",
     "self_label": "Self-labelling",
+    "calibrate": "Calibrating",
 }
 _SECOND_STAGE = "self-labelling"  # in a clusterer's history
 _MOST_CLASSES = 40  # rows and columns of the largest confusion matrix shown

@@ -40,6 +40,7 @@ class Clustering(Protocol):
     encoder_: Encoder | None
     neighbors_: NeighborGraph
     confident_: NDArray[np.bool_]
+    expected_accuracy_: float
     confidence_threshold: float
     self_labeled_: bool
     history_: list[Epoch]

@@ -10,11 +10,17 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.labels import cluster_sizes, most_probable
-from sklearn_scan.training.heads import Heads, MergedClusters, Scaler
+from sklearn_scan.training.heads import (
+    CalibratedClusters,
+    Heads,
+    MergedClusters,
+    Scaler,
+    log_doubt,
+)
 
 __all__ = ["ClusterModel"]
 
@@ -27,7 +33,7 @@ class ClusterModel:
     ----------
     module : nn.Sequential
         From features (b, embed_dim) to logits (1, b, n_clusters): the scaler, a single
-        head, and clusters that are merged, if there are any.
+        head, and what makes its clusters less sure and merges some, if anything does.
     """
 
     module: nn.Sequential
@@ -43,7 +49,7 @@ class ClusterModel:
         last = self.module[-1]
         if isinstance(last, MergedClusters):
             return last.n_groups
-        return cast(Heads, last).n_clusters
+        return cast(Heads, self.module[1]).n_clusters
 
     def probabilities(self, features: Features) -> NDArray[np.float64]:
         """Return the probability of each cluster, (n, n_clusters)."""
@@ -59,15 +65,20 @@ class ClusterModel:
             labels[rows] = most_probable(block)
         return labels
 
-    @torch.inference_mode()
     def _blocks(
         self, features: Features
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Yield the probabilities of some rows at a time."""
+        for rows, logits in self._logits(features):
+            yield rows, logits[0].softmax(dim=1).numpy()
+
+    @torch.inference_mode()
+    def _logits(self, features: Features) -> Iterator[tuple[slice, Tensor]]:
+        """Yield the logits of some rows at a time."""
         # In double precision: a sample's row then does not depend on its batch.
         module = copy.deepcopy(self.module).double()
         for rows, block in features.blocks():
-            yield rows, module(block.double())[0].softmax(dim=1).numpy()
+            yield rows, module(block.double())
 
     def by_size(self, features: Features) -> tuple[ClusterModel, NDArray[np.int64]]:
         """Return the model with its clusters from the largest to the smallest.
@@ -83,6 +94,22 @@ class ClusterModel:
         module = copy.deepcopy(self.module)
         cast(Heads, module[-1]).reorder(torch.from_numpy(order))
         return ClusterModel(module), order
+
+    def calibrate(self, features: Features, confidence: float) -> ClusterModel:
+        """Return the model with its mean confidence lowered to that given.
+
+        Labels and the order of the samples by confidence stay. A model that is less
+        confident already stays too, and one of a single cluster, or where the mean to
+        aim at is NaN.
+        """
+        if self.n_clusters == 1 or np.isnan(confidence):
+            return self
+        logits = (block for _, block in self._logits(features.known()))
+        doubts = torch.cat([log_doubt(block, self.n_clusters)[0] for block in logits])
+        last = CalibratedClusters.with_mean(confidence, doubts, self.n_clusters)
+        if last.power == 1:
+            return self
+        return ClusterModel(nn.Sequential(*copy.deepcopy(self.module), last).eval())
 
     def merge(self, groups: NDArray[np.int64]) -> ClusterModel:
         """Return the model with clusters merged; their probabilities are summed.

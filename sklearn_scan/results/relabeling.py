@@ -97,6 +97,8 @@ def relabel(clusterer: Clusterer, edits: Edits | str | os.PathLike[str]) -> Clus
     model = ClusterModel(clusterer.module_).merge(groups)
     new.module_ = model.module
     new.n_clusters_ = len(survivors)
+    if edits.merged:
+        new.expected_accuracy_ = np.nan  # it was that of the clusters before
     new.classes_ = np.arange(len(survivors))
     new.cluster_names_ = [
         name_cluster(number)

@@ -77,7 +77,8 @@ def test_parts_stages_and_epochs_are_tasks(clusterer, digits):
     clone(clusterer).set_callbacks(recorder).fit(*digits)
     assert recorder.ended == [
         "setup", "fit/encode", "fit/mine", *["fit/cluster/epoch"] * 3, "fit/cluster",
-        *["fit/self_label/epoch"] * 2, "fit/self_label", "fit", "teardown",
+        *["fit/self_label/epoch"] * 2, "fit/self_label", "fit/calibrate",
+        "fit", "teardown",
     ]  # fmt: skip
     assert sorted(recorder.begun) == sorted(recorder.ended[1:-1])
 

@@ -225,7 +225,13 @@ def test_new_images(finetuned, colored, new):
 
 
 def test_attributes(finetuned):
-    assert set(finetuned.stage_times_) == {"encode", "mine", "cluster", "self_label"}
+    assert set(finetuned.stage_times_) == {
+        "encode",
+        "mine",
+        "cluster",
+        "self_label",
+        "calibrate",
+    }
     assert finetuned.head_losses_.shape == (3,)
     assert finetuned.best_head_ == finetuned.head_losses_.argmin()
     assert finetuned.neighbors_.indices.shape == (60, 5)
@@ -321,12 +327,14 @@ def test_own_views_of_grey_images_have_one_channel(colored):
 
 
 def test_automatic_views(colored):
-    clusterer = fast(strong_views="auto", max_epochs=30).fit(colored[0])
+    # views change colours, and at a higher rate groups of colours may merge
+    settings = {"max_epochs": 30, "learning_rate": 3e-3, "random_state": 1}
+    clusterer = fast(strong_views="auto", **settings).fit(colored[0])
     np.testing.assert_array_equal(
-        fast(strong_views="auto", max_epochs=30).fit(colored[0]).embedding_,
+        fast(strong_views="auto", **settings).fit(colored[0]).embedding_,
         clusterer.embedding_,
     )
-    plain = fast(strong_views=torch.clone, max_epochs=30).fit(colored[0])
+    plain = fast(strong_views=torch.clone, **settings).fit(colored[0])
     assert (plain.embedding_ != clusterer.embedding_).any()
     assert clustering_accuracy(colored[1], clusterer.labels_) > 0.95
 
@@ -477,7 +485,7 @@ def test_batch_norms_of_a_named_model_are_unfolded(colored, tmp_path):
     images = colored[0][::3]
     # enough steps for the statistics of the norms to be those of these images
     settings = {"encoder": encoder, "max_epochs": 30, "self_label_epochs": 0}
-    settings |= {"learning_rate": 1e-3}  # at more, the stage is undone
+    settings |= {"learning_rate": 3e-4}  # at more, the stage is undone
 
     def n_norms(clusterer):
         modules = clusterer.encoder_.module_.modules()

@@ -113,7 +113,7 @@ def test_fitted_attributes(name, request, blobs, digits):
     np.testing.assert_allclose(clusterer.probabilities_.sum(axis=1), 1)
     assert clusterer.n_clusters_ == n_clusters
     assert clusterer.neighbors_.indices.shape == (n_samples, 8)
-    assert set(clusterer.stage_times_) == {"encode", "mine", "cluster"}
+    assert set(clusterer.stage_times_) == {"encode", "mine", "cluster", "calibrate"}
     assert {record["stage"] for record in clusterer.history_} == {"JULE"}
     assert clusterer.head_losses_.tolist() == [
         np.float32(clusterer.history_[-1]["loss"])

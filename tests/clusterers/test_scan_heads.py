@@ -8,8 +8,9 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
 
 from sklearn_scan import SCANClusterer, SimCLR
+from sklearn_scan.clusterers.defaults import ENTROPY_WEIGHTS
 from sklearn_scan.metrics import clustering_accuracy
-from sklearn_scan.model_selection import neighbor_modularity
+from sklearn_scan.model_selection import neighbor_information
 
 
 def fast(**parameters):
@@ -33,7 +34,7 @@ def digits():
 # -- heads ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n_heads", "expected"), [("auto", 36), (1, 1), (5, 5)])
+@pytest.mark.parametrize(("n_heads", "expected"), [("auto", 12), (1, 1), (5, 5)])
 def test_number_of_heads(n_heads, expected, uneven):
     settings = {"max_epochs": 1, "learning_rate": 1e-3}
     clusterer = fast(n_heads=n_heads, **settings).fit(uneven[0])
@@ -43,17 +44,16 @@ def test_number_of_heads(n_heads, expected, uneven):
 def test_the_head_of_the_highest_score_is_kept(digits):
     clusterer = fast(n_clusters=10, n_heads=9, max_epochs=5).fit(digits[0])
     assert clusterer.best_head_ == clusterer.head_scores_.argmax()
-    # the score is the neighbours', times a share of samples found again
-    most = neighbor_modularity(clusterer.labels_, clusterer.neighbors_)
+    # what neighbours share, times what is found again and what other heads agree on
+    most = neighbor_information(clusterer.labels_, clusterer.neighbors_.nearest(3))
     assert 0.5 * most < clusterer.head_scores_.max() <= most + 1e-6
-    assert len(set(clusterer.head_scores_)) > 1
 
 
 def test_auto_weight_tries_several(digits):
     X, _ = digits
     settings = {"n_clusters": 10, "max_epochs": 3, "learning_rate": 1e-2}
-    several = fast(n_heads=3, **settings).fit(X)
-    for head, weight in enumerate((1.0, 0.6, 0.3)):
+    several = fast(n_heads=2, **settings).fit(X)
+    for head, weight in enumerate(ENTROPY_WEIGHTS):
         one = fast(n_heads=1, entropy_weight=weight, **settings).fit(X)
         assert several.head_losses_[head] == pytest.approx(one.head_losses_[0])
 
@@ -81,10 +81,11 @@ def test_equal_seeds_give_fits_equal_to_the_bit(digits):
 def test_auto_prior_keeps_unequal_sizes_under_a_strong_pull():
     X, y = make_blobs([200, 60, 20], 8, cluster_std=1.5, random_state=2)
     equal, own = (
-        fast(entropy_weight=20, cluster_prior=prior).fit(X) for prior in (None, "auto")
+        fast(entropy_weight=20, learning_rate=0.03, cluster_prior=prior).fit(X)
+        for prior in (None, "auto")
     )
-    assert np.bincount(equal.labels_).max() < 130  # of 280: parted by force
-    assert np.bincount(own.labels_).max() > 190
+    assert np.bincount(equal.labels_).max() < 150  # of 280: parted by force
+    assert np.bincount(own.labels_).max() > 185
     assert own.score(X, y) > 0.95
 
 
@@ -126,7 +127,9 @@ def test_many_unequal_classes_are_not_made_equal():
     sizes = np.geomspace(20, 200, 40).astype(int)
     y = np.repeat(np.arange(40), sizes)
     X = 1.3 * rng.normal(size=(40, 16))[y] + rng.normal(size=(len(y), 16)) * 0.5
-    clusterer = SCANClusterer(40, random_state=0, n_heads=6, max_epochs=10).fit(X)
+    clusterer = SCANClusterer(
+        40, random_state=0, n_heads=6, max_epochs=10, self_label_epochs=0
+    ).fit(X)
     found = clustering_accuracy(y, clusterer.labels_)
     k_means = KMeans(40, n_init=3, random_state=0).fit_predict(X)
     assert found > clustering_accuracy(y, k_means) + 0.03

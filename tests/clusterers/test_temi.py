@@ -48,8 +48,8 @@ def fitted(blobs):
 
 def test_digits_are_clustered_better_than_by_k_means():
     X, y = load_digits(return_X_y=True)
-    clusterer = TEMIClusterer(n_heads=1, max_epochs=12, random_state=0).fit(X)
-    assert clusterer.score(X, y) > 0.8  # k-means comes to 0.79
+    clusterer = TEMIClusterer(random_state=0).fit(X)
+    assert clusterer.score(X, y) > 0.85  # k-means comes to 0.79
 
 
 def test_fitted_attributes(fitted, blobs):
@@ -67,7 +67,6 @@ def test_fitted_attributes(fitted, blobs):
     assert fitted.n_features_in_ == 16
     logits = fitted.module_(torch.from_numpy(fitted.embedding_))
     assert logits.shape == (1, 120, 3)
-    assert logits.abs().max() <= 10  # cosines over the temperature
 
 
 def test_predict_agrees_with_fit(fitted, blobs):
@@ -88,6 +87,22 @@ def test_one_seed_one_fit(fitted, blobs):
     np.testing.assert_array_equal(again.probabilities_, fitted.probabilities_)
     assert again.history_ == fitted.history_
     assert other.history_ != fitted.history_
+
+
+def test_a_lower_temperature_starts_more_confident(blobs):
+    still = {"max_epochs": 1, "learning_rate": 1e-9}
+    warm, cold = (fast(temperature=t, **still).fit(blobs[0]) for t in (1.0, 0.1))
+    confidences = [each.probabilities_.max(axis=1).mean() for each in (warm, cold)]
+    assert confidences[0] < confidences[1] - 0.1
+    np.testing.assert_array_equal(warm.labels_, cold.labels_)
+
+
+def test_the_head_that_is_kept_has_a_score_no_higher_than_its_labels(blobs):
+    """Agreement with the other heads is at most one, and one for a single head."""
+    X, _ = blobs
+    alone, among = (fast(n_heads=n).fit(X) for n in (1, 4))
+    assert alone.head_scores_.max() == pytest.approx(alone.score(X), abs=0.01)
+    assert among.head_scores_.max() <= among.score(X) + 0.01
 
 
 def test_images_through_an_encoder():
@@ -117,7 +132,6 @@ def test_shares_scans_parameters_but_for_its_own():
     scan, temi = SCANClusterer().get_params(), TEMIClusterer().get_params()
     assert set(temi) - set(scan) == {"beta", "temperature", "teacher_momentum"}
     own = {"entropy_weight", "cluster_prior", "finetune", "strong_views", "ema_decay"}
-    own |= {"linkage_starts"}
     assert set(scan) - set(temi) == own
 
 

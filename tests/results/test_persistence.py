@@ -124,7 +124,7 @@ def assert_same_state(loaded, original):
         for name, value in vars(original).items():
             assert_same_state(vars(loaded)[name], value)
     else:
-        assert loaded == original
+        np.testing.assert_equal(loaded, original)  # NaN equals NaN
 
 
 def assert_same_model(loaded, original, data):

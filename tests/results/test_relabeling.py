@@ -71,7 +71,7 @@ def test_a_merge_of_what_was_merged_before(fitted):
     twice = relabel(once, Edits(merged={4: 0}))  # which was cluster 5
     at_once = relabel(fitted, Edits(merged={1: 0, 5: 0}))
     assert np.allclose(twice.predict_proba(X), at_once.predict_proba(X), atol=1e-12)
-    assert len(twice.module_) == 3
+    assert len(twice.module_) == len(at_once.module_)
     assert np.array_equal(twice.labels_, at_once.labels_)
 
 

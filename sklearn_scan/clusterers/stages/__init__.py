@@ -7,6 +7,7 @@ from sklearn_scan.clusterers.stages.base import (
     Stage,
     run_stages,
 )
+from sklearn_scan.clusterers.stages.comparison import Comparison
 from sklearn_scan.clusterers.stages.finetuning import Finetuning
 from sklearn_scan.clusterers.stages.first_heads import FirstHeads
 from sklearn_scan.clusterers.stages.guarded import Guarded
@@ -18,6 +19,7 @@ from sklearn_scan.clusterers.stages.self_labeling import SelfLabeling
 from sklearn_scan.clusterers.stages.teacher_heads import TeacherHeads
 
 __all__ = [
+    "Comparison",
     "Decisions",
     "Finetuning",
     "FirstHeads",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sklearn_scan.clusterers.defaults import Schedule
 from sklearn_scan.clusterers.run import Run
+from sklearn_scan.clusterers.stages.comparison import Comparison
 from sklearn_scan.clusterers.trunks import Trunk
 from sklearn_scan.core.device import kept_heap
 from sklearn_scan.core.mapped_rows import Rows
@@ -88,6 +89,8 @@ class Found:
         The neighbours in the embedding that was learnt, where they were found anew.
     lost_clusters : tuple of int, default=()
         The clusters that self-labelling left without a confident sample.
+    comparison : Comparison, optional
+        What the clusters are compared with, where it is at hand.
     """
 
     heads: Heads
@@ -98,6 +101,7 @@ class Found:
     graph: NeighborGraph | None = None
     self_labeled: bool = False
     lost_clusters: tuple[int, ...] = ()
+    comparison: Comparison | None = None
 
     @classmethod
     def best_of(

@@ -6,18 +6,15 @@ Pretrained Models", BMVC 2023.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
 
 from sklearn_scan.clusterers.defaults import (
     COMPARISON_DRAWS,
-    TEACHER_AXES,
     TEACHER_COMPARISON_BATCH,
     TEACHER_WEIGHT_DECAY,
     Schedule,
@@ -26,12 +23,11 @@ from sklearn_scan.clusterers.defaults import (
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.base import Found, Material, TrainingStage
 from sklearn_scan.clusterers.stages.neighbor_training import count_compared
-from sklearn_scan.core.mapped_rows import through
+from sklearn_scan.clusterers.stages.starts import Starts, nearest_pairs, select_best
 from sklearn_scan.core.random import make_generator
-from sklearn_scan.core.sampling import draw_sample
 from sklearn_scan.training.averaging import average_weights
 from sklearn_scan.training.batches import ViewPairs
-from sklearn_scan.training.heads import MLPHeads, PrincipalAxes, join_heads
+from sklearn_scan.training.heads import Heads
 from sklearn_scan.training.loop import Loop, evaluate
 from sklearn_scan.training.objectives import TemiLoss
 from sklearn_scan.training.optimizers import make_adamw
@@ -41,16 +37,22 @@ from sklearn_scan.training.optimizers import make_adamw
 class TeacherHeads(TrainingStage):
     """Train heads so that each agrees with its teacher on a sample's neighbours.
 
+    The heads start from the best of several partitions; their teachers are scored.
+
     Parameters
     ----------
     n_heads : int
-        The number of heads, which weigh the pairs together.
+        The number of heads, which weigh the pairs together. Each starts from a
+        partition of its own, as long as there are so many.
     schedule : Schedule
-        Passes, pairs a step, and AdamW's learning rate at its peak.
-    beta : float, default=0.6
+        Passes, pairs a step, and AdamW's learning rate at its peak; where that is None
+        it is worked out from the number of features and of steps.
+    n_pairs : int
+        The neighbours of each sample, the nearest, with which it is to agree.
+    beta : float
         The exponent of the loss.
-    temperature : float, default=0.1
-        Divides the heads' cosines.
+    temperature : float
+        Divides the logits that heads start with, which are a regression to 0 and 1.
     teacher_momentum : float in [0, 1) or "auto", default="auto"
         The share of itself that the teacher keeps at every step.
     """
@@ -59,62 +61,54 @@ class TeacherHeads(TrainingStage):
 
     n_heads: int
     schedule: Schedule
-    beta: float = 0.6
-    temperature: float = 0.1
+    n_pairs: int
+    beta: float
+    temperature: float
     teacher_momentum: float | str = "auto"
 
     def run(self, material: Material, found: Found | None, run: Run) -> Found:
-        """Train the heads on the features; keep the teacher of the lowest loss.
+        """Train heads on the features; the loss of each is its own in both roles.
 
-        The loss of each is its own in both roles, over 65,536 samples drawn of more.
+        The losses are over 65,536 samples drawn of more.
         """
         assert material.graph is not None  # for mypy: there is a neighbour at least
-        features, dims = material.trunk.features(), material.trunk.dims
-        seed = run.seed(self.name)
+        trunk, seed = material.trunk, run.seed(self.name)
         generator = make_generator(seed)
-        axes = PrincipalAxes.of(draw_sample(features, seed), dims, TEACHER_AXES)
-        inside = through(axes.project, features)
-        heads = self._make_heads(axes, material.n_clusters, generator, inside.device)
+        starts = Starts.drawn(trunk, material.graph, material.n_clusters, seed)
+        best, comparison = starts.best_partitions(self.n_heads, seed)
+        order = torch.arange(self.n_heads, device=best.device)  # in turns, of fewer
+        heads = starts.heads_at(best[order % len(best)], self.temperature)
+        graph = nearest_pairs(material.graph, self.n_pairs, material.n_clusters)
         pairs = partial(
             ViewPairs,
-            inside,
+            starts.all_inside(trunk).samples,
             generator=generator,
-            draw_partners=partial(material.graph.sample, generator),
+            draw_partners=partial(graph.sample, generator),
         )
-        losses = self._train(heads, axes.dims, pairs, run)
-        return Found.best_of(axes.lift(heads), losses, -losses, features)
-
-    def _make_heads(
-        self,
-        axes: PrincipalAxes,
-        n_clusters: int,
-        generator: torch.Generator,
-        device: torch.device,
-    ) -> list[MLPHeads]:
-        """Return the heads of each encoder."""
-        return [
-            MLPHeads(
-                n_axes,
-                n_clusters,
-                self.n_heads,
-                temperature=self.temperature,
-                generator=generator,
-            ).to(device)
-            for n_axes in axes.dims
-        ]
+        schedule = self.schedule.with_rate(min(trunk.dims), material.n_samples)
+        losses = self._train(heads, starts, schedule, pairs, run)
+        outside, scores = starts.scored(heads)
+        found = Found.best_of(outside, losses, scores, trunk.features())
+        return replace(found, comparison=comparison)
 
     def _train(
         self,
-        heads: Sequence[MLPHeads],
-        dims: tuple[int, ...],
+        student: Heads,
+        starts: Starts,
+        schedule: Schedule,
         pairs: partial[ViewPairs],
         run: Run,
     ) -> Tensor:
-        """Train the heads in place, to be their teachers; return the losses."""
-        student = join_heads(heads, dims)
-        batches = pairs(self.schedule.batch_size)
-        n_steps = self.schedule.n_epochs * len(batches)
-        optimizer, scheduler = self._make_optimizer(heads, n_steps)
+        """Train heads in place, to be their own teachers; return the losses."""
+        assert schedule.learning_rate is not None  # for mypy: it has one
+        batches = pairs(schedule.batch_size)
+        n_steps = schedule.n_epochs * len(batches)
+        optimizer, scheduler = make_adamw(
+            student.parameters(),
+            schedule.learning_rate,
+            weight_decay=TEACHER_WEIGHT_DECAY,
+            n_steps=n_steps,
+        )
         momentum = self.teacher_momentum
         if isinstance(momentum, str):
             momentum = suggest_momentum(n_steps)
@@ -127,11 +121,14 @@ class TeacherHeads(TrainingStage):
             batches,
             optimizer,
             scheduler=scheduler,
-            callbacks=run.callbacks(),
+            starts_good=True,
+            callbacks=run.callbacks(
+                lambda: select_best(*starts.scored(cast(Heads, teacher.module)))
+            ),
             stage="TEMI",
             verbose=run.verbose,
         )
-        run.history += loop.run(self.schedule.n_epochs)
+        run.history += loop.run(schedule.n_epochs)
         student.load_state_dict(teacher.module.state_dict())
         compared = pairs(TEACHER_COMPARISON_BATCH)
         return evaluate(
@@ -140,19 +137,6 @@ class TeacherHeads(TrainingStage):
             compared,
             n_passes=COMPARISON_DRAWS,
             n_batches=count_compared(len(compared.data), TEACHER_COMPARISON_BATCH),
-        )
-
-    def _make_optimizer(
-        self, heads: Sequence[MLPHeads], n_steps: int
-    ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-        assert self.schedule.learning_rate is not None  # for mypy: it has one
-        weights = [weight for each in heads for weight in each.weights()]
-        biases = [bias for each in heads for bias in each.biases()]
-        return make_adamw(
-            [{"params": weights}, {"params": biases, "weight_decay": 0.0}],
-            self.schedule.learning_rate,
-            weight_decay=TEACHER_WEIGHT_DECAY,
-            n_steps=n_steps,
         )
 
 

@@ -7,7 +7,8 @@ from sklearn.datasets import load_digits, make_blobs
 from stage_helpers import run_stage
 
 from sklearn_scan.clusterers.run import Run
-from sklearn_scan.clusterers.stages.first_heads import FirstHeads, draw_partitions
+from sklearn_scan.clusterers.stages.first_heads import FirstHeads
+from sklearn_scan.clusterers.stages.starts import Starts
 from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.metrics import clustering_accuracy
 from sklearn_scan.model_selection import score_heads
@@ -28,11 +29,17 @@ def digits():
     return *prepared(X[:400]), y[:400]
 
 
+def draw_partitions(features, neighbors, n_clusters, most, seed):
+    starts = Starts.drawn(FeatureTrunk(features), neighbors, n_clusters, seed)
+    return starts.best_partitions(most, seed)[0]
+
+
 def train(features, neighbors, **settings):
     defaults = {
         "n_clusters": 10,
         "n_heads": 6,
         "entropy_weights": (1.0, 0.3),
+        "n_pairs": 8,
         "n_epochs": 4,
         "batch_size": 100,
         "learning_rate": 1e-2,
@@ -48,7 +55,7 @@ STILL = {"n_epochs": 1, "learning_rate": 1e-9}  # the heads that training starts
 
 def test_partitions_are_numbered_by_size(digits):
     features, neighbors, _ = digits
-    drawn = draw_partitions(FeatureTrunk(features), neighbors, 10, 5, seed=0)
+    drawn = draw_partitions(features, neighbors, 10, 5, seed=0)
     assert drawn.shape == (5, 400)
     sizes = count_shares(drawn, 10)
     assert (sizes.diff(dim=1) <= 0).all()
@@ -57,7 +64,7 @@ def test_partitions_are_numbered_by_size(digits):
 
 def test_heads_start_from_partitions(digits):
     features, neighbors, _ = digits
-    drawn = draw_partitions(FeatureTrunk(features), neighbors, 10, 3, seed=SEED)
+    drawn = draw_partitions(features, neighbors, 10, 3, seed=SEED)
     trained, _ = train(features, neighbors, **STILL)
     labels = label_all(trained.heads, features)
     # both weights of the spread follow the same three partitions
@@ -117,7 +124,7 @@ def test_losses_are_at_each_heads_own_weight(digits):
     ]
     mean = torch.stack([sum(each.values()) for each in terms]).mean(dim=0)
     # over some of the neighbours, and over all of them
-    torch.testing.assert_close(trained.losses, mean.detach(), rtol=0, atol=0.03)
+    torch.testing.assert_close(trained.losses, mean.detach(), rtol=0, atol=0.05)
 
 
 def test_auto_prior_keeps_the_sizes_of_the_start():
@@ -127,9 +134,7 @@ def test_auto_prior_keeps_the_sizes_of_the_start():
     strong |= {"n_epochs": 30}
     own, _ = train(features, neighbors, prior="auto", **strong)
     shares = count_shares(label_all(own.heads, features), 3)
-    starts = count_shares(
-        draw_partitions(FeatureTrunk(features), neighbors, 3, 3, seed=SEED), 3
-    )
+    starts = count_shares(draw_partitions(features, neighbors, 3, 3, seed=SEED), 3)
     torch.testing.assert_close(shares, starts, rtol=0, atol=0.05)
 
 

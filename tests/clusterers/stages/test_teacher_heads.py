@@ -10,6 +10,7 @@ from sklearn_scan.clusterers.defaults import suggest_momentum
 from sklearn_scan.clusterers.stages import TeacherHeads, teacher_heads
 from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.metrics import clustering_accuracy
+from sklearn_scan.model_selection import score_heads
 from sklearn_scan.neighbors import mine_neighbors
 from sklearn_scan.training.heads import Directions
 from sklearn_scan.training.objectives import TemiLoss
@@ -31,6 +32,8 @@ def train(blobs, **settings):
     defaults = {
         "n_clusters": N_CLUSTERS,
         "n_heads": N_HEADS,
+        "n_pairs": 10,
+        "beta": 0.6,
         "temperature": 0.1,
         "n_epochs": 8,
         "batch_size": 16,
@@ -54,8 +57,8 @@ def test_separated_groups_are_found(blobs, trained):
     assert clustering_accuracy(labels, clusters.numpy()) == 1
 
 
-def test_training_lowers_the_loss(trained):
-    _, history = trained
+def test_training_lowers_the_loss(blobs):
+    _, history = train(blobs, temperature=2.0, n_epochs=20)  # that begins unsure
     assert [entry["epoch"] for entry in history] == list(range(1, 21))
     assert history[-1]["loss"] < history[0]["loss"] - 0.5
     assert {entry["stage"] for entry in history} == {"TEMI"}
@@ -107,6 +110,35 @@ def test_one_seed_gives_the_same_heads_to_the_bit(blobs):
     assert torch.equal(first.losses, again.losses)
     assert history == same
     assert not torch.equal(first.losses, other.losses)
+
+
+def test_heads_start_from_partitions(blobs):
+    features, _, labels = blobs
+    started, _ = train(blobs, n_epochs=1, learning_rate=1e-9)
+    clusters = started.heads(features)[started.best_head].argmax(dim=1)
+    assert clustering_accuracy(labels, clusters.numpy()) == 1
+
+
+def test_a_beta_above_a_half_makes_sizes_more_alike_if_lower():
+    samples, _ = make_blobs([120, 40, 20], 8, cluster_std=6.0, random_state=0)
+    samples = torch.tensor(samples, dtype=torch.float32)
+    features = Directions.from_features(samples)(samples)
+    groups = features, mine_neighbors(features, 10), None
+    largest = []
+    for beta in (0.55, 1.0):
+        settings = {"n_clusters": 3, "n_heads": 1, "beta": beta, "n_epochs": 30}
+        trained, _ = train(groups, **settings)
+        clusters = trained.heads(features)[0].argmax(dim=1)
+        largest.append(clusters.bincount(minlength=3).max())
+    assert largest[0] < largest[1]
+
+
+def test_scores_are_those_of_the_heads(blobs):
+    features, neighbors, _ = blobs
+    trained, _ = train(blobs, n_heads=3, n_clusters=7)
+    expected = score_heads(trained.heads, features, neighbors)
+    torch.testing.assert_close(trained.scores, expected, rtol=0, atol=0.01)
+    assert trained.best_head == trained.scores.argmax()
 
 
 def test_many_features_are_seen_along_their_main_axes(blobs):
