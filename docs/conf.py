@@ -80,7 +80,14 @@ html_copy_source = False
 html_show_sourcelink = False
 html_sidebars = {
     page: []
-    for page in ("index", "quick_start", "how_scan_works", "how_jule_works", "house")
+    for page in (
+        "index",
+        "quick_start",
+        "how_scan_works",
+        "how_scan_works_on_features",
+        "how_jule_works",
+        "house",
+    )
 }
 html_theme_options = {
     "header_links_before_dropdown": 7,

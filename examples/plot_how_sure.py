@@ -3,8 +3,7 @@ How sure is it?
 ===============
 
 A clusterer puts every image into a cluster, also an image that fits none. The
-probabilities show which images to check. This page shows what they can be used for, and
-what not.
+probabilities show which images to check. This page shows what they can be used for.
 """
 
 # %%
@@ -32,8 +31,7 @@ clusterer = SCANClusterer(n_clusters=10, random_state=0).fit(X)
 # %%
 # Confidence
 # ----------
-# The confidence of an image is the probability of its most probable cluster. Most
-# confidences are near one.
+# The confidence of an image is the probability of its most probable cluster.
 
 plot_confidence(clusterer)
 
@@ -73,19 +71,21 @@ ax.plot(n_kept[50:] / len(right), accuracy[50:])
 ax.set(xlabel="share of images, the most confident first", ylabel="their accuracy")
 
 # %%
-# Not a probability of being correct
-# ----------------------------------
-# The *order* of the confidences is useful, but not their *values*. If they were
-# calibrated, nine of ten images with a confidence of 0.9 would be correct, and the
-# points would lie on the diagonal. Most points lie below it: the model is too
-# confident, because it was trained to be confident without labels that show its
-# mistakes.
+# About as sure as correct
+# ------------------------
+# A head is trained to be confident, without labels that show its mistakes. So its
+# probabilities are calibrated after the training: other methods cluster the images too,
+# and from what they agree on the share of correct images is estimated
+# (``expected_accuracy_``). The mean confidence is lowered to this share. Were it exact,
+# the points would lie near the diagonal; below it the model is still too confident,
+# above it too modest.
 
 display = CalibrationDisplay.from_predictions(
     right, confidence, n_bins=6, strategy="uniform", name="SCAN"
 )
 display.ax_.set(xlabel="confidence", ylabel="share that is correct")
 
+print(f"expected accuracy: {clusterer.expected_accuracy_:.3f}")
 overconfidence = confidence.mean() - right.mean()
 print(f"mean confidence less accuracy: {overconfidence:.3f}")
 plt.show()

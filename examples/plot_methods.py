@@ -28,7 +28,7 @@ methods = {
         n_components=10, covariance_type="diag", random_state=0
     ),
     "SCAN": SCANClusterer(n_clusters=10, random_state=0),
-    "TEMI": TEMIClusterer(n_clusters=10, n_heads=2, max_epochs=30, random_state=0),
+    "TEMI": TEMIClusterer(n_clusters=10, random_state=0),
 }
 labels = {name: method.fit_predict(X) for name, method in methods.items()}
 

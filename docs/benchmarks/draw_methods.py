@@ -11,6 +11,7 @@ MARKS = {  # of each method: grey where it is not of this library
     "Gaussian mixture": {"color": "0.6", "marker": "s"},
     "Ward": {"color": "0.6", "marker": "^"},
     "spectral": {"color": "0.6", "marker": "D"},
+    "linkage": {"color": "0.6", "marker": "v"},
     "TEMI": {"color": "tab:orange", "marker": "o", "ms": 8},
     "SCAN": {"color": "tab:blue", "marker": "o", "ms": 8},
 }

@@ -1,7 +1,7 @@
 """The labelled features that methods for frozen features cluster.
 
-Photos as the 1,280 features of a MobileNetV2, grey digits as their pixels; and two sets
-of which most classes are thinned out.
+Photos as the 1,280 features of a MobileNetV2 or the 512 of CLIP's ViT-B/32, grey digits
+as their pixels; and two sets of which most classes are thinned out.
 """
 
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from benchmark_images import load_small_set
+from benchmark_images import DATA, load_small_set
 from embed import make_encoder, unpack
 from sklearn.datasets import load_digits
 
@@ -20,9 +20,10 @@ PHOTOS = {
     "cifar10": "cifar10-test",
     "coil20": "coil20",
 }
+CLIP = ("clip-dtd", "clip-pets", "clip-food10", "clip-ucf101")
+PIXELS = ("mnist", "usps", "digits")
 IMBALANCED = {"imagenette-imbalanced": "imagenette", "usps-imbalanced": "usps"}
-JUDGED = (*PHOTOS, "usps", "digits", *IMBALANCED)
-SETS = (*JUDGED, "mnist")  # no default was chosen by a look at mnist
+SETS = (*CLIP, *PHOTOS, *PIXELS, *IMBALANCED)
 
 
 class Features(NamedTuple):
@@ -39,10 +40,12 @@ class Features(NamedTuple):
 def load_features(name: str, folder: Path) -> Features:
     """Return one of SETS, from `folder/name.npz` where it has been made before.
 
-    Raises FileNotFoundError where its images are not on this disk.
+    Raises FileNotFoundError where its images or features are not on this disk.
     """
     if name in IMBALANCED:
         return imbalanced_subset(load_features(IMBALANCED[name], folder))
+    if name in CLIP:
+        return read_features(DATA / f"{name}.npz")
     kept = folder / f"{name}.npz"
     if not kept.is_file():
         features = make_features(name, folder)
@@ -50,8 +53,12 @@ def load_features(name: str, folder: Path) -> Features:
         unfinished = folder / f"{name}.part.npz"
         np.savez(unfinished, X=features.X, y=features.y)
         unfinished.replace(kept)
-    with np.load(kept) as arrays:
-        return Features(arrays["X"], arrays["y"])
+    return read_features(kept)
+
+
+def read_features(file: Path) -> Features:
+    with np.load(file) as arrays:
+        return Features(arrays["X"].astype(np.float32), arrays["y"].astype(np.int64))
 
 
 def make_features(name: str, folder: Path) -> Features:

@@ -4,8 +4,10 @@ import json
 import time
 
 import numpy as np
+from benchmark_confidence import confidence_scores
 from benchmark_machine import describe_machine
 
+from sklearn_scan.core.labels import most_probable
 from sklearn_scan.metrics import clustering_report
 
 
@@ -15,7 +17,8 @@ def measure(cluster, X, classes, seed):
     Parameters
     ----------
     cluster : callable
-        From samples, the number of clusters and a seed to labels.
+        From samples, the number of clusters and a seed to labels, or to the
+        probability of each cluster, (n, n_clusters).
     X : array
         The samples.
     classes : ndarray of int64
@@ -23,8 +26,9 @@ def measure(cluster, X, classes, seed):
     seed : int
     """
     start = time.perf_counter()
-    labels = cluster(X, len(np.unique(classes)), seed)
+    found = cluster(X, len(np.unique(classes)), seed)
     seconds = time.perf_counter() - start
+    labels = found if found.ndim == 1 else most_probable(found)
     report = clustering_report(classes, labels)
     return {
         "accuracy": round(report.accuracy, 4),
@@ -33,6 +37,7 @@ def measure(cluster, X, classes, seed):
         "n_clusters": len(report.clusters),
         "noise": round(report.n_unreadable / len(labels), 4),
         "seconds": round(seconds, 2),
+        **(confidence_scores(classes, found) if found.ndim == 2 else {}),
     }
 
 

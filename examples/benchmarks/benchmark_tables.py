@@ -6,8 +6,9 @@ _END = "<!-- end of tables -->"
 
 
 def percents(runs, score="accuracy"):
-    """The score of each run, in percent."""
-    return [100 * run[score] for run in runs.values()]
+    """The score of each run that has it, in percent."""
+    known = [run[score] for run in runs.values() if run.get(score) is not None]
+    return [100 * value for value in known]
 
 
 def format_machine(machine):

@@ -1,75 +1,21 @@
-"""The figures of frozen.py as Markdown, and whether they meet its bars."""
+"""The figures of frozen.py as Markdown."""
 
-from statistics import fmean, stdev
+from itertools import chain
+from statistics import fmean
 
-from benchmark_features import JUDGED, SETS
+from benchmark_features import SETS
 from benchmark_tables import format_machine, format_row, format_table, percents
+from frozen_bars import (
+    SECONDS,
+    fewest_clusters,
+    is_complete,
+    mean_gain,
+    mean_score,
+)
 
-N_SEEDS = 5
 SCORES = {"accuracy": "ACC", "nmi": "NMI", "ari": "ARI"}
-SPEED_BARS = {"10,000 x 1,280": 20, "50,000 x 384": 40}  # seconds
-
-
-def mean_gain(results, method, score="accuracy"):
-    """The points by which a method is better than k-means, on the mean of all sets."""
-    return fmean(
-        fmean(percents(results[name][method], score))
-        - fmean(percents(results[name]["k-means"], score))
-        for name in JUDGED
-    )
-
-
-def is_complete(results, method):
-    return all(results.get(name, {}).get(method) for name in JUDGED)
-
-
-def failed_bars(results, methods):
-    """Return a line for each bar that is not met, or cannot be judged yet.
-
-    Parameters
-    ----------
-    results : dict
-        The runs by set, method and seed.
-    methods : iterable of str
-        All that are to be compared.
-    """
-    unfinished = []
-    for name in JUDGED:
-        missing = [m for m in methods if not results.get(name, {}).get(m)]
-        if missing:
-            unfinished.append(f"{name}: {', '.join(missing)} not yet run")
-    if unfinished:
-        return unfinished
-    gains = {method: mean_gain(results, method) for method in methods}
-    failed = [
-        f"{method}: a mean gain of {gains[method]:.2f}, not {bar}"
-        for method, bar in (("SCAN", 6), ("TEMI", 4))
-        if gains[method] < bar
-    ]
-    failed += [
-        f"{method} gains {gain:.2f} on the mean, SCAN {gains['SCAN']:.2f}"
-        for method, gain in gains.items()
-        if gain > gains["SCAN"]
-    ]
-    for name in JUDGED:
-        scan = percents(results[name]["SCAN"])
-        k_means = fmean(percents(results[name]["k-means"]))
-        if fmean(scan) < k_means - 0.5:
-            failed.append(f"{name}: SCAN {fmean(scan):.2f}, k-means {k_means:.2f}")
-        if len(scan) < N_SEEDS:
-            failed.append(f"{name}: SCAN was run with {len(scan)} seeds")
-        elif stdev(scan) > 1:
-            failed.append(f"{name}: SCAN deviates by {stdev(scan):.2f} over seeds")
-    return failed
-
-
-def failed_speeds(speeds):
-    """Return a line for each size at which a fit takes too long."""
-    return [
-        f"{size}: {speeds[size]['seconds']} s, not {bar}"
-        for size, bar in SPEED_BARS.items()
-        if speeds[size]["seconds"] > bar
-    ]
+CONFIDENCE = {"ece": "ECE", "auroc": "AUROC", "confidence": "mean"}
+MODELS = ("SCAN", "TEMI")  # those that give probabilities
 
 
 def format_tables(content, methods):
@@ -93,9 +39,16 @@ def format_tables(content, methods):
         ]
         for score, title in SCORES.items():
             parts += [f"{title}, in percent:", format_scores(results, methods, score)]
+        models = [m for m in MODELS if m in methods]
+        if models:
+            parts += [
+                "Confidence, in percent, and the clusters used with the seed that uses "
+                "fewest:",
+                format_confidence(results, models),
+            ]
         parts += ["Seconds a fit, on the mean:", format_seconds(results, methods)]
     if content["speed"]:
-        parts += ["SCAN on defaults, median of three fits:"]
+        parts += ["On defaults, median of three fits:"]
         parts += [format_speeds(content["speed"])]
     return "\n\n".join(parts)
 
@@ -120,21 +73,40 @@ def format_sets(sets):
 
 def format_scores(results, methods, score):
     """Mean and deviation over seeds; the best of a set is bold."""
-    cells = {
-        name: [percents(runs.get(method, {}), score) for method in methods]
+    body = [
+        [name, *format_row([percents(runs.get(m, {}), score) for m in methods])]
         for name, runs in results.items()
-    }
+        if runs
+    ]
     means, gains = [], []
-    for i, method in enumerate(methods):
+    for method in methods:
         known = is_complete(results, method)
-        means.append([fmean(fmean(cells[name][i]) for name in JUDGED)] if known else [])
+        scores = [mean_score(results[name], method, score) for name in SETS if known]
+        means.append([fmean(scores)] if known else [])
         known = known and is_complete(results, "k-means")
         gains.append(f"{mean_gain(results, method, score):+.1f}" if known else "")
-    body = [[name, *format_row(cells[name])] for name in JUDGED if results[name]]
     body += [["mean", *format_row(means)], ["gain over k-means", *gains]]
-    beside = [name for name in SETS if name not in JUDGED and results[name]]
-    body += [[f"{name}, not in the mean", *format_row(cells[name])] for name in beside]
     return format_table([["set", *methods], *body])
+
+
+def format_confidence(results, models):
+    """The scores of probabilities, mean over seeds, and the number of clusters."""
+    columns = [
+        f"{m}: {title}" for m in models for title in (*CONFIDENCE.values(), "used")
+    ]
+    rows = [["set", *columns]]
+    for name, runs in results.items():
+        if any(runs.get(method) for method in models):
+            cells = [format_model(runs.get(method, {})) for method in models]
+            rows.append([name, *chain.from_iterable(cells)])
+    return format_table(rows)
+
+
+def format_model(runs):
+    """Of one method on one set, the columns of its confidence."""
+    scores = [percents(runs, score) for score in CONFIDENCE]
+    used = fewest_clusters(runs) if runs else ""
+    return [*(f"{fmean(s):.1f}" if s else "" for s in scores), used]
 
 
 def format_seconds(results, methods):
@@ -147,8 +119,12 @@ def format_seconds(results, methods):
 
 
 def format_speeds(speeds):
-    rows = [["samples x features", "seconds", "bar", "ACC"]]
-    for size, fit in speeds.items():
-        accuracy = f"{100 * fit['accuracy']:.1f}"
-        rows.append([size, f"{fit['seconds']:.1f}", SPEED_BARS[size], accuracy])
+    header = ["samples x features, clusters", "method", "seconds", "bar", "MB", "ACC"]
+    rows = [header]
+    for size, fits in speeds.items():
+        for method, fit in fits.items():
+            bar = SECONDS[size] if method == "SCAN" else ""
+            accuracy = f"{100 * fit['accuracy']:.1f}"
+            seconds = f"{fit['seconds']:.1f}"
+            rows.append([size, method, seconds, bar, fit["megabytes"], accuracy])
     return format_table(rows)

@@ -31,7 +31,7 @@ from pathlib import Path
 from benchmark_images import load_small_set
 from benchmark_results import Results, measure
 from benchmark_tables import rewrite
-from frozen import hdbscan, k_means, scan, spectral, ward
+from frozen import hdbscan, k_means, linkage, scan, spectral, ward
 from heads import resident_megabytes
 from jule_tables import N_SEEDS, SETS, failed_bars, format_tables
 from sklearn.datasets import make_blobs
@@ -43,10 +43,6 @@ from sklearn_scan.pretext import RawPixels
 N_QUICK, QUICK_SIZES = 200, (1_000, 2_000)
 SIZES, N_FEATURES = (10_000, 20_000, 40_000, 70_000), 64
 JSON = Path(__file__).parents[2] / "docs" / "benchmarks" / "jule.json"
-
-
-def linkage(X, n_clusters, _seed):
-    return GraphDegreeLinkage(n_clusters).fit_predict(X)
 
 
 def jule(images, n_clusters, seed):

@@ -230,10 +230,12 @@ MEMORY = """
 import sys
 import numpy as np
 from sklearn_scan import SCANClusterer
+from sklearn_scan.clusterers.stages import starts
 from sklearn_scan.core import sampling
 from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.training.heads import _kernel_features
 
-sampling.MOST_DRAWN = 2000
+sampling.MOST_DRAWN = starts.MOST_PARTITIONED = _kernel_features._MOST_SAMPLES = 2000
 N, D = 200_000, 512
 rng = np.random.default_rng(0)
 y = rng.integers(0, 4, N)
