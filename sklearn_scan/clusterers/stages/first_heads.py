@@ -13,6 +13,7 @@ from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.base import Found, Material, TrainingStage
 from sklearn_scan.clusterers.stages.neighbor_training import train_heads
 from sklearn_scan.clusterers.stages.starts import Starts, nearest_pairs, select_best
+from sklearn_scan.clusterers.trunks import FeatureTrunk
 from sklearn_scan.core.random import make_generator
 from sklearn_scan.training.heads import count_shares
 from sklearn_scan.training.objectives import ScanLoss
@@ -53,7 +54,9 @@ class FirstHeads(TrainingStage):
     def run(self, material: Material, found: Found | None, run: Run) -> Found:
         """Train heads on the features of the trunk as they are."""
         assert material.graph is not None  # for mypy: without one there is no stage
-        trunk, seed = material.trunk, run.seed(self.name)
+        of_trunk, seed = material.trunk, run.seed(self.name)
+        # embedded once: a trunk with a backbone embeds all images at each call
+        trunk = FeatureTrunk(of_trunk.features(), of_trunk.dims, of_trunk.scale)
         starts = Starts.drawn(trunk, material.graph, material.n_clusters, seed)
         best, comparison = starts.best_partitions(self._n_partitions, seed)
         partitions, weights = self._starts(best)

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.utils.extmath import randomized_svd
 
-from sklearn_scan.neighbors.partitions._k_means import k_means_partition
-from sklearn_scan.neighbors.partitions._spectral import unit_rows
+from sklearn_scan.neighbors.partitions._spectral import cluster_directions
 
-_K_MEANS_STARTS, _MANY_CLUSTERS = 5, 100
 _MOST_VECTORS = 256
 _POWER_STEPS = 4
 
@@ -47,10 +45,7 @@ def consensus_partition(
     vectors, values, _ = randomized_svd(
         members, n_vectors, n_iter=_POWER_STEPS, random_state=rng
     )
-    n_starts = _K_MEANS_STARTS if n_clusters <= _MANY_CLUSTERS else 1
-    return k_means_partition(
-        unit_rows(vectors * values), n_clusters, rng, n_starts=n_starts
-    )
+    return cluster_directions(vectors * values, n_clusters, rng)
 
 
 def _members(partitions: Sequence[NDArray[np.int64]]) -> csr_array:

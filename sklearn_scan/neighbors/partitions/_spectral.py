@@ -30,6 +30,13 @@ def spectral_partition(
 ) -> NDArray[np.int64]:
     """Return k-means clusters of the rows of the smoothest vectors, at length one."""
     vectors = spectral_vectors(neighbors, min(n_clusters, _MOST_VECTORS), rng)
+    return cluster_directions(vectors, n_clusters, rng)
+
+
+def cluster_directions(
+    vectors: NDArray[np.float64], n_clusters: int, rng: np.random.RandomState
+) -> NDArray[np.int64]:
+    """Return k-means clusters of rows (n, n_vectors) at length one."""
     n_starts = _K_MEANS_STARTS if n_clusters <= _MANY_CLUSTERS else 1
     return k_means_partition(unit_rows(vectors), n_clusters, rng, n_starts=n_starts)
 
