@@ -28,6 +28,7 @@ docs: $(READY)
 bench: $(READY)
 	$(BIN)/python examples/benchmarks/digits.py
 	$(BIN)/python examples/benchmarks/import_time.py
+	$(BIN)/python examples/benchmarks/threads.py
 	$(BIN)/python examples/benchmarks/heads.py
 	$(BIN)/python examples/benchmarks/embed.py
 	$(BIN)/python examples/benchmarks/augment.py

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_scan.core.device import is_out_of_memory
+from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.encoders import (
     Recipe,
     build_backbone,
@@ -104,9 +105,12 @@ def _make_timm(name: str, image_size: int, small_stem: bool) -> nn.Module:
         ValueError,
     ) as error:
         raise ValueError(
-            f"timm cannot make backbone={name!r} for images of {image_size} pixels "
-            f"({error}): choose another image_size, stem='standard', or a "
-            "convolutional network such as 'resnet18'."
+            Message(
+                "timm cannot make {} for images of {} pixels ({}): choose another {}, "
+                "{}, or a convolutional network such as 'resnet18'.",
+                *(Setting("backbone", name), image_size, error),
+                *(Setting("image_size"), Setting("stem", "standard")),
+            )
         ) from error
     if small_stem and not is_transformer:
         _shrink_stem(module, image_size)
@@ -155,7 +159,10 @@ def probe(backbone: nn.Module, views: Tensor) -> int:
             raise
         size = views.shape[-1]
         raise ValueError(
-            f"The backbone cannot take images of {size} x {size} pixels ({error}): "
-            "pass a larger image_size, or for a timm model stem='small'."
+            Message(
+                "The backbone cannot take images of {0} x {0} pixels ({1}): pass a "
+                "larger {2}, or for a timm model {3}.",
+                *(size, error, Setting("image_size"), Setting("stem", "small")),
+            )
         ) from error
     return int(check_features(features, len(views)).shape[1])

@@ -22,6 +22,7 @@ from sklearn_scan.core.device import (
     to_compute,
 )
 from sklearn_scan.core.random import isolated_rng, make_generator
+from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import (
     auto_or,
     checked,
@@ -29,6 +30,7 @@ from sklearn_scan.core.validation import (
     option,
     real,
 )
+from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.encoders import (
     Preprocessing,
 )
@@ -56,11 +58,11 @@ class Task(NamedTuple):
     Attributes
     ----------
     module : nn.Module
-        The backbone with whatever the task puts behind or beside it.
+        The backbone, and what the task adds to it.
     objective : Objective
         The loss of its outputs.
     batches : BatchSource
-        What it sees.
+        The batches that it is trained on.
     """
 
     module: nn.Module
@@ -74,15 +76,16 @@ class Material(NamedTuple):
     Attributes
     ----------
     backbone : nn.Module
-        From normalised images (b, 3, h, w) to features (b, embed_dim), on `device`.
+        Takes normalised images (b, 3, h, w), returns features (b, embed_dim); on
+        `device`.
     embed_dim : int
         The size of its features.
     images : Tensor of uint8, shape (n, c, h, w)
-        With c = 1 where all images are grey.
+        With c = 1 if all images are grey.
     view : callable
-        From stored images to random views, normalised (b, 3, h, w).
+        Takes stored images, returns random views, normalised (b, 3, h, w).
     generator : torch.Generator
-        For all that is drawn on the CPU.
+        For random numbers on the CPU.
     device : torch.device
         Where to compute.
     """
@@ -98,11 +101,10 @@ class Material(NamedTuple):
 # With eq and repr, scikit-learn's own would be lost.
 @dataclass(eq=False, repr=False)
 class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
-    """An encoder trained by a task made from unlabelled images.
+    """The base class of encoders that a pretext task trains on unlabelled images.
 
-    Its parameters are the fields: a dataclass writes the `__init__` that scikit-learn
-    asks for, so that what all pretexts share stands here once. (`SimCLR` documents
-    them.) A subclass adds its own and writes `_task`.
+    It is a dataclass, and its fields are the parameters that all pretexts share
+    (`SimCLR` documents them). A subclass adds its own fields and writes `_task`.
     """
 
     _name: ClassVar[str]
@@ -129,8 +131,8 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
         X : images
             Anything `sklearn_scan.images.as_image_source` reads.
         y : ignored
-            Here for scikit-learn's sake: labels never reach the training. Callbacks
-            get them (`set_callbacks`), to score what is learnt so far.
+            Part of scikit-learn's interface: labels are never used for training. Only
+            callbacks get them (`set_callbacks`), to score the encoder after each epoch.
 
         Returns
         -------
@@ -149,10 +151,10 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
         Warns
         -----
         UserWarning
-            With their number, if images cannot be read and `bad_images` is "skip".
+            If images cannot be read and `bad_images` is "skip".
         ConvergenceWarning
-            If the loss is not finite in a later epoch: training stops there, with the
-            weights of the last good one.
+            If the loss is not finite in a later epoch: training then stops, with the
+            weights of the last good epoch.
         """
         self.check()
         images, preprocessing, float_range = self._read(X)
@@ -162,7 +164,7 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
             max_subtasks=self._choose_epochs(len(images))
         )
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with isolated_rng(seed, device), kept_heap():
+        with isolated_rng(seed, device), kept_heap(), free_threads():
             backbone = make_backbone(self.backbone, preprocessing.input_size, self.stem)
 
             def fitted() -> dict[str, Any]:
@@ -236,7 +238,9 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
             features = backbone.eval()(preprocessing.view()(images[:2].to(device)))
         if not bool(features.isfinite().all()):
             raise DivergenceError(
-                f"After {self._name} the features of images are not finite: lower "
-                "learning_rate."
+                Message(
+                    "After {} the features of images are not finite: lower {}.",
+                    *(self._name, Setting("learning_rate", of_encoder=True)),
+                )
             )
         return history

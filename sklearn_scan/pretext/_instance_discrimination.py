@@ -19,25 +19,25 @@ from sklearn_scan.training.objectives import MemoryBankLoss
 @pretext_docs
 @dataclass(eq=False, repr=False)
 class InstanceDiscrimination(ViewPretext):
-    """Learn an encoder by telling every image from all others.
+    """Learn an encoder by distinguishing each image from all others.
 
-    Each image has a place in a memory bank, the running mean of its projections. A
-    view is to be told from noise, by noise-contrastive estimation: the place of its
-    image from places drawn at random.
+    A memory bank has an entry for each image: the running mean of its projections. For
+    a view, the network learns to distinguish the entry of its image from entries that
+    are drawn at random (noise-contrastive estimation).
 
     Parameters
     ----------
     temperature : float, default=0.1
-        Divides the similarities; the paper has 0.07.
+        The divisor of the similarities; the paper uses 0.07.
     projection_dim : int, default=128
-        The size of the projections that are compared. The embedding is what comes
-        before the projection.
+        The size of the projections that are compared. The embedding is the output of
+        the network before the projection.
     n_negatives : int, default=4096
-        How many places are drawn for a batch; at most as many as there are images.
+        The number of entries that are drawn for a batch; at most the number of images.
     momentum : float in [0, 1), default=0.5
-        The share of itself that a place keeps when its image is seen.
+        The share of itself that an entry keeps when its image is seen.
     **others
-        Those of `SimCLR`.
+        The other parameters are those of `SimCLR`.
 
     Attributes
     ----------

@@ -16,28 +16,29 @@ from sklearn_scan.training.objectives import QueueLoss
 @pretext_docs
 @dataclass(eq=False, repr=False)
 class MoCo(ViewPretext):
-    """Learn an encoder from unlabelled images against a queue of past ones.
+    """Learn an encoder from unlabelled images by contrasting views with past ones.
 
-    As SimCLR, but what a view is told apart from is a queue of the views of past
-    batches, so batches may be small. They are embedded by a moving average of the
-    network, which also averages the statistics of batch norms: with these the keys of
-    a batch do not give each other away, and need not be shuffled between devices [2]_.
+    Like SimCLR, but a view is compared with a queue of the views of past batches, so
+    batches may be small. A moving average of the network embeds the queue. It also
+    averages the statistics of batch norms. So the network cannot recognise the views of
+    its own batch by these statistics, and views need not be shuffled between devices
+    [2]_.
 
     Parameters
     ----------
     temperature : float, default=0.2
-        Divides the similarities.
+        The divisor of the similarities.
     projection_dim : int, default=128
-        The size of the projections that are compared. The embedding is what comes
-        before the projection.
+        The size of the projections that are compared. The embedding is the output of
+        the network before the projection.
     queue_size : int, default=4096
-        How many past views there are to tell a view from; at most half the images, so
+        The number of past views in the queue; at most half the number of images, so
         that few of them are of the same image.
     momentum : float in [0, 1), default=0.99
-        The share of itself that the moving average keeps at every step; 0.999 in the
-        paper, where there are some hundred thousand steps.
+        The share of itself that the moving average keeps at each step. The paper uses
+        0.999, for some hundred thousand steps.
     **others
-        Those of `SimCLR`.
+        The other parameters are those of `SimCLR`.
 
     Attributes
     ----------

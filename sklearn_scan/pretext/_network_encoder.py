@@ -64,7 +64,7 @@ class _Fitted(Encoder):
 # With eq and repr, scikit-learn's own would be lost.
 @dataclass(eq=False, repr=False)
 class NetworkEncoder(_Fitted, ABC):
-    """An encoder whose network is made for the images, and holds no weights before.
+    """The base class of encoders that make a network for the images in `fit`.
 
     A subclass writes `fit`, which sets `encoder_` and `_float_range`.
     """

@@ -23,22 +23,24 @@ _BATCH = 256
 
 @dataclass(eq=False, repr=False)
 class RawPixels(NetworkEncoder):
-    """The pixels as they are, until a clusterer has trained the network.
+    """Use the unchanged pixels, until a clusterer has trained the network.
 
-    What `JULEClusterer` begins with: the first clusters are those of the pixels, and
-    the network learns from them. There is no pretext task. After the training the
-    embedding is the network's. To use a trained network in another clusterer, pass it
-    `clusterer.encoder_.encoder_`, an `ImageEncoder`: a `RawPixels` begins anew.
+    `JULEClusterer` uses this by default: the first clusters are those of the pixels,
+    and the network learns from them. There is no pretext task. After the training, the
+    network embeds the images. To use the trained network in another clusterer, pass
+    `clusterer.encoder_.encoder_`, an `ImageEncoder`. (A `RawPixels` would start again
+    with random weights.)
 
     Parameters
     ----------
     backbone : "auto", str or callable, default="auto"
-        The network: "auto" is that of the JULE paper for the size of the images. Or
-        the name of a timm model, which begins with random weights; or a function that
-        makes a new module from images (b, 3, h, w) to features (b, embed_dim).
+        The network. "auto" is that of the JULE paper for the size of the images. You
+        can also pass the name of a timm model, whose weights start at random; or a
+        function that makes a new module, which takes images (b, 3, h, w) and returns
+        features (b, embed_dim).
     image_size : int or "auto", default="auto"
-        The side of the images, in pixels. "auto" takes the shorter side of the first
-        image, from 8 to 32.
+        The side of the images, in pixels. "auto" is the shorter side of the first
+        image, but at least 8 and at most 32.
     stem : {"auto", "small", "standard"}, default="auto"
         The first layers of a timm model, as for `SimCLR`.
     device, precision, memory, bad_images, n_jobs, random_state, verbose
@@ -74,7 +76,7 @@ class RawPixels(NetworkEncoder):
         X : images
             Anything `sklearn_scan.images.as_image_source` reads.
         y : ignored
-            Here for scikit-learn's sake.
+            Part of scikit-learn's interface.
 
         Returns
         -------

@@ -23,13 +23,14 @@ N_TURNS = 4
 class RotNet(Pretext):
     """Learn an encoder by predicting by how many quarter turns images are turned.
 
-    A pretext of another kind: nothing asks views of an image to be alike. The SCAN
-    paper has it to show that this matters (table 2); `SimCLR` is the better choice.
+    In the other pretexts, views of one image should get similar features; here they
+    need not. The SCAN paper uses RotNet to show that this matters (table 2). `SimCLR`
+    is the better choice.
 
     Parameters
     ----------
     **others
-        Those of `SimCLR`, but for `views`.
+        The parameters of `SimCLR`, except `views`.
 
     Attributes
     ----------

@@ -21,67 +21,75 @@ from sklearn_scan.training.objectives import ContrastiveLoss
 class SimCLR(ViewPretext):
     """Learn an encoder from unlabelled images by contrasting views of them.
 
-    With no arguments it suits itself to the images: the network and the working size
-    to their size, the epochs to their number, the views to whether they are grey. On
-    two CPU cores, 1,797 images of 8 pixels take half a minute, and 500 images of 32
-    pixels or more about 7 minutes; `epochs` and `image_size` trade time for quality.
+    This pays for about 1,000 images or more that are unlike photos on the web:
+    microscopy, drawings, digits, thumbnails. On photos it is much worse than a
+    pretrained network.
+
+    Without arguments it adapts to the images: the network and the image size depend on
+    the size of the images, the epochs on their number, and the views on whether they
+    are grey. On two CPU cores, 1,797 images of 8 pixels take half a minute, and 500
+    images of 32 pixels or more about 7 minutes. With more `epochs` or a larger
+    `image_size` it takes longer and learns more.
 
     Parameters
     ----------
     backbone : "auto", str or callable, default="auto"
-        The name of a timm model, which is trained from nothing; or a function that
-        makes a new module from images (b, 3, h, w) to features (b, embed_dim). "auto"
-        is a small convolutional network; the SCAN paper trains "resnet18".
+        The network that is trained. "auto" is a small convolutional network. You can
+        also pass the name of a timm model, whose weights start at random (the SCAN
+        paper trains "resnet18"); or a function that makes a new module, which takes
+        images (b, 3, h, w) and returns features (b, embed_dim).
     image_size : int or "auto", default="auto"
-        The side of the images trained on, in pixels. "auto" takes the shorter side of
-        the first image, from 8 to 32.
+        The side of the images in training, in pixels. "auto" is the shorter side of the
+        first image, but at least 8 and at most 32.
     stem : {"auto", "small", "standard"}, default="auto"
-        The first layers of a timm model. "small" keeps the resolution, by a first
-        convolution of 3 x 3 and stride 1 and, up to 32 pixels, no max-pooling (in a
-        transformer, by 8 x 8 patches); "auto" takes it for images up to 64 pixels.
+        The first layers of a timm model. "small" keeps the resolution: the first
+        convolution is 3 x 3 with stride 1, and for images up to 32 pixels there is no
+        max-pooling (a transformer gets patches of 8 x 8). "auto" is "small" for images
+        up to 64 pixels.
     views : callable or "auto", default="auto"
-        From a batch of images, float (b, c, h, w) in [0, 1] with c = 1 where all are
-        grey, to a random view of each. "auto" takes `GreyViews` for grey images and
-        `ColorViews` for coloured ones. What draws from torch's global state is
-        seeded by `random_state`.
+        A function that takes a batch of images, float (b, c, h, w) in [0, 1], with
+        c = 1 if all are grey, and returns a random view of each. "auto" uses
+        `GreyViews` for grey images and `ColorViews` for coloured ones. `random_state`
+        seeds torch's global random numbers for it.
     epochs : int or "auto", default="auto"
-        Passes over the images. "auto" looks at 72,000 images in 20 to 200 passes.
+        Passes over the images. "auto" makes 20 to 200 passes, which see about 72,000
+        images in all.
     batch_size : int, default=256
-        Images a step.
+        The number of images in a step.
     optimizer : {"adamw", "sgd"}, default="adamw"
-        AdamW on a one-cycle schedule, the better for short training; or the papers'
-        SGD with momentum 0.9 and a cosine schedule, for hundreds of epochs.
+        AdamW with a one-cycle schedule, which is better for short training; or SGD with
+        momentum 0.9 and a cosine schedule, as in the papers, for hundreds of epochs.
     learning_rate : float or "auto", default="auto"
-        The peak. "auto" is 3e-3 for AdamW and, for SGD, what the papers have: 0.4 at
-        batches of 512, in proportion to them; 0.06 for `MoCo` and
-        `InstanceDiscrimination`.
+        The highest learning rate. "auto" is 3e-3 for AdamW. For SGD it is as in the
+        papers: 0.4 for batches of 512, and in proportion for other batches; 0.06 for
+        `MoCo` and `InstanceDiscrimination`.
     weight_decay : float, default=1e-4
-        The optimiser's.
+        The weight decay of the optimiser.
     temperature : float, default=0.5
-        Divides the similarities. Small batches of simple images want a high one; the
-        SCAN paper takes 0.1 for CIFAR and STL at batch 512.
+        The divisor of the similarities. Small batches of simple images need a high one;
+        the SCAN paper uses 0.1 for CIFAR and STL with batches of 512.
     projection_dim : int, default=64
-        The size of the projections that are contrasted. The embedding is what comes
-        before the projection.
+        The size of the projections that are compared. The embedding is the output of
+        the network before the projection.
     compile : bool, default=False
-        Whether `torch.compile` makes the network's code: a minute's work, which long
-        training on a GPU repays.
+        Whether to compile the network with `torch.compile`. This takes a minute, and
+        pays for long training on a GPU.
     device : str or torch.device, default="auto"
         Where to train.
     precision : {"auto", "fp32", "bf16"}, default="auto"
-        The backbone's number format; "auto" takes bf16 where the hardware has it.
+        The number format of the backbone; "auto" uses bf16 if the hardware supports it.
     memory : path or joblib.Memory, default=None
-        A folder that keeps embeddings, as for `ImageEncoder`. The training itself is
-        not kept.
+        A folder that saves embeddings, as for `ImageEncoder`. The training itself is
+        not saved.
     bad_images : {"raise", "skip"}, default="raise"
-        What to do about images that cannot be read: raise an error that lists all of
-        them, or warn and learn without them and leave NaN in their rows.
+        What happens if images cannot be read. "raise": an error lists all of them.
+        "skip": a warning; training does not use them, and their rows are NaN.
     n_jobs : int, default=None
-        Threads that read images; None or -1 takes one per core.
+        The number of threads that read images. None or -1 means one per core.
     random_state : int, RandomState or None, default=None
-        Seeds everything drawn.
+        The seed of all random numbers.
     verbose : int, default=0
-        Above zero, shows progress bars.
+        Progress bars are shown if it is above zero.
 
     Attributes
     ----------

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
+from sklearn_scan.core.threads import adjust_threads
 from sklearn_scan.core.warn import warn
+from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.exceptions import DivergenceError
 from sklearn_scan.training.averaging import copy_weights
 from sklearn_scan.training.batches import Batch, BatchSource, Views
@@ -178,12 +180,16 @@ class Loop:
                     loss = f"{self.history[-1]['loss']:.3f}"
                     progress.set_postfix(loss=loss, refresh=False)
                 progress.update(len(self.history) - progress.n)
+            if self.is_stopped:  # a bar that stays in the middle looks like a failure
+                progress.total = progress.n
+                progress.refresh()
         for callback in self.callbacks:
             callback.end(self)
         return self.history
 
     def _add_epoch(self) -> None:
         """Make an epoch and add it to the history, or go back if it diverged."""
+        adjust_threads()
         for callback in self.callbacks:
             callback.before_epoch(self)
         trained = nn.ModuleList([self.module, self.objective])
@@ -207,12 +213,17 @@ class Loop:
         epoch = len(self.history) + 1
         event = f"The loss became {loss} in epoch {epoch} of the {self.stage} stage"
         if good is None:
-            raise DivergenceError(f"{event}: lower learning_rate.")
+            raise DivergenceError(
+                Message("{}: lower {}.", event, Setting("learning_rate"))
+            )
         trained.load_state_dict(good)
         self.is_stopped = True
         kept = f"weights of epoch {epoch - 1}" if epoch > 1 else "weights it began with"
         warn(
-            f"{event}, which stopped there with the {kept}: lower learning_rate.",
+            Message(
+                "{}, which stopped there with the {}: lower {}.",
+                *(event, kept, Setting("learning_rate")),
+            ),
             ConvergenceWarning,
         )
 

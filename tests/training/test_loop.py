@@ -139,6 +139,15 @@ def test_a_second_run_goes_on_to_more_epochs_in_all():
     assert torch.equal(halves.weight, whole.weight)
 
 
+def test_the_bar_is_full_when_training_ends_early(capsys):
+    stop = AfterEpoch(lambda _loop, record: record["epoch"] == 3)
+    settings = {"stage": "toy", "verbose": 1, "callbacks": [stop]}
+    make_loop(TwoHeads(), Distance(), numbered_pairs(), 1e-9, **settings).run(9)
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert "100%" in last
+    assert "3/3" in last
+
+
 def test_verbose_shows_the_stage_and_its_epochs(capsys):
     make_loop(TwoHeads(), Squares(), numbered_singles(), 0.0).run(n_epochs=2)
     assert capsys.readouterr().err == ""

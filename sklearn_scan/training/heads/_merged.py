@@ -7,15 +7,23 @@ from torch.nn import functional as F
 
 
 class MergedClusters(nn.Module):
-    """Merge clusters into groups: the probability of a group is the sum of theirs."""
+    """Merge clusters into groups: the probability of a group is the sum of theirs.
+
+    Parameters
+    ----------
+    groups : Tensor of int64, shape (n_clusters,)
+        The group of each cluster.
+    n_groups : int
+        The number of groups. One without clusters has the probability 0.
+    """
 
     groups: Tensor
 
-    def __init__(self, groups: Tensor) -> None:
+    def __init__(self, groups: Tensor, n_groups: int) -> None:
         super().__init__()
         self.register_buffer("groups", groups)
         # as a number: values of tensors are unknown where a network is exported
-        self.n_groups = int(groups.max()) + 1
+        self.n_groups = n_groups
 
     def forward(self, logits: Tensor) -> Tensor:
         """Return the logits of the groups, (n_heads, b, n_groups)."""

@@ -34,12 +34,12 @@ def join_views(parts: Sequence[Tensor]) -> Tensor:
 
 
 class Objective(nn.Module, ABC):
-    """A loss of what a module makes of a batch, as named terms whose sum is the loss.
+    """A loss of the outputs of a module for a batch: the sum of some named terms.
 
-    A subclass writes `losses`; one that compares two views is a `PairObjective`. In
-    each step the loop calls `prepare`, `gradient` and `remember`, in this order, with
-    outputs of which no gradient is recorded. What an objective keeps between steps is
-    in buffers, or in its extra state.
+    A subclass writes `losses`; if it compares two views, it is a `PairObjective`. In
+    each step the loop calls `prepare`, `gradient` and `remember`, in this order. The
+    outputs that it passes have no gradient recorded. An objective keeps its state in
+    buffers, or in its extra state.
     """
 
     @abstractmethod
@@ -49,14 +49,14 @@ class Objective(nn.Module, ABC):
         Parameters
         ----------
         outputs : tuple of Tensor, each of shape (n_heads, b, n_outputs)
-            What the module made of the batch, such as the outputs of anchors and
-            those of their partners.
+            The outputs of the module for the batch, such as those of anchors and of
+            their partners.
         targets : Tensor of int64, shape (m,)
-            What the batch's source says of it, such as which samples it holds.
+            What the source of the batch says about it, such as the rows of its samples.
         """
 
     def prepare(self, outputs: Outputs, targets: Tensor) -> None:
-        """Take in what the loss of this very batch is measured by; by default nothing.
+        """Update what the loss of this batch depends on; by default nothing.
 
         Called once a step, before `gradient`.
         """
@@ -75,8 +75,8 @@ class Objective(nn.Module, ABC):
         -------
         terms : dict of str to Tensor of shape (n_heads,)
         gradient : tuple of Tensor or None
-            By each of the outputs, of its shape; None where the loss does not learn
-            through it.
+            The gradient by each output, of the same shape; None if the loss does not
+            learn through this output.
         """
         with torch.enable_grad():
             leaves = tuple(part.detach().requires_grad_() for part in outputs)
@@ -87,14 +87,14 @@ class Objective(nn.Module, ABC):
         return {name: term.detach() for name, term in terms.items()}, gradient
 
     def remember(self, outputs: Outputs, targets: Tensor) -> None:
-        """Take in what later batches are compared with; by default nothing.
+        """Remember what later batches are compared with; by default nothing.
 
         Called once a step, after `gradient`.
         """
 
 
 class PairObjective(Objective):
-    """A loss between the outputs of two views of the same, or of like, images.
+    """A loss between the outputs of two views, of one image or of similar images.
 
     A subclass writes `terms`; calling the objective checks the shapes and returns
     the named terms, whose sum is the loss.

@@ -15,7 +15,7 @@ class ContrastiveLoss(PairObjective):
     Parameters
     ----------
     temperature : float
-        Divides the cosine similarities.
+        The divisor of the cosine similarities.
 
     References
     ----------

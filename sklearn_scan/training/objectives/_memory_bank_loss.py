@@ -12,31 +12,32 @@ from sklearn_scan.training.objectives._base import Objective, Outputs, Terms
 
 
 class MemoryBankLoss(Objective):
-    r"""A view is told from noise by the place of its image in a memory bank.
+    r"""A view is compared with the entry of its image in a memory bank, and with noise.
 
-    With :math:`P(i|v) = \exp(v^T f_i / \tau) / Z` for the place :math:`f_i` of image
-    :math:`i` among :math:`n`, and :math:`m` places drawn at random,
+    With :math:`P(i|v) = \exp(v^T f_i / \tau) / Z` for the entry :math:`f_i` of image
+    :math:`i` among :math:`n`, and :math:`m` entries drawn at random,
 
     .. math:: h(i, v) = \frac{P(i|v)}{P(i|v) + m/n} \qquad
               L = -\log h(i, v) - \sum_{j=1}^m \log(1 - h(j, v))
 
-    The noise is drawn once for all views of a batch, so that it is compared in one
-    matrix product, and :math:`Z` is estimated from it, as a constant. (The paper
-    estimates it from the first batch and keeps it. While the bank is still random that
-    is far too small, and small sets do not recover from it.)
+    The noise is drawn once for all views of a batch, so that one matrix product
+    compares it. The constant :math:`Z` is estimated from this noise. (The paper
+    estimates it from the first batch and keeps it. At that time the bank is still
+    random and the estimate far too small, and small data sets do not recover from
+    this.)
 
     Parameters
     ----------
     n_samples, n_outputs : int
-        The images, and the size of the projections.
+        The number of images, and the size of the projections.
     n_negatives : int
-        The places drawn, m.
+        The number of entries that are drawn, m.
     temperature : float
-        The :math:`\tau` that divides the cosine similarities.
+        The divisor :math:`\tau` of the cosine similarities.
     momentum : float
-        The share of itself that a place keeps when its image is seen.
+        The share of itself that an entry keeps when its image is seen.
     generator : torch.Generator
-        Draws the first places, and the noise.
+        Draws the first entries, and the noise.
 
     References
     ----------

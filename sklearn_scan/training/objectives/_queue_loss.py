@@ -17,9 +17,9 @@ class QueueLoss(PairObjective):
     n_outputs : int
         The size of the projections.
     queue_size : int
-        How many partners are remembered. The queue starts from random ones.
+        The number of partners that are remembered. At first they are random.
     temperature : float
-        Divides the cosine similarities.
+        The divisor of the cosine similarities.
     generator : torch.Generator
         Draws the first queue.
 

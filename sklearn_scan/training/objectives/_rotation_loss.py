@@ -10,10 +10,10 @@ from sklearn_scan.training.objectives._base import Objective, Outputs, Terms
 
 
 class RotationLoss(Objective):
-    """How surprising it is by how many quarter turns images are turned.
+    """Cross-entropy of the number of quarter turns by which images are turned.
 
-    The outputs are those of the images turned 0, 1, 2, … times, a tensor for each;
-    there are as many turns as outputs.
+    There is one tensor of outputs for each number of turns: for the images turned 0, 1,
+    2, … times.
 
     References
     ----------

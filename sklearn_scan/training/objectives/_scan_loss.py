@@ -15,7 +15,7 @@ from sklearn_scan.training.objectives._base import (
 
 
 class ScanLoss(PairObjective):
-    r"""Neighbours agree while clusters stay spread.
+    r"""The SCAN loss: neighbours agree, and all clusters are used.
 
     For the probabilities :math:`p` of an anchor and :math:`p'` of its neighbour over
     a batch, with :math:`\bar p` the mean of the anchors' probabilities,
@@ -29,7 +29,8 @@ class ScanLoss(PairObjective):
     Parameters
     ----------
     entropy_weight : float, or Tensor of shape (n_heads,)
-        The weight λ of the spread, for all heads or for each.
+        The weight λ of the entropy of the cluster sizes; one for all heads, or one for
+        each.
     prior : Tensor of shape (n_clusters,) or (n_heads, n_clusters), optional
         The known proportions of the clusters.
 
@@ -61,7 +62,7 @@ class ScanLoss(PairObjective):
         self.register_buffer("log_prior", log_prior)
 
     def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
-        """Return the consistency and the weighted spread of each head."""
+        """Return the consistency and the weighted entropy of each head."""
         # (h, b, c) -> (h, c, b), the order in which heads lay logits out in memory
         log_anchor = anchor.mT.log_softmax(dim=1)
         # log <p, p'> in log space stays finite where both products underflow
@@ -75,10 +76,10 @@ class ScanLoss(PairObjective):
     def gradient(self, outputs: Outputs, targets: Tensor) -> tuple[Terms, Gradients]:
         r"""Return the terms and their gradient, in closed form.
 
-        Heads are small and steps many, so that recording the operations would cost
-        more than they do. With the clusters' responsibilities for the agreement
-        :math:`r = pp' / \langle p, p' \rangle` and the slope of the spread
-        :math:`s = \lambda (\log \bar p + 1)`, by the logits of
+        There are many steps of small heads, so recording their operations would take
+        longer than the operations themselves. With the share of each cluster in the
+        agreement :math:`r = pp' / \langle p, p' \rangle` and the slope of the entropy
+        :math:`s = \lambda (\log \bar p + 1)`, the gradient by the logits is
 
         .. math:: \text{anchors: } (p \, (1 + s - \langle p, s \rangle) - r) / b
                   \qquad \text{partners: } (p' - r) / b

@@ -10,18 +10,18 @@ from sklearn_scan.training.objectives._base import PairObjective, Terms
 
 
 class SelfLabelLoss(PairObjective):
-    """Cross-entropy of the strong view to the confident labels of the weak view.
+    """Cross-entropy of the strong view with the confident labels of the weak view.
 
-    Anchors whose largest probability exceeds the threshold teach with their most
-    probable cluster. Every cluster that is present weighs the same, so the loss is
-    the mean over clusters of the mean over their members. Where no anchor is
-    confident the loss is zero.
+    An anchor is confident if its largest probability is above the threshold. Its label
+    is its most probable cluster. All clusters with confident anchors have the same
+    weight: the loss is the mean over clusters of the mean over their members. If no
+    anchor is confident, the loss is zero.
 
     Parameters
     ----------
     threshold : float or Tensor of shape (n_clusters,)
-        The probability that an anchor must exceed, or that of each cluster. It may be
-        replaced between steps.
+        The probability that an anchor must exceed, for all clusters or for each. It may
+        be replaced between steps.
 
     Examples
     --------

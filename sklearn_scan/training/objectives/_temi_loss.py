@@ -18,7 +18,7 @@ _MARGINAL_MOMENTUM = 0.9  # the paper's
 
 
 class TemiLoss(Objective):
-    r"""Neighbours share what is rare: pointwise mutual information with a teacher.
+    r"""The TEMI loss: pointwise mutual information of neighbours, with a teacher.
 
     For the probabilities :math:`q_s, q_t` of a head's student and teacher, with
     :math:`\tilde p` the moving average of the teacher's mean probabilities, each head's
@@ -27,8 +27,8 @@ class TemiLoss(Objective):
     .. math:: -w(x, x') \log \sum_c
               \frac{(q_s(c|x) \, q_t(c|x'))^\beta}{\tilde p(c)}
 
-    where :math:`w(x, x')`, the mean over all heads of
-    :math:`\sum_c q_t(c|x) q_t(c|x')`, makes little of pairs that look like false
+    The weight :math:`w(x, x')` is the mean over all heads of
+    :math:`\sum_c q_t(c|x) q_t(c|x')`. It is low for pairs that look like false
     neighbours.
 
     Parameters
@@ -36,8 +36,8 @@ class TemiLoss(Objective):
     n_heads, n_clusters : int
         The size of the outputs.
     beta : float, default=0.6
-        With 1 the loss is pointwise mutual information, which may use few of the
-        clusters; less makes their sizes more alike.
+        With 1 the loss is pointwise mutual information, and some clusters may stay
+        empty. A lower value makes the sizes of the clusters more alike.
 
     References
     ----------

@@ -9,24 +9,25 @@ from sklearn_scan.training.objectives._base import Objective, Outputs, Terms
 
 
 class WeightedTripletLoss(Objective):
-    r"""A sample is nearer to one of its cluster than to samples of other clusters.
+    r"""A triplet loss: a sample is nearer to its cluster than to other clusters.
 
-    Of an anchor, a positive of its cluster and a negative of another, the loss is
+    For an anchor, a positive of its cluster and a negative of another cluster, it is
 
     .. math:: \max(0, \gamma \lVert x_i - x_j \rVert^2
               - \lVert x_i - x_k \rVert^2 + m)
 
-    and its mean is taken over the anchors of a batch and over all that are of other
-    clusters. (The paper draws 20 of these, from the nearest clusters. Distant ones have
-    no loss.)
+    The loss of a batch is the mean over its anchors and over all samples of other
+    clusters. (The paper draws 20 of these, from the nearest clusters. Distant samples
+    have no loss.)
 
     Parameters
     ----------
     labels : Tensor of int64, shape (n,)
-        The cluster of each sample; the batch's targets name the anchors' rows. To be
+        The cluster of each sample; the targets of a batch are rows of it. It is
         replaced when clusters are merged.
     margin : float, default=0.2
-        How much nearer; squared distances of rows of length one are at most 4.
+        How much nearer the sample should be, in squared distance; squared distances of
+        rows of length one are at most 4.
     gamma : float, default=1.0
         The weight of the positive pair.
 

@@ -79,7 +79,9 @@ def test_empty_clusters_may_be_renumbered_and_merged(blobs):
     head.reorder(order)
     torch.testing.assert_close(probabilities(head, features), before[:, order])
     groups = torch.tensor([0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8])  # both empty; two others
-    merged = MergedClusters(groups)(head(features))[0].softmax(dim=1)
+    merged = MergedClusters(groups, int(groups.max()) + 1)(head(features))[0].softmax(
+        dim=1
+    )
     assert merged.isfinite().all()
     assert not merged[:, 0].any()
     torch.testing.assert_close(merged[:, 8], before[:, 0] + before[:, 1])
