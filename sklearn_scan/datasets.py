@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,21 +13,25 @@ import numpy.typing as npt
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch, check_random_state
 
+from sklearn_scan.core.file_kinds import (
+    IMAGES,
+    OTHERS,
+    file_kind,
+    is_image_name,
+    way_on,
+)
+from sklearn_scan.core.folders import list_files
 from sklearn_scan.core.validation import check_count, check_real
+from sklearn_scan.core.wording import Message, Setting
 
 if TYPE_CHECKING:
     from sklearn_scan.core.random import RandomState
 
-__all__ = ["list_images", "load_digits_images", "make_shapes"]
-
-_EXTENSIONS = (
-    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
-    ".pnm", ".ppm", ".tif", ".tiff", ".webp",
-)  # fmt: skip
+__all__ = ["count_skipped", "list_images", "load_digits_images", "make_shapes"]
 
 
 def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> list[str]:
-    """List the image files of a folder.
+    """List the image files of a folder, a zip or a tar.
 
     Files are recognised by their extension, in either case. Hidden files and folders
     are left out, and links to folders are not followed.
@@ -34,23 +39,33 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> li
     Parameters
     ----------
     folder : str or os.PathLike
-        The folder.
+        The folder; or a .zip or .tar file, which need not be unpacked; or an address
+        that fsspec reads, such as `s3://bucket/photos`.
     recursive : bool, default=True
         Whether to list the images of subfolders too.
 
     Returns
     -------
     paths : list of str
-        In natural order: `img2.png` comes before `img10.png`.
+        In natural order: `img2.png` comes before `img10.png`. One in an archive is
+        written as `photos.zip/cats/img2.png`, which encoders and clusterers read.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not exist.
     NotADirectoryError
-        If it is a file.
+        If it is another file.
     ValueError
-        If it holds no image.
+        If it holds no image, or is an archive that cannot be read.
+    OSError
+        If an address cannot be read.
+    ImportError
+        If the package that an address needs is not installed.
+
+    See Also
+    --------
+    count_skipped : Counts the files that are left out.
 
     Examples
     --------
@@ -64,31 +79,79 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> li
     ['img2.PNG', 'img10.png']
     """
     folder = os.fspath(folder)
-    if not os.path.exists(folder):
-        raise FileNotFoundError(f"folder must exist; got {folder!r}.")
-    if not os.path.isdir(folder):
-        raise NotADirectoryError(f"folder must be a folder; got the file {folder!r}.")
-    paths = []
-    for root, subfolders, files in os.walk(folder, onerror=_raise):
-        subfolders[:] = [n for n in subfolders if recursive and not n.startswith(".")]
-        paths += [os.path.join(root, name) for name in files if _is_image(name)]
+    paths = [
+        path for path in list_files(folder, recursive=recursive) if is_image_name(path)
+    ]
     if not paths:
-        raise ValueError(
-            f"folder must hold images; got {folder!r}, where no file ends in "
-            f"one of {', '.join(_EXTENSIONS)}."
-        )
+        raise ValueError(_no_images(folder, recursive))
     return sorted(paths, key=_natural_key)
 
 
-def _raise(error: OSError) -> None:
-    """Raise the error of an unreadable subfolder, which os.walk would skip."""
-    raise error
+def count_skipped(
+    folder: str | os.PathLike[str], *, recursive: bool = True
+) -> dict[str, int]:
+    """Count the files of a folder that `list_images` leaves out, by extension.
+
+    Hidden files and folders are not counted, and links to folders are not followed.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        As for `list_images`.
+    recursive : bool, default=True
+        Whether to count the files of subfolders too.
+
+    Returns
+    -------
+    counts : dict of str to int
+        The most frequent first. The keys are the extensions, in lower case, of files
+        that may be taken for images: HEIC and raw photos, videos, drawings, documents
+        and archives. All other files, such as texts, are counted under "other", which
+        comes last.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError, ValueError, OSError, ImportError
+        As of `list_images`; but a folder without images is no error.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_scan.datasets import count_skipped
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ["1.jpg", "2.HEIC", "3.heic", "4.mp4", "notes.txt"]:
+    ...         Path(folder, name).touch()
+    ...     count_skipped(folder)
+    {'.heic': 2, '.mp4': 1, 'other': 1}
+    """
+    files = list_files(os.fspath(folder), recursive=recursive)
+    counts = Counter(file_kind(path) for path in files if not is_image_name(path))
+    order = sorted(counts, key=lambda kind: (kind == OTHERS, -counts[kind], kind))
+    return {kind: counts[kind] for kind in order}
 
 
-def _is_image(name: str) -> bool:
-    """Tell whether a file name is that of an image."""
-    extension = os.path.splitext(name)[1].lower()
-    return not name.startswith(".") and extension in _EXTENSIONS
+def _no_images(folder: str, recursive: bool) -> Message:
+    """Return what a folder without images holds, and what to do."""
+    counts = count_skipped(folder, recursive=recursive)
+    found = [kind for kind in counts if kind != OTHERS]
+    if not found:
+        return Message(
+            "{} must hold images; got {!r}, where no file ends in one of {}.",
+            *(Setting("folder"), folder, ", ".join(IMAGES)),
+        )
+    listed = " and ".join(_join(f"{counts[kind]} {kind}" for kind in found))
+    way = way_on(found, in_folder=os.path.isdir(folder))
+    return Message(
+        "{} must hold images; got {!r}, which holds only {}: {}.",
+        *(Setting("folder"), folder, listed, way),
+    )
+
+
+def _join(texts: Iterable[str]) -> list[str]:
+    """Return all texts but the last as one, with commas, and the last."""
+    *first, last = texts
+    return [", ".join(first), last] if first else [last]
 
 
 def _natural_key(path: str) -> tuple[list[str | int], str]:

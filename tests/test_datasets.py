@@ -5,7 +5,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 
-from sklearn_scan.datasets import list_images, load_digits_images, make_shapes
+from sklearn_scan.datasets import (
+    count_skipped,
+    list_images,
+    load_digits_images,
+    make_shapes,
+)
 
 
 def touch(folder, *names):
@@ -52,6 +57,40 @@ def test_list_images_refuses(tmp_path):
     with pytest.raises(NotADirectoryError, match=r"got the file .*notes\.txt"):
         list_images(tmp_path / "notes.txt")
     with pytest.raises(ValueError, match=r"folder must hold images.*\.jpg.*\.png"):
+        list_images(tmp_path)
+
+
+def test_count_skipped(tmp_path):
+    touch(tmp_path, "1.jpg", "2.HEIC", "a/3.heic", "4.CR2", "5.mp4", "notes.txt", "png")
+    touch(tmp_path, ".DS_Store", ".cache/6.heic")
+    counts = count_skipped(tmp_path)
+    assert counts == {".heic": 2, ".cr2": 1, ".mp4": 1, "other": 2}
+    assert list(counts) == [".heic", ".cr2", ".mp4", "other"]
+    assert count_skipped(str(tmp_path), recursive=False)[".heic"] == 1
+    with pytest.raises(FileNotFoundError, match="folder must exist"):
+        count_skipped(tmp_path / "nowhere")
+
+
+def test_nothing_skipped(tmp_path):
+    touch(tmp_path, "1.jpg")
+    assert count_skipped(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ["1.heic", "2.HEIC", "3.dng"],
+            r"only 2 \.heic and 1 \.dng: convert .* JPEG\.",
+        ),
+        (["1.mp4", "2.mov", "notes.txt"], r"only 1 \.mov and 1 \.mp4: save frames"),
+        (["1.zip"], r"only 1 \.zip: "),
+        (["1.svg"], r"only 1 \.svg: convert them to JPEG or PNG\."),
+    ],
+)
+def test_list_images_says_what_is_there_instead(tmp_path, names, message):
+    touch(tmp_path, *names)
+    with pytest.raises(ValueError, match=message):
         list_images(tmp_path)
 
 

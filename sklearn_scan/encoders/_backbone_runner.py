@@ -14,6 +14,7 @@ from torch import nn
 
 from sklearn_scan.core.device import autocast, is_out_of_memory
 from sklearn_scan.core.warn import warn
+from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders.backbones import check_features
 
@@ -116,13 +117,20 @@ class BackboneRunner:
     def _halve(self) -> None:
         if self.batch_size == 1:
             raise RuntimeError(
-                f"Memory on {self.device} does not suffice to embed a single image: "
-                "choose a smaller model or a smaller input_size, or device='cpu'."
+                Message(
+                    "Memory on {} does not suffice to embed a single image: choose a "
+                    "smaller model or a smaller {}, or {}.",
+                    *(self.device, Setting("input_size"), Setting("device", "cpu")),
+                )
             )
         self.batch_size //= 2
         warn(
-            f"Memory ran out on {self.device}: from here on {self.batch_size} images "
-            "are embedded at once. Pass this batch_size to have it from the start.",
+            Message(
+                "Memory ran out on {}: from here on {} images are embedded at once. "
+                "Pass this {} to have it from the start.",
+                *(self.device, self.batch_size),
+                Setting("batch_size", of_encoder=True),
+            ),
             RuntimeWarning,
         )
         if self.device.type != "cpu":

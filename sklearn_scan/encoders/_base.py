@@ -17,6 +17,7 @@ from sklearn_scan.core.device import resolve_device, resolve_precision
 from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.validation import check_option, check_verbose
+from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders.cache import cache_folder
 from sklearn_scan.exceptions import UnreadableImage
@@ -34,10 +35,10 @@ class Embedded(NamedTuple):
     Attributes
     ----------
     features : Features
-        A row an image; NaN where it cannot be read.
+        A row for each image; NaN if it cannot be read.
     unreadable : list of UnreadableImage
-        The images that cannot be read: (row, path, reason). Rows are those of the
-        source, also where only a part of it was embedded.
+        The images that cannot be read: (row, path, reason). The row is that in the
+        source, even if only a part of the source was embedded.
     """
 
     features: Features
@@ -45,12 +46,12 @@ class Embedded(NamedTuple):
 
 
 class Trainable(NamedTuple):
-    """A backbone, to train or to use elsewhere, and how its images are prepared.
+    """A backbone that can be trained or used elsewhere, and its preprocessing.
 
     Attributes
     ----------
     module : nn.Module
-        From normalised images (b, 3, h, w) to features (b, embed_dim).
+        Takes normalised images (b, 3, h, w), returns features (b, embed_dim).
     preprocessing : Preprocessing
         How images are cropped, resized and normalised.
     """
@@ -62,17 +63,17 @@ class Trainable(NamedTuple):
 class Encoder(
     DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """From images to an embedding, as a scikit-learn transformer.
+    """The base class of encoders: scikit-learn transformers that embed images.
 
-    A subclass writes `transform`, from images to an array; or `embed`, if it skips
-    images that cannot be read. One that learns from the images writes `fit` too. Only
-    `fit` sets attributes, so that threads can share a fitted encoder.
+    A subclass writes `transform`, which takes images and returns an array; or `embed`,
+    if it skips images that cannot be read. If it learns from the images, it writes
+    `fit` too. Only `fit` sets attributes, so that threads can share a fitted encoder.
 
     Attributes
     ----------
     is_trainable : bool
-        Whether the class has `for_training` and `with_trained`, and embeds by the
-        network that these are about.
+        Whether the class has `for_training` and `with_trained`, and embeds with the
+        network that they return.
     learns_from_images : bool
         Whether `fit` learns from the images.
 
@@ -102,14 +103,14 @@ class Encoder(
             )
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Return the encoder: by default there is nothing to learn.
+        """Return the encoder itself: by default, it does not learn.
 
         Parameters
         ----------
         X : images
             Anything `sklearn_scan.images.as_image_source` reads.
         y : ignored
-            Here for scikit-learn's sake.
+            Part of scikit-learn's interface.
 
         Returns
         -------
@@ -142,7 +143,7 @@ class Encoder(
         source : ImageSource
             The images.
         rows : slice, default=None
-            Which of them to embed; None is all.
+            The images to embed; None means all.
 
         Returns
         -------
@@ -279,8 +280,11 @@ def check_embedding(embedded: Embedded) -> None:
     n_unusable = int((~np.isfinite(array).all(axis=1)).sum()) - len(unreadable)
     if n_unusable:
         raise ValueError(
-            f"The encoder returned NaN or infinity for {n_unusable} of "
-            f"{len(array)} images. Check its weights, and try precision='fp32'."
+            Message(
+                "The encoder returned NaN or infinity for {} of {} images. Check its "
+                "weights, and try {}.",
+                *(n_unusable, len(array), Setting("precision", "fp32")),
+            )
         )
 
 

@@ -8,25 +8,25 @@ from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL
 
 
 class RecommendedEncoder(NamedTuple):
-    """A timm model, and what is known of it.
+    """A timm model, with its licence and published results.
 
     Attributes
     ----------
     name : str
-        Its name in timm.
+        The name in timm.
     n_features : int
-        The width of its embedding.
+        The number of features of its embedding.
     pooling : str
-        How it makes one vector of an image, and whether it projects this to the space
+        How it makes one vector of an image, and whether it projects this into the space
         that it shares with texts.
     licence : str
-        That of its weights.
+        The licence of its weights.
     published : str
-        Its accuracy on ImageNet, by the DINO or DINOv2 paper or timm's results; and the
-        NMI of k-means on its embeddings, the mean of CIFAR-10, CIFAR-100, ImageNet-10,
-        Dogs-15 and Tiny-ImageNet in a public benchmark.
+        Its accuracy on ImageNet, from the DINO or DINOv2 paper or timm's results; and
+        the NMI of k-means on its embeddings, the mean of CIFAR-10, CIFAR-100,
+        ImageNet-10, Dogs-15 and Tiny-ImageNet in a public benchmark.
     input_size : int
-        The side of the images in pixels that is worth its time.
+        The recommended side of the images, in pixels.
     """
 
     name: str

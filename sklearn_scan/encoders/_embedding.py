@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from sklearn_scan.core.files import durable_path
 from sklearn_scan.core.rows import row_slices
+from sklearn_scan.core.threads import free_threads
 from sklearn_scan.encoders.cache import EmbeddingCache
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import (
@@ -105,6 +106,7 @@ class EmbeddingPass:
     _keys: dict[int, str] = field(default_factory=dict)
     _waiting: dict[str, list[int]] = field(default_factory=dict)
 
+    @free_threads()
     def run(
         self,
         *,

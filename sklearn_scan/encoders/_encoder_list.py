@@ -20,7 +20,7 @@ class EncoderList(Encoder):
     Parameters
     ----------
     encoders : list of Encoder
-        Each embeds all images, in turn. None of them is trained along with heads.
+        Each embeds all images. They are not trained together with the heads.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class EncoderList(Encoder):
         X : images
             Anything `sklearn_scan.images.as_image_source` reads.
         y : ignored
-            Here for scikit-learn's sake.
+            Part of scikit-learn's interface.
 
         Returns
         -------

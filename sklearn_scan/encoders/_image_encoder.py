@@ -25,6 +25,7 @@ from sklearn_scan.core.device import (
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.core.validation import check_count, check_option, check_real, is_auto
+from sklearn_scan.core.wording import Advice, Message, Setting
 from sklearn_scan.encoders._backbone_runner import BackboneRunner, suggest_batch_size
 from sklearn_scan.encoders._base import (
     Embedded,
@@ -49,8 +50,8 @@ from sklearn_scan.images import (
     INTERPOLATIONS,
     ArraySource,
     BadImages,
+    FileSource,
     ImageSource,
-    PathSource,
     as_image_source,
     decoder_settings,
 )
@@ -61,62 +62,65 @@ _DEFAULT_INPUT_SIZE = 224  # its training size, 518, costs five times as much
 
 
 class ImageEncoder(Encoder):
-    """Embed images with a pretrained backbone.
+    """Embed images with a pretrained network, the backbone.
 
-    Without `fit`, each `transform` builds the backbone anew.
+    `transform` works without `fit`, but then it builds the backbone again each time.
 
     Parameters
     ----------
     model : str, nn.Module or callable, default="vit_small_patch14_dinov2.lvd142m"
-        The name of a timm model, whose pretrained weights are fetched from the hub on
-        first use; or a module from images (b, 3, h, w) to features (b, embed_dim); or
-        a function that returns such a module. By name, a model trained with texts (CLIP
-        and its kin) keeps its projection to the space of the texts, and DINOv3 and EUPE
-        transformers are pooled by their class token.
+        The name of a timm model, whose pretrained weights are downloaded from the hub
+        on first use. Or a module that takes images (b, 3, h, w) and returns features
+        (b, embed_dim), or a function that returns such a module. A named model that was
+        trained with texts, such as CLIP, keeps its projection into the space that it
+        shares with texts; named DINOv3 and EUPE transformers are pooled by their class
+        token.
     checkpoint : path, default=None
-        Weights on disk (safetensors, or a PyTorch state dict) to use instead of the
-        hub's. Nothing in the file is executed.
+        A file of weights (safetensors, or a PyTorch state dict) to use instead of those
+        of the hub. Nothing in the file is executed.
     input_size : int, default=None
-        The side of the square images the backbone sees, in pixels. None takes the
-        model's own (224 for the default model and for plain modules).
+        The side of the square images that the backbone gets, in pixels. None means the
+        size of the model (224 for the default model and for plain modules).
     crop_pct : float in (0, 1], default=None
-        The share of an image's shorter side that is kept. None takes the model's own.
+        The share of the shorter side of an image that is kept. None means the value of
+        the model.
     interpolation : {"nearest", "bilinear", "bicubic", "lanczos"}, default=None
-        How to resize. None takes the model's own.
+        How images are resized. None means the value of the model.
     mean, std : float or 3 floats, default=None
-        Of the pixel values in [0, 1], subtracted and divided by. None takes the
-        model's own.
+        The mean of the pixel values in [0, 1], which is subtracted, and their standard
+        deviation, by which they are divided. None means the values of the model.
     model_kwargs : dict, default=None
-        Passed on to `timm.create_model`, or to the function. `num_classes=0` leaves a
+        Arguments for `timm.create_model`, or for the function. `num_classes=0` leaves a
         projection out, and `global_pool` chooses the pooling.
     batch_size : int or "auto", default="auto"
-        The most images to embed at once. "auto" goes by `input_size` and the device:
-        8 of 224 pixels on a CPU, where more are slower, and up to 256 on a GPU. Where
-        memory runs out all the same, it is halved, with a warning.
+        The largest number of images that are embedded at once. "auto" depends on
+        `input_size` and the device: 8 of 224 pixels on a CPU, where more are slower,
+        and up to 256 on a GPU. If memory runs out, it is halved, with a warning.
     device : str or torch.device, default="auto"
         Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
-        The backbone's number format. "auto" takes bf16 where the hardware has it; for
-        networks of depthwise convolutions with batch norms, such as MobileNet, for
-        which it is too coarse, fp16. Embeddings agree with those in fp32 to a cosine of
+        The number format of the backbone. "auto" uses bf16 if the hardware supports it.
+        For networks of depthwise convolutions with batch norms, such as MobileNet, bf16
+        is not exact enough, and "auto" uses fp16. The cosine with embeddings in fp32 is
         about 0.999 or better; "fp32" is exact.
     memory : path or joblib.Memory, default=None
-        A folder in which each image's embedding is kept, by content, so that no image
-        passes twice through the same backbone.
+        A folder that saves the embedding of each image. An image is recognised by its
+        content, and each backbone embeds it only once.
     bad_images : {"raise", "skip"}, default="raise"
-        What to do about images that cannot be read: raise an error that lists all of
-        them, or warn and leave NaN in their rows.
+        What happens if images cannot be read. "raise": an error lists all of them.
+        "skip": a warning, and their rows are NaN.
     n_jobs : int, default=None
-        Workers that read images; None or -1 takes one per core. They are threads
-        where the CPU embeds, and processes for files that a GPU embeds.
+        The number of workers that read images. None or -1 means one per core. They are
+        threads if the CPU embeds the images, and processes if a GPU embeds files.
     verbose : int, default=0
-        Above zero, shows a progress bar with images a second and the time left.
+        If it is above zero, a progress bar shows the images per second and the time
+        left.
 
     Attributes
     ----------
     module_ : nn.Module
-        The backbone. In a model made by name, batch norms are folded into the
-        convolutions before them.
+        The backbone. In a named model, batch norms are folded into the convolutions
+        before them.
     preprocessing_ : Preprocessing
         How images are cropped, resized and normalised.
 
@@ -191,11 +195,20 @@ class ImageEncoder(Encoder):
         if self.mean is not None:
             per_channel("mean", self.mean)
         if self.std is not None and min(per_channel("std", self.std)) <= 0:
-            raise ValueError(f"std must be above zero; got {self.std!r}.")
+            raise ValueError(
+                Message("{} must be above zero; got {!r}.", Setting("std"), self.std)
+            )
         if not is_auto("batch_size", self.batch_size):
             check_count("batch_size", self.batch_size)
         if not (self.model_kwargs is None or isinstance(self.model_kwargs, dict)):
-            raise TypeError(f"model_kwargs must be a dict; got {self.model_kwargs!r}.")
+            raise TypeError(
+                Message(
+                    "{} must be a {}; got {!r}.",
+                    Setting("model_kwargs"),
+                    Advice("table", "dict"),
+                    self.model_kwargs,
+                )
+            )
         check_settings(self)
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
@@ -204,7 +217,7 @@ class ImageEncoder(Encoder):
         Parameters
         ----------
         X, y : ignored
-            Here for scikit-learn's sake.
+            Part of scikit-learn's interface.
 
         Returns
         -------
@@ -241,31 +254,32 @@ class ImageEncoder(Encoder):
         X : images
             Anything `sklearn_scan.images.as_image_source` reads.
         out : path, default=None
-            A .npy file to write the embedding to, for one larger than memory. It
-            appears when it is complete. Changes of the array returned do not reach it.
+            A .npy file for an embedding that is larger than memory. It appears when it
+            is complete. If you change the returned array, the file does not change.
 
         Returns
         -------
         ndarray of float32, shape (n, embed_dim)
-            The backbone's pooled output, row by row; a memmap of `out`, if given.
+            The pooled output of the backbone, a row for each image; a memmap of `out`,
+            if given.
 
         Raises
         ------
         ImageReadError
-            If images cannot be read and `bad_images` is "raise", or if none can; lists
-            all of them.
+            If images cannot be read and `bad_images` is "raise", or if no image can be
+            read; lists all of them.
         HubUnavailableError
             If pretrained weights cannot be fetched.
         ValueError
-            If the backbone's output is not one vector an image.
+            If the backbone does not return one vector for each image.
 
         Warns
         -----
         UserWarning
-            With their number, if images cannot be read and `bad_images` is "skip"; or
-            if the cache cannot be used.
+            If images cannot be read and `bad_images` is "skip"; or if the cache cannot
+            be used.
         RuntimeWarning
-            If memory runs out and smaller batches are taken.
+            If memory runs out and smaller batches are used.
         """
         source = as_image_source(X)
         embedded = self.embed(source) if out is None else self.embed(source, out=out)
@@ -302,8 +316,8 @@ class ImageEncoder(Encoder):
         """Return a copy of the backbone, to be trained, and its preprocessing.
 
         Training the copy does not change the encoder: `with_trained` returns one that
-        uses it. Where batch norms are folded, the copy is the pretrained model, built
-        anew, in which they are not.
+        uses it. If batch norms are folded in this encoder, the copy is a newly built
+        pretrained model, in which they are not folded.
         """
         check_is_fitted(self)
         module = self._build() if self._is_folded else copy.deepcopy(self.module_)
@@ -389,7 +403,7 @@ class ImageEncoder(Encoder):
             return None
         settings = [repr(self.preprocessing_), runner.device.type, str(runner.dtype)]
         settings.append(f"whole: {runner.whole}")
-        if isinstance(source, PathSource):
+        if isinstance(source, FileSource):
             settings.append(decoder_settings())
         named = isinstance(self.model, str)
         name = str(self.model) if named else type(self.module_).__name__

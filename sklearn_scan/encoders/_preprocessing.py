@@ -47,13 +47,14 @@ class Preprocessing:
     Parameters
     ----------
     input_size : int
-        The side of the square the backbone takes, in pixels.
+        The side of the square that the backbone gets, in pixels.
     mean, std : tuple of 3 floats
-        Of the red, green and blue values in [0, 1]; by default these stay as they are.
+        The mean and standard deviation of the red, green and blue values in [0, 1]. By
+        default, the values are not changed.
     crop_pct : float, default=1.0
-        The share of the image's shorter side that is kept.
+        The share of the shorter side of an image that is kept.
     interpolation : {"nearest", "bilinear", "bicubic", "lanczos"}, default="bicubic"
-        How to resize; reductions are antialiased.
+        How images are resized. If they become smaller, they are antialiased.
     """
 
     input_size: int
@@ -72,7 +73,7 @@ class Preprocessing:
             The backbone. A timm model has a configuration; other modules get the
             preprocessing of ImageNet at 224 pixels.
         **given
-            Fields, of which those that are not None replace the backbone's own.
+            Fields that replace those of the backbone, unless they are None.
 
         Returns
         -------
@@ -122,15 +123,15 @@ class Preprocessing:
         Parameters
         ----------
         augment : callable, optional
-            From float images (b, c, h, w) in [0, 1] to views of the same shape.
+            Takes float images (b, c, h, w) in [0, 1], returns views of the same shape.
         name : str, default="views"
-            What errors call it.
+            Its name in error messages.
 
         Returns
         -------
         callable
-            From uint8 images (b, c, h, w), where c is 1 or 3, to normalised views
-            (b, 3, h, w).
+            Takes uint8 images (b, c, h, w), where c is 1 or 3, and returns normalised
+            views (b, 3, h, w).
         """
         seen = False
 

@@ -32,16 +32,16 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
     Parameters
     ----------
     encoder : "auto", str, nn.Module, callable or Encoder, or a list of such
-        "auto" is the default pretrained model; an Encoder is cloned, a module copied.
-        Several embed side by side, each with a `random_state` of its own.
+        "auto" is the default pretrained model. An Encoder is cloned, and a module is
+        copied. Each encoder of a list gets a `random_state` of its own.
     **settings
-        device, precision, memory, bad_images, n_jobs, random_state, verbose: passed on
-        where the encoder has such a parameter and leaves it at its default.
+        device, precision, memory, bad_images, n_jobs, random_state, verbose. The
+        encoder gets those that it has as parameters with their default values.
 
     Raises
     ------
     TypeError
-        If `encoder` is none of these, or a list within a list.
+        If `encoder` is something else, or a list within a list.
     ValueError
         If the name is not one of timm's (with the nearest known ones), or a list is
         empty.
@@ -83,7 +83,7 @@ def _resolve_each(encoders: Sequence[Any], settings: dict[str, Any]) -> EncoderL
 
 
 def name_encoder(encoder: Encoder) -> str:
-    """Return what people know an encoder by: the name of its network, or its class.
+    """Return the name of an encoder for people: that of its network, or of its class.
 
     Examples
     --------

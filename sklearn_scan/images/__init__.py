@@ -1,4 +1,4 @@
-"""Images from arrays, files, PIL images and datasets, all as RGB uint8.
+"""Images from arrays, files, archives, PIL images and datasets, all as RGB uint8.
 
 The rest of the package sees an `ImageSource` and nothing else.
 """
@@ -6,14 +6,16 @@ The rest of the package sees an `ImageSource` and nothing else.
 from sklearn_scan.images._bad_images import POLICIES, BadImages, try_each
 from sklearn_scan.images._crop import INTERPOLATIONS, SquareCrop
 from sklearn_scan.images._dispatch import as_image_source, is_image_input
-from sklearn_scan.images._files import decoder_name, decoder_settings
+from sklearn_scan.images._file_sources import ContentSource, FileSource, PathSource
+from sklearn_scan.images._files import decoder_name, decoder_settings, open_path
+from sklearn_scan.images._hugging_face import HuggingFaceSource
 from sklearn_scan.images._loading import load_batches, load_pixels, resolve_workers
 from sklearn_scan.images._pixels import BACKGROUND
+from sklearn_scan.images._refusals import check_no_folder as check_no_folder
 from sklearn_scan.images._sources import (
     ArraySource,
     DatasetSource,
     ImageSource,
-    PathSource,
     PILSource,
 )
 
@@ -23,7 +25,10 @@ __all__ = [
     "POLICIES",
     "ArraySource",
     "BadImages",
+    "ContentSource",
     "DatasetSource",
+    "FileSource",
+    "HuggingFaceSource",
     "ImageSource",
     "PILSource",
     "PathSource",
@@ -34,6 +39,7 @@ __all__ = [
     "is_image_input",
     "load_batches",
     "load_pixels",
+    "open_path",
     "resolve_workers",
     "try_each",
 ]

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Sequence, Sized
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from sklearn_scan.images._file_sources import ContentSource, PathSource
+from sklearn_scan.images._hugging_face import (
+    is_dataset,
+    is_image_column,
+    read_column,
+    read_dataset,
+)
+from sklearn_scan.images._items import Kind, is_image, item_kind
+from sklearn_scan.images._messages import check_not_empty
 from sklearn_scan.images._pixels import check_float_range, list_some, tensor_to_array
+from sklearn_scan.images._refusals import refusal_of
 from sklearn_scan.images._sources import (
     ArraySource,
     DatasetSource,
     ImageSource,
-    PathSource,
     PILSource,
     image_part,
 )
+from sklearn_scan.images._tables import unwrap
 
-_Kind = Literal["path", "PIL image", "array", "tensor", "tuple", "dataset", "source"]
+
+class _Collection(NamedTuple):
+    """A kind of X that is read."""
+
+    matches: Callable[[Any], bool]
+    read: Callable[[Any, float | None], ImageSource]  # X and the value of white
 
 
 def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
@@ -33,9 +45,13 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
 
         - an array (n, h, w) or (n, h, w, c) with c = 1, 3 or 4: channels last;
         - a tensor (n, h, w) or (n, c, h, w): channels first;
-        - a list, tuple, Series, one-column DataFrame or array of paths;
+        - a list, tuple, array, Series or one-column table (of pandas, polars or
+          pyarrow) of paths; a path leads to a file, into a zip or tar, as in
+          `photos.zip/1.jpg`, or is an address that fsspec reads;
+        - a list or tuple of encoded images: bytes, or open binary files;
         - a list or tuple of PIL images, of arrays or of tensors of one shape;
         - a map-style torch Dataset, or a list, of images or of tuples (image, label);
+        - a Hugging Face Dataset with one column of images, or that column;
         - an `ImageSource`, returned as it is.
 
         Integers are read in [0, 255], uint16 in [0, 65535], booleans as black and
@@ -53,9 +69,12 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
     Raises
     ------
     TypeError
-        If X is of no known type, a single image or file, or mixes types.
+        If X is of no known type, a single image or file, can be read only once, has
+        several columns, or mixes types.
     ValueError
         If X is empty, or of a shape or of values that images do not have.
+    ImportError
+        If the package that an address needs is not installed.
 
     Warns
     -----
@@ -72,26 +91,17 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
     (5, (8, 8, 3), 128, 1.0)
     """
     check_float_range(float_range)
-    X = _unwrap(X)
-    if isinstance(X, ImageSource):
-        _check_not_empty(X)
-        return X
-    kind = _kind(X)
-    if kind == "tensor":
-        return ArraySource(tensor_to_array(X, channel_axis=1), float_range=float_range)
-    if kind == "array":
-        return ArraySource(X, float_range=float_range)
-    if isinstance(X, list | tuple):
-        kind = _kind_of_items(X)
-        if kind == "path":
-            return PathSource(X)
-        if kind == "PIL image":
-            return PILSource(X)
-        return DatasetSource(X, float_range=float_range)
-    if kind == "dataset":
-        _check_map_style(X)
-        return DatasetSource(X, float_range=float_range)
-    raise TypeError(_not_images(X))
+    collection = unwrap(X)
+    reason = refusal_of(X) or refusal_of(collection)
+    if reason is not None:
+        raise TypeError(reason)
+    for matches, read in _COLLECTIONS:
+        if matches(collection):
+            return read(collection, float_range)
+    raise TypeError(
+        "X must be an array of images, a list of paths, PIL images or arrays, "
+        f"or a torch Dataset; got {type(X).__name__}."
+    )
 
 
 def is_image_input(X: Any) -> bool:
@@ -108,10 +118,10 @@ def is_image_input(X: Any) -> bool:
     Returns
     -------
     is_image : bool
-        True for paths, PIL images, datasets, sources, arrays and tensors of three
-        dimensions or more, and lists or columns of these: `as_image_source` reads X,
-        or raises an error that says why not. False for 2-D and 1-D numbers, and for
-        anything else.
+        True for paths, encoded images, PIL images, datasets, sources, arrays and
+        tensors of three dimensions or more, and lists, columns or other collections of
+        these: `as_image_source` reads X, or raises an error that says why not. False
+        for 2-D and 1-D numbers, and for anything else.
 
     Examples
     --------
@@ -122,109 +132,131 @@ def is_image_input(X: Any) -> bool:
     >>> is_image_input(np.zeros((5, 8))), is_image_input([[0.0, 1.0], [2.0, 3.0]])
     (False, False)
     """
-    X = _unwrap(X, stop=1)
-    if isinstance(X, list | tuple):
-        return len(X) == 0 or _holds_pixels(image_part(X[0]), n_dims=2)
-    return _kind(X) in ("source", "dataset") or _holds_pixels(X, n_dims=3)
+    first = unwrap(X, stop=1)
+    if refusal_of(X) or refusal_of(first):
+        return True
+    if isinstance(first, list | tuple):
+        return len(first) == 0 or is_image(image_part(first[0]))
+    if _is_array(first) or _is_tensor(first):
+        return len(first.shape) >= 3
+    return any(matches(first) for matches, _ in _COLLECTIONS)
 
 
-def _holds_pixels(X: Any, n_dims: int) -> bool:
-    """Tell whether X is a path, a PIL image, or an array of `n_dims` or more."""
-    kind = _kind(X)
-    if kind in ("array", "tensor"):
-        return len(X.shape) >= n_dims
-    return kind in ("path", "PIL image")
+# Collections
 
 
-def _kind(X: object) -> _Kind | None:
-    """Return the kind of X, or of an item of X; None for an unknown type."""
-    import torch.utils.data  # here, so that importing this module stays quick
-
-    if isinstance(X, ImageSource):
-        return "source"
-    if isinstance(X, str | os.PathLike):
-        return "path"
-    if isinstance(X, Image.Image):
-        return "PIL image"
-    if isinstance(X, np.ndarray):
-        return "array"
-    if isinstance(X, torch.Tensor):
-        return "tensor"
-    if isinstance(X, tuple):
-        return "tuple"
-    return "dataset" if isinstance(X, torch.utils.data.Dataset) else None
+def _is_source(X: object) -> bool:
+    return isinstance(X, ImageSource)
 
 
-def _unwrap(X: Any, stop: int | None = None) -> Any:
-    """Return pandas data as an array, and a column of objects or strings as a list.
-
-    With `stop`, the first `stop` rows are enough.
-    """
-    pandas = sys.modules.get("pandas")  # if it is not loaded, X is no pandas data
-    if pandas and isinstance(X, pandas.DataFrame | pandas.Series):
-        X = X.iloc[:stop].to_numpy()
-    if isinstance(X, np.ndarray) and X.dtype.kind in "OUT":  # objects or strings
-        column = X[:, 0] if X.ndim == 2 and X.shape[1] == 1 else X
-        if column.ndim == 1:
-            return list(column[:stop])
+def _as_it_is(X: ImageSource, _float_range: float | None) -> ImageSource:
+    check_not_empty(X)
     return X
 
 
-def _kind_of_items(items: Sequence[Any]) -> _Kind:
+def _is_array(X: object) -> bool:
+    return isinstance(X, np.ndarray)
+
+
+def _read_array(X: np.ndarray, float_range: float | None) -> ImageSource:
+    return ArraySource(X, float_range=float_range)
+
+
+def _is_tensor(X: object) -> bool:
+    return item_kind(X) == "tensor"
+
+
+def _read_tensor(X: Any, float_range: float | None) -> ImageSource:
+    return ArraySource(tensor_to_array(X, channel_axis=1), float_range=float_range)
+
+
+def _is_list(X: object) -> bool:
+    return isinstance(X, list | tuple)
+
+
+def _read_list(X: Sequence[Any], float_range: float | None) -> ImageSource:
+    kind = _kind_of_items(X)
+    if kind == "tuple" and item_kind(image_part(X[0])) in ("path", "encoded image"):
+        X = [image_part(item) for item in X]
+        kind = _kind_of_items(X)
+    if kind == "path":
+        return PathSource(X)
+    if kind == "encoded image":
+        return ContentSource(X)
+    if kind == "PIL image":
+        return PILSource(X)
+    return DatasetSource(X, float_range=float_range)
+
+
+def _kind_of_items(items: Sequence[Any]) -> Kind:
     """Return the kind of a list's items; raise if there are several kinds."""
-    _check_not_empty(items)
+    check_not_empty(items)
     first_index: dict[str, int] = {}
     for i, item in enumerate(items):
-        first_index.setdefault(_kind(item) or type(item).__name__, i)
+        first_index.setdefault(item_kind(item) or type(item).__name__, i)
+    if "NoneType" in first_index:
+        raise TypeError(f"X[{first_index['NoneType']}] is None: leave it out of X.")
     if len(first_index) > 1:
         found = " and ".join(f"{name} (X[{i}])" for name, i in first_index.items())
         raise TypeError(f"X must hold items of one kind; got {found}.")
-    kind = _kind(items[0])
-    if kind in (None, "dataset", "source"):
+    kind = item_kind(items[0])
+    if kind is None:
         raise TypeError(
-            "X must hold paths, PIL images, arrays, tensors or tuples (image, "
-            f"label); got a {type(items).__name__} of {type(items[0]).__name__}."
+            "X must hold paths, encoded images, PIL images, arrays, tensors or tuples "
+            f"(image, label); got a {type(items).__name__} of "
+            f"{type(items[0]).__name__}."
         )
     if kind in ("array", "tensor"):
-        shapes = sorted({tuple(item.shape) for item in items})
-        if len(shapes) > 1:
-            raise ValueError(
-                f"X must hold {kind}s of one shape; got the shapes "
-                f"{list_some(shapes)}. For images of different sizes pass PIL images "
-                "or paths."
-            )
+        _check_one_shape(kind, items)
     return kind
 
 
-def _check_not_empty(X: Sized) -> None:
-    """Raise if there are no images."""
-    if len(X) == 0:
-        raise ValueError("Found X with 0 sample(s); at least one image is required.")
-
-
-def _check_map_style(X: object) -> None:
-    """Raise if a Dataset is empty, or cannot be read by index."""
-    import torch.utils.data
-
-    if isinstance(X, torch.utils.data.IterableDataset) or not isinstance(X, Sized):
-        raise TypeError(
-            "X must be a map-style Dataset, with a length and items by index; got "
-            f"{type(X).__name__}."
+def _check_one_shape(kind: str, items: Iterable[Any]) -> None:
+    shapes = sorted({tuple(item.shape) for item in items})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"X must hold {kind}s of one shape; got the shapes {list_some(shapes)}. "
+            "For images of different sizes pass PIL images or paths."
         )
-    _check_not_empty(X)
 
 
-def _not_images(X: object) -> str:
-    """Return an error message that says what to pass instead of X."""
-    if isinstance(X, str | os.PathLike):
-        return (
-            f"X must hold several images; got {os.fspath(X)!r}. For the images "
-            "of a folder pass sklearn_scan.datasets.list_images(folder), for one "
-            "file a list: [file]."
-        )
-    if isinstance(X, Image.Image):
-        return "X must hold several images; got one PIL image: pass [image]."
+def _is_torch_dataset(X: object) -> bool:
+    import torch.utils.data  # here, so that importing this module stays quick
+
+    return isinstance(X, torch.utils.data.Dataset)
+
+
+def _read_torch_dataset(X: Any, float_range: float | None) -> ImageSource:
+    check_not_empty(X)
+    return DatasetSource(X, float_range=float_range)
+
+
+def _is_indexed(X: Any) -> bool:
+    """Tell whether X is something like a list, and its first item is an image."""
+    kind = type(X)
     return (
-        "X must be an array of images, a list of paths, PIL images or arrays, "
-        f"or a torch Dataset; got {type(X).__name__}."
+        hasattr(kind, "__getitem__")
+        and hasattr(kind, "__len__")
+        and not isinstance(X, Mapping)
+        and len(getattr(X, "shape", ("n",))) == 1
+        and len(X) > 0
+        and is_image(image_part(X[0]))
     )
+
+
+def _read_indexed(X: Any, float_range: float | None) -> ImageSource:
+    if item_kind(image_part(X[0])) in ("path", "encoded image"):
+        return _read_list([X[i] for i in range(len(X))], float_range)
+    return DatasetSource(X, float_range=float_range)
+
+
+_COLLECTIONS = (
+    _Collection(_is_source, _as_it_is),
+    _Collection(_is_tensor, _read_tensor),
+    _Collection(_is_array, _read_array),
+    _Collection(_is_list, _read_list),
+    _Collection(is_dataset, read_dataset),
+    _Collection(is_image_column, read_column),
+    _Collection(_is_torch_dataset, _read_torch_dataset),
+    _Collection(_is_indexed, _read_indexed),
+)

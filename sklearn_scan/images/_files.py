@@ -1,4 +1,4 @@
-"""Image files: decoded at the size needed, and identified by their content."""
+"""Encoded images: decoded at the size needed, and identified by their content."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from io import BufferedReader
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from sklearn_scan.core.archives import is_archive, open_member, split_member
+from sklearn_scan.core.urls import local_path, open_url
 from sklearn_scan.images._pixels import check_mode, pil_to_rgb
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 _new_digest = functools.partial(hashlib.blake2b, digest_size=16)
 
 
-def decode_file(path: str, ample_side: int | None = None) -> Image.Image:
-    """Return the image of a file, upright RGB; of an animation, the first frame."""
-    with _open(path) as file, Image.open(file) as image:
+def decode_file(file: BinaryIO, ample_side: int | None = None) -> Image.Image:
+    """Return the image in a file, upright RGB; of an animation, the first frame."""
+    with Image.open(file) as image:
         check_mode(image)
         whole = image.size
         if ample_side is not None:
@@ -80,39 +81,72 @@ def _fast_decoder() -> Callable[[bytes], Image.Image | None] | None:
     return decode
 
 
-def check_header(path: str) -> None:
-    """Open the file and read its header, which raises an error if that is damaged."""
-    with _open(path) as file, Image.open(file) as image:
+def check_header(file: BinaryIO) -> None:
+    """Read the header of an image, which raises an error if that is damaged."""
+    with Image.open(file) as image:
         check_mode(image)
 
 
-def content_key(path: str) -> str:
+def content_key(file: BinaryIO) -> str:
     """Return a digest of the file's bytes, hexadecimal."""
-    with _open(path) as file:
-        return hashlib.file_digest(file, _new_digest).hexdigest()
+    digest = hashlib.file_digest(file, _new_digest)  # type: ignore[arg-type]
+    return digest.hexdigest()
 
 
-def _open(path: str) -> BufferedReader:
-    mode = os.stat(path).st_mode
+def open_path(path: str) -> BinaryIO:
+    """Open a file on the disk, in an archive or at an address.
+
+    Parameters
+    ----------
+    path : str
+        A path, such as `photos.zip/cats/1.jpg` in an archive, or an address.
+
+    Returns
+    -------
+    file : binary file
+        To be closed by the caller.
+
+    Raises
+    ------
+    OSError
+        If it does not exist or cannot be read; or if it is a folder or no file.
+    """
+    local = local_path(path)
+    if local is None:
+        return open_url(path)
+    try:
+        mode = os.stat(local).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        member = split_member(local)
+        if member is None:
+            raise
+        return open_member(*member)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(path)
     if not stat.S_ISREG(mode):  # reading a pipe could wait without end
         raise OSError("not a file but a pipe, a socket or a device")
-    return open(path, "rb")
+    return open(local, "rb")
 
 
-def explain(path: str, error: Exception) -> str:
-    """Return in a few words why a file cannot be read."""
+def explain_path(path: str, error: Exception) -> str:
+    """Return in a few words why the file of a path cannot be read."""
+    local = local_path(path) or ""
     if isinstance(error, FileNotFoundError):
-        broken = os.path.islink(path)
+        broken = os.path.islink(local)
         return "a link to a file that does not exist" if broken else "no such file"
     if isinstance(error, IsADirectoryError):
         return "a folder: pass sklearn_scan.datasets.list_images(folder)"
     if isinstance(error, PermissionError):
         return "no permission to read it"
+    if isinstance(error, UnidentifiedImageError) and is_archive(local):
+        return "an archive: pass sklearn_scan.datasets.list_images(archive)"
+    return explain(error)
+
+
+def explain(error: Exception) -> str:
+    """Return in a few words why an encoded image cannot be read."""
     if isinstance(error, UnidentifiedImageError):
-        empty = os.path.exists(path) and os.path.getsize(path) == 0
-        return "empty, zero bytes" if empty else "not an image that PIL knows"
+        return "not an image that PIL knows"
     if isinstance(error, Image.DecompressionBombError):
         return (
             f"{error} If you trust the file, and have the memory, raise the limit: "

@@ -17,10 +17,12 @@ from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 from PIL import Image
 
+from sklearn_scan.core.wording import Message, Setting, Value
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images._bad_images import BadImages, try_each
 from sklearn_scan.images._crop import SquareCrop
-from sklearn_scan.images._sources import ImageSource, PathSource
+from sklearn_scan.images._file_sources import PathSource
+from sklearn_scan.images._sources import ImageSource
 
 # Images that a worker reads at a time: enough to make handing over cheap, and few
 # enough that little is read ahead.
@@ -46,9 +48,19 @@ def resolve_workers(n_jobs: int | None) -> int:
     if n_jobs is None:
         return int(joblib.cpu_count())
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
-        raise TypeError(f"n_jobs must be an integer or None; got {n_jobs!r}.")
+        raise TypeError(
+            Message(
+                "{} must be an integer or {}; got {!r}.",
+                *(Setting("n_jobs"), Value(None), n_jobs),
+            )
+        )
     if n_jobs == 0:
-        raise ValueError("n_jobs must not be 0: None or -1 takes one per core.")
+        raise ValueError(
+            Message(
+                "{} must not be 0: {} or -1 takes one per core.",
+                *(Setting("n_jobs"), Value(None)),
+            )
+        )
     return int(joblib.effective_n_jobs(n_jobs))  # -1 is the number of cores, and so on
 
 

@@ -72,11 +72,9 @@ def check_item_shape(shape: tuple[int, ...]) -> None:
 
 def tensor_to_array(tensor: torch.Tensor, channel_axis: int) -> np.ndarray:
     """Return a tensor, whose channels come first, as an array with channels last."""
-    import torch
+    from sklearn_scan.core.features import to_numpy
 
-    if tensor.dtype == torch.bfloat16:  # which NumPy does not know
-        tensor = tensor.float()
-    array: np.ndarray = tensor.detach().cpu().numpy()
+    array: np.ndarray = to_numpy(tensor)
     if array.ndim != channel_axis + 3:
         return array
     if array.shape[channel_axis] not in _CHANNELS:

@@ -1,4 +1,4 @@
-"""Sources of images: arrays, files, PIL images and datasets."""
+"""Sources of images: arrays, PIL images and datasets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock
@@ -14,15 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from sklearn_scan.core.optional import is_instance
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
-from sklearn_scan.images._bad_images import try_each
 from sklearn_scan.images._crop import SquareCrop
-from sklearn_scan.images._files import (
-    check_header,
-    content_key,
-    decode_file,
-    explain,
-)
 from sklearn_scan.images._pixels import (
     RGBImage,
     array_to_rgb,
@@ -157,61 +152,6 @@ class ArraySource(ImageSource):
         return array_to_rgb(self._images[i], self.float_range)
 
 
-class PathSource(ImageSource):
-    """Images in files, turned upright as their EXIF tags say.
-
-    Parameters
-    ----------
-    paths : sequence of str or os.PathLike
-        One file an image. Of an animation, the first frame is read.
-    """
-
-    # decoders raise nearly anything on damaged files
-    _image_faults = (Exception,)
-
-    def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
-        self._paths = [os.fspath(path) for path in paths]
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, i: int) -> RGBImage:
-        with self._reading(i):
-            return np.array(decode_file(self._paths[i]))
-
-    def read(self, i: int, crop: SquareCrop) -> RGBImage:
-        """Return the crop of image `i`, decoded at no more than the size it needs."""
-        with self._reading(i):
-            image = decode_file(self._paths[i], crop.ample_side)
-        return crop(image)
-
-    def name(self, i: int) -> str:
-        """Return the path of image `i`."""
-        return self._paths[i]
-
-    def take(self, rows: Iterable[int]) -> PathSource:
-        """Return the source of some of the files."""
-        return PathSource([self._paths[row] for row in rows])
-
-    def identity(self, i: int) -> str:
-        """Return the content key of image `i`: a digest of the file's bytes."""
-        with self._reading(i):
-            return content_key(self._paths[i])
-
-    def _explain(self, i: int, error: Exception) -> str:
-        return explain(self._paths[i], error)
-
-    def unreadable(self, rows: Iterable[int] | None = None) -> list[UnreadableImage]:
-        """Open every file's header; damage inside shows when the image is read."""
-        rows = range(len(self)) if rows is None else rows
-        headers = try_each(self._check_header, rows)
-        return [header for header in headers if header is not None]
-
-    def _check_header(self, i: int) -> None:
-        with self._reading(i):
-            check_header(self._paths[i])
-
-
 class PILSource(ImageSource):
     """PIL images, turned upright as their EXIF tags say.
 
@@ -295,6 +235,28 @@ class DatasetSource(ImageSource):
                 "images alike."
             )
         return array_to_rgb(image, self.float_range)
+
+    def name(self, i: int) -> str:
+        """Return the path of image `i`, if the dataset has it."""
+        return item_path(self._items, i) or super().name(i)
+
+
+def item_path(dataset: Any, i: int) -> str | None:
+    """Return the path of an item, as torchvision's folders and parts of them have it.
+
+    None if it is not known.
+    """
+    if is_instance(dataset, "torch.utils.data", "Subset"):
+        return item_path(dataset.dataset, int(dataset.indices[i]))
+    if is_instance(dataset, "torch.utils.data", "ConcatDataset"):
+        part = bisect_right(dataset.cumulative_sizes, i)
+        start = dataset.cumulative_sizes[part - 1] if part else 0
+        return item_path(dataset.datasets[part], i - start)
+    samples = getattr(dataset, "samples", None)  # (path, class)
+    if not isinstance(samples, Sequence) or len(samples) != len(dataset):
+        return None
+    path = image_part(samples[i])
+    return os.fspath(path) if isinstance(path, str | os.PathLike) else None
 
 
 def image_part(item: Any) -> Any:

@@ -4,6 +4,9 @@
 `NeighborGraph` holds them.
 """
 
+from sklearn_scan.neighbors._from_arrays import compare as compare
+from sklearn_scan.neighbors._from_arrays import graph_from_arrays as graph_from_arrays
+from sklearn_scan.neighbors._from_arrays import is_compared as is_compared
 from sklearn_scan.neighbors._given import among_readable as among_readable
 from sklearn_scan.neighbors._given import check_given as check_given
 from sklearn_scan.neighbors._graph import NeighborGraph

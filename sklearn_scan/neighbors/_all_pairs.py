@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from sklearn_scan.core.rows import row_slices
 from sklearn_scan.neighbors._exact import MARGIN, TorchSearch, block_shape

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from sklearn_scan.core.warn import warn
 from sklearn_scan.neighbors._exact import TorchSearch, exact_neighbors

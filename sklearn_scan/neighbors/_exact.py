@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from sklearn_scan.core.rows import row_slices
 from sklearn_scan.neighbors._faiss import threads_of_torch

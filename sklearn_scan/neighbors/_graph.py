@@ -28,18 +28,18 @@ class NeighborGraph:
     Parameters
     ----------
     indices : ndarray of int64, shape (n, n_neighbors)
-        The neighbours of each sample; a sample is never its own neighbour. -1 stands
-        for no neighbour, as of images that cannot be read.
+        The neighbours of each sample; a sample is never its own neighbour. -1 means
+        that there is no neighbour, for example for images that cannot be read.
     similarities : ndarray of float32, shape (n, n_neighbors)
-        Their cosine similarities, from -1 to 1, or negative Euclidean distances; NaN
-        where there is no neighbour.
+        Their cosine similarities, from -1 to 1, or negative Euclidean distances; NaN if
+        there is no neighbour.
     method : str, default="precomputed"
         The method of the search.
     recall_ : float or None, default=None
-        The share of true neighbours among them: 1 for an exact search, measured on a
-        sample for an approximate one, and None if it is unknown.
+        The share of true neighbours among them: 1 for an exact search; for an
+        approximate search it is measured on a sample; None if it is unknown.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What the similarities are.
+        The kind of the similarities.
 
     Raises
     ------
@@ -103,8 +103,8 @@ class NeighborGraph:
         Returns
         -------
         ndarray of float32, shape (n, n_neighbors)
-            NaN where there is no neighbour. With the cosine, the distances of the
-            vectors at length one: the root of two minus twice the similarity.
+            NaN if there is no neighbour. With cosines, these are the distances of
+            vectors of length one: the root of two minus twice the similarity.
 
         Examples
         --------
@@ -155,7 +155,7 @@ class NeighborGraph:
         return cls(np.empty(shape, np.int64), np.empty(shape, np.float32))
 
     def spread(self, rows: NDArray[np.int64], n_samples: int) -> NeighborGraph:
-        """Return the graph of more samples, some of which are those of this graph.
+        """Return a larger graph, which contains the samples of this graph.
 
         Parameters
         ----------
@@ -167,7 +167,7 @@ class NeighborGraph:
         Returns
         -------
         NeighborGraph
-            Of `n_samples` rows; the other samples have -1 for neighbours, and
+            With `n_samples` rows. The other samples have neighbours of -1 and
             similarities of NaN.
         """
         shape = (n_samples, self.n_neighbors)
@@ -178,7 +178,7 @@ class NeighborGraph:
         return replace(self, indices=indices, similarities=similarities)
 
     def symmetrized(self) -> csr_array:
-        """Return the undirected graph, an affinity of samples.
+        """Return the undirected graph, as affinities of samples.
 
         Returns
         -------
@@ -201,15 +201,15 @@ class NeighborGraph:
         return csr_array(directed.multiply(directed.T))
 
     def to_scipy(self) -> csr_matrix:
-        """Return the graph as scikit-learn takes it, for `metric="precomputed"`.
+        """Return the graph for scikit-learn's `metric="precomputed"`.
 
-        As of a `KNeighborsTransformer`, each sample has itself at a distance of zero,
-        then its neighbours.
+        As in the graph of a `KNeighborsTransformer`, each row has the sample itself, at
+        a distance of zero, and then its neighbours.
 
         Returns
         -------
         csr_matrix of float64, shape (n, n)
-            Cosine distances, from 0 to 2: one minus the similarity. Of a Euclidean
+            Cosine distances, from 0 to 2: one minus the similarity. For a Euclidean
             graph, the Euclidean distances.
 
         Examples
@@ -240,14 +240,14 @@ class NeighborGraph:
         Parameters
         ----------
         path : path
-            The folder; an existing graph is replaced when the new one is complete.
+            The folder. An existing graph is replaced after the new one is complete.
 
         Raises
         ------
         ValueError
-            If an index is that of no sample.
+            If an index is not that of a sample.
         FileExistsError
-            If something else than a graph is there.
+            If the folder holds something else.
         OSError
             If it cannot be written, or the disk has too little room.
         """
@@ -265,15 +265,16 @@ class NeighborGraph:
         path : path
             The folder.
         mmap_mode : {"r", "c"} or None, default=None
-            The way to map the files into memory, as in `numpy.load`, for a graph larger
-            than memory. None reads all of it.
+            How to map the files into memory, as in `numpy.load`, for a graph that is
+            larger than memory. None reads all of it into memory.
 
         Raises
         ------
         FileNotFoundError
             If there is no such folder.
         ModelFileError
-            If it is not a graph, is damaged, or of another version.
+            If the folder does not hold a graph, or a damaged one, or one of another
+            version.
 
         Examples
         --------

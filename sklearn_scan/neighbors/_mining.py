@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from sklearn_scan.core.device import resolve_device
 from sklearn_scan.core.random import RandomState
+from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import (
     check_count,
     check_option,
@@ -36,6 +37,7 @@ from sklearn_scan.neighbors._unit_vectors import UnitVectors
 from sklearn_scan.neighbors._vectors import as_table
 
 
+@free_threads()
 def mine_neighbors(
     features: NDArray[np.floating] | Tensor,
     n_neighbors: int = 20,
@@ -60,40 +62,40 @@ def mine_neighbors(
         The number of neighbours, less than n.
     method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
         "exact" compares all pairs with torch, "flat" with faiss. "ivf_flat" and
-        "ivf_sq8" are faiss's inverted files [1]_: they compare a sample with those in
-        the lists about the nearest centres. The index of "ivf_sq8" stores eight bits of
-        a number, a quarter of the memory; similarities are then computed in full.
-        "auto" is "exact" if that takes about a minute at most, else "ivf_sq8", or
-        "ivf_flat" if its index is small.
+        "ivf_sq8" are faiss's inverted files [1]_: they compare a sample only with those
+        in the lists of the nearest centres. The index of "ivf_sq8" stores eight bits
+        for each number, a quarter of the memory; the similarities are then computed in
+        full precision. "auto" is "exact" if that takes about a minute at most. If not,
+        it is "ivf_sq8", or "ivf_flat" if its index is small.
     metric : {"cosine", "euclidean"}, default="cosine"
-        The similarity: the cosine, or the negative Euclidean distance. With the latter,
-        "exact" and "flat" compare samples once more in double precision, by their
-        differences, where single precision leaves a doubt: near distances between
-        samples far from most others are then right, and take longer.
+        The similarity: the cosine, or the negative Euclidean distance. With Euclidean
+        distances, "exact" and "flat" compare some samples again in double precision, if
+        single precision is not exact enough. This takes longer, but small distances
+        between samples that are far from most others are then correct.
     center : bool, default=False
-        Whether to subtract the mean of all samples first, as the clusterers do. It
-        changes no Euclidean distance.
+        Whether to subtract the mean of all samples first, as the clusterers do.
+        Euclidean distances do not change.
     target_recall : float in (0, 1], default=0.95
         The share of the true neighbours that an approximate method must find. It
-        searches more lists until the recall of 1,000 samples, whose true neighbours are
-        known, exceeds it by two standard errors, and that of 1,000 others, which is
-        `recall_`, reaches it.
+        searches more and more lists until two things are true: the recall of 1,000
+        samples, whose true neighbours are known, is higher by two standard errors; and
+        the recall of 1,000 other samples, which is `recall_`, reaches it.
     device : str or torch.device, default="auto"
-        The device of "exact"; "auto" prefers CUDA. faiss computes on the CPU, and its
-        lists on CUDA if it was built for that. MPS has no double precision: the CPU
-        takes its place.
+        The device of "exact"; "auto" prefers CUDA. faiss computes on the CPU; its lists
+        use CUDA if it was built for that. MPS has no double precision, so the CPU is
+        used instead.
     random_state : int, RandomState or None, default=None
-        Seeds an approximate method, and draws the samples for its recall. With the same
-        int, and as many threads, the graph is the same.
+        The seed of an approximate method, and of the samples for its recall. With the
+        same int and the same number of threads, the graph is the same.
     verbose : int, default=0
-        Above zero, prints the method, and shows progress.
+        If it is above zero, the method and the progress are shown.
 
     Returns
     -------
     NeighborGraph
         Indices and similarities of shape (n, n_neighbors), with the `method` of the
-        search, its `recall_` and the `metric`. Of equal similarities those of the
-        smallest indices come first; faiss may find others of them.
+        search, its `recall_` and the `metric`. If similarities are equal, the smallest
+        indices come first; faiss may return others.
 
     Raises
     ------
@@ -101,14 +103,14 @@ def mine_neighbors(
         If `features` is not 2-D or not finite (the rows are named), or if `n_neighbors`
         is not below n, or if Euclidean distances exceed the range of float32.
     ImportError
-        If the method needs faiss, and it is not installed.
+        If the method needs faiss, which is not installed.
     MemoryError
         If the graph and the index need more memory than is free.
 
     Warns
     -----
     UserWarning
-        If an approximate method falls short of `target_recall`.
+        If an approximate method does not reach `target_recall`.
 
     References
     ----------

@@ -129,17 +129,18 @@ class Endless(Dataset):
             ["a.png", Image.new("L", (4, 4))],
             r"path \(X\[0\]\) and PIL image \(X\[1\]\)",
         ),
-        (["a.png", None, 3.0], r"path \(X\[0\]\) and NoneType \(X\[1\]\) and float"),
+        (["a.png", 3.0, set()], r"path \(X\[0\]\) and float \(X\[1\]\) and set"),
+        (["a.png", None, 3.0], r"X\[1\] is None: leave it out"),
         ([1.0, 2.0], "X must hold paths.* got a list of float"),
         ([{"image": 1}], "got a list of dict"),
-        ([("a.png", 3)], "X must hold PIL images.* got str"),
+        ([([1.0], 3)], "X must hold PIL images.* got list"),
         ([()], "got tuple"),
         ([array.array("d", [1.0])], "got a list of array"),
         ([Stream()], "got a list of Stream"),
-        (Stream(), "map-style Dataset.* got Stream"),
-        (Endless(), "map-style Dataset.* got Endless"),
+        (Stream(), "map-style Dataset.* got a Stream"),
+        (Endless(), "map-style Dataset.* got an Endless"),
         (None, "X must be an array of images.* got NoneType"),
-        ({"a.png"}, "got set"),
+        ({3.0}, "got set"),
     ],
 )
 def test_types_that_are_no_images(X, message):
@@ -155,7 +156,7 @@ def test_a_folder_as_a_path_object(tmp_path):
 def test_data_frames_that_hold_no_paths():
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ValueError, match="2-D array means features"):
-        as_image_source(pandas.DataFrame({"path": ["a", "b"], "label": [0, 1]}))
+        as_image_source(pandas.DataFrame({"name": ["a", "b"], "label": [0, 1]}))
     with pytest.raises(TypeError, match=r"path \(X\[0\]\) and"):
         as_image_source(pandas.Series(["a.png", None]))
 
@@ -204,6 +205,11 @@ PIL_IMAGE = Image.new("L", (4, 4))
         [(PIL_IMAGE, 0)],
         [(np.zeros((4, 4)), 0)],
         [("a.png", 0)],
+        iter(["a.png"]),
+        {"a.png"},
+        {"a": "a.png"},
+        [{"image": PIL_IMAGE}],
+        [b"content"],
         np.array(["a.png"]),
         np.array([["a.png"], ["b.png"]]),
         np.array(["a.png"], dtype=np.dtypes.StringDType()),
@@ -220,9 +226,8 @@ def test_images(X):
     [
         None,
         3.0,
-        {"a.png"},
+        {3.0},
         {"image": 1},
-        iter(["a.png"]),
         np.array(3.0),
         np.array("a.png"),
         np.zeros(5),
@@ -244,6 +249,7 @@ def test_images(X):
         [torch.zeros(8)],
         scipy.sparse.csr_array(np.eye(3)),
         scipy.sparse.coo_matrix(np.eye(3)),
+        scipy.sparse.dia_array(np.eye(3)),
     ],
 )
 def test_what_may_be_features(X):
@@ -257,7 +263,8 @@ def test_images_in_pandas(wrap):
     assert is_image_input(wrap([PIL_IMAGE, PIL_IMAGE]))
     assert not is_image_input(wrap([1.0, 2.0]))
     assert not is_image_input(wrap([1.0, None]).astype(object))
-    assert not is_image_input(pandas_frame([1.0, 2.0]).assign(y="a.png"))
+    assert not is_image_input(pandas_frame([1.0, 2.0]).assign(y="a"))
+    assert is_image_input(pandas_frame([1.0, 2.0]).assign(y="a.png"))  # to say why not
 
 
 def test_the_question_never_looks_at_the_data():

@@ -200,7 +200,7 @@ def test_threads_and_processes_read_alike(tmp_path, processes, monkeypatch):
     def refuse(*args):
         raise AssertionError("read in this process")
 
-    monkeypatch.setattr("sklearn_scan.images._sources.decode_file", refuse)
+    monkeypatch.setattr("sklearn_scan.images._file_sources.decode_file", refuse)
     others, _ = load(paths, **processes)
     assert rows_of(others) == rows_of(threads) == list(range(20))
     for (_, one), (_, other) in zip(threads, others, strict=True):

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sklearn_scan.core.validation import did_you_mean
+from sklearn_scan.core.wording import Advice, Message, Setting
 from sklearn_scan.encoders.backbones._checkpoints import (
     Weights,
     describe_misfit,
@@ -21,6 +22,13 @@ from sklearn_scan.encoders.backbones._hub import cached_weights, probe_hub
 from sklearn_scan.encoders.backbones._outputs import output_settings
 from sklearn_scan.encoders.backbones._recipes import TimmRecipe, note_recipe
 from sklearn_scan.exceptions import HubUnavailableError
+
+_OFFLINE = (
+    "Three ways on: weights on disk, encoder=ImageEncoder(name, checkpoint=PATH); "
+    "features as X; or a pretext that learns from your images, encoder=SimCLR() (it "
+    "needs 1,000 images or more, and on everyday photos is much worse than a "
+    "pretrained network)."
+)
 
 Model = str | nn.Module | Callable[[], nn.Module]
 
@@ -38,7 +46,9 @@ def check_model(
         If the name is not one of timm's, or the checkpoint is not a file.
     """
     if checkpoint is not None and not Path(checkpoint).is_file():
-        raise ValueError(f"checkpoint={str(checkpoint)!r} is not a file.")
+        raise ValueError(
+            Message("{} is not a file.", Setting("checkpoint", str(checkpoint)))
+        )
     if isinstance(model, str):
         _check_timm_name(model, parameter)
     elif isinstance(model, type) and issubclass(model, BaseEstimator):
@@ -60,14 +70,21 @@ def _check_timm_name(name: str, parameter: str) -> None:
     if not _is_timm_name(name):
         if Path(name).is_file():
             raise ValueError(
-                f"{parameter}={name!r} is a file, not the name of a model: pass "
-                "ImageEncoder(name, checkpoint=FILE)."
+                Message(
+                    "{} is a file, not the name of a model: pass {}.",
+                    Setting(parameter, name),
+                    Advice("weights", "ImageEncoder(name, checkpoint=FILE)"),
+                )
             )
         known = timm.list_models() + timm.list_pretrained()
         raise ValueError(
-            f"Unknown {parameter} {name!r}: timm has no model of this name."
-            f"{did_you_mean(name, known)} "
-            "timm.list_models('*vit*') lists names by pattern."
+            Message(
+                "Unknown {}: timm has no model of this name.{} {} lists names by "
+                "pattern.",
+                Setting(parameter, name),
+                did_you_mean(name, known),
+                Advice("names", "timm.list_models('*vit*')"),
+            )
         )
 
 
@@ -99,14 +116,14 @@ def build_backbone(
     checkpoint : path, optional
         Weights to load (safetensors, or a state dict) instead of the hub's.
     input_size : int, optional
-        The side of the images, told to models built for one size.
+        The side of the images, for models that are built for one size.
     model_kwargs : dict, optional
         Passed to `timm.create_model`, or to the function.
 
     Raises
     ------
     TypeError
-        If the function returns something else than a module.
+        If the function does not return a module.
     ValueError
         If the checkpoint cannot be read, or holds the weights of another architecture.
     HubUnavailableError
@@ -122,7 +139,13 @@ def build_backbone(
         own = _untrained(model, kwargs).state_dict()
         differences = describe_misfit(weights, own) or shorten(str(error), 400)
         raise ValueError(
-            f"checkpoint={str(checkpoint)!r} does not fit this model: {differences}"
+            Message(
+                "{} does not fit {}: {} Pass the model that the weights are of as {}.",
+                Setting("checkpoint", str(checkpoint)),
+                f"this model, {model!r}" if isinstance(model, str) else "this model",
+                differences,
+                Setting("model"),
+            )
         ) from error
 
 
@@ -182,8 +205,12 @@ def _load_timm(name: str, weights: Weights | None, kwargs: dict[str, Any]) -> nn
     config = timm.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
         raise ValueError(
-            f"timm has no pretrained weights for {name!r}: pass checkpoint=, or choose "
-            "a name that timm.list_pretrained() lists."
+            Message(
+                "timm has no pretrained weights for {!r}: pass {}, or choose a name "
+                "that {} lists.",
+                *(name, Advice("checkpoint", "checkpoint=")),
+                Advice("pretrained", "timm.list_pretrained()"),
+            )
         )
     if config.hf_hub_id and (cached := cached_weights(config.hf_hub_id)):
         return _build_timm_from(read_weights(cached), name, kwargs)
@@ -193,9 +220,11 @@ def _load_timm(name: str, weights: Weights | None, kwargs: dict[str, Any]) -> nn
         module: nn.Module = timm.create_model(name, pretrained=True, **kwargs)
     except OSError as error:
         raise HubUnavailableError(
-            f"The weights of {name!r} could not be fetched from the model hub. Three "
-            "ways on: weights on disk, encoder=ImageEncoder(name, checkpoint=PATH); a "
-            "pretext that learns from your images, encoder=SimCLR(); or features as X."
+            Message(
+                "The weights of {!r} could not be fetched from the model hub. {}",
+                name,
+                Advice("offline", _OFFLINE),
+            )
         ) from error
     return module
 
@@ -233,7 +262,9 @@ def check_features(features: Any, n_images: int) -> Tensor:
         return features
     came = tuple(features.shape) if isinstance(features, Tensor) else type(features)
     raise ValueError(
-        "The backbone must return one vector an image, shape (b, embed_dim); it "
-        f"returned {came} for {n_images} images. Pool its output, or pass "
-        "model_kwargs={'num_classes': 0} for a timm model."
+        Message(
+            "The backbone must return one vector an image, shape (b, embed_dim); it "
+            "returned {} for {} images. Pool its output, or pass {} for a timm model.",
+            *(came, n_images, Setting("model_kwargs", {"num_classes": 0})),
+        )
     )

@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from torch import Tensor
 
+from sklearn_scan.core.wording import Advice, Message, Setting
+
 Weights: TypeAlias = dict[str, Tensor]
 
 _SHOWN = 3
@@ -21,11 +23,15 @@ def read_weights(checkpoint: str | Path) -> Weights:
         weights: Weights = load_state_dict(str(checkpoint), weights_only=True)
     except Exception as error:  # each format's reader raises kinds of its own
         raise ValueError(
-            f"checkpoint={str(checkpoint)!r} could not be read as safetensors or as a "
-            f"state dict: {error}"
+            Message(
+                "{} could not be read as safetensors or as a state dict: {}",
+                *(Setting("checkpoint", str(checkpoint)), Advice("reason", str(error))),
+            )
         ) from error
     if not weights:
-        raise ValueError(f"checkpoint={str(checkpoint)!r} holds no weights.")
+        raise ValueError(
+            Message("{} holds no weights.", Setting("checkpoint", str(checkpoint)))
+        )
     return weights
 
 

@@ -10,20 +10,21 @@ from typing import NamedTuple
 
 import joblib
 
+from sklearn_scan.core.wording import Advice, Message, Setting
 from sklearn_scan.encoders.cache._store import SUFFIX
 
 _FOLDER = "sklearn_scan"  # in the folder of `memory`, which may hold other things
 
 
 class CachedEncoder(NamedTuple):
-    """What the cache holds of one encoder.
+    """The embeddings of one encoder in the cache.
 
     Attributes
     ----------
     encoder : str
         The name of its model.
     n_images : int
-        How many images' embeddings are kept.
+        The number of images whose embeddings are saved.
     n_bytes : int
         The size on disk.
     file : str
@@ -87,8 +88,12 @@ def cache_folder(memory: object) -> Path | None:
         return None
     if not isinstance(location, str | os.PathLike):
         raise TypeError(
-            "memory must be a path, a joblib.Memory or None; got "
-            f"{type(location).__name__}."
+            Message(
+                "{} must be {}; got {}.",
+                Setting("memory"),
+                Advice("memory", "a path, a joblib.Memory or None"),
+                type(location).__name__,
+            )
         )
     if not os.fspath(location):
         raise ValueError("memory must name a folder; got an empty name.")
@@ -106,7 +111,7 @@ def cache_info(memory: str | Path | joblib.Memory) -> CacheInfo:
     Returns
     -------
     CacheInfo
-        With an entry for each encoder; none where nothing was kept yet.
+        With an entry for each encoder; it is empty if nothing was saved yet.
 
     Examples
     --------

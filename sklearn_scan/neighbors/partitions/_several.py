@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.neighbors.partitions._consensus import consensus_partition
@@ -42,6 +44,8 @@ def plain_partitions(
     graphs: Mapping[str, NeighborGraph],
     n_clusters: int,
     rng: np.random.RandomState,
+    *,
+    verbose: int = 0,
 ) -> dict[str, Partitions]:
     """Partition samples by several methods.
 
@@ -56,6 +60,8 @@ def plain_partitions(
         The number of clusters.
     rng : RandomState
         Draws what is random.
+    verbose : int, default=0
+        Above zero, shows a progress bar.
 
     Returns
     -------
@@ -68,11 +74,12 @@ def plain_partitions(
     # heads of random weights soon end in clusters close to their start.
     if n_clusters == 1:
         return {"distances": {"all samples": np.zeros(len(features), dtype=np.int64)}}
-    by_distance = {"distances": _by_distance(features, n_clusters, rng)}
-    return by_distance | {
-        name: _by_graph(features, graph, name, n_clusters, rng)
+    makers = {"distances": partial(_by_distance, features)} | {
+        name: partial(_by_graph, features, graph, name)
         for name, graph in graphs.items()
     }
+    shown = tqdm(makers.items(), "partitions", unit="group", disable=verbose <= 0)
+    return {name: make(n_clusters, rng) for name, make in shown}
 
 
 def better_partitions(
@@ -80,6 +87,8 @@ def better_partitions(
     features: NDArray[np.floating],
     n_clusters: int,
     rng: np.random.RandomState,
+    *,
+    verbose: int = 0,
 ) -> Partitions:
     """Refine partitions, and ask what they agree on.
 
@@ -87,7 +96,7 @@ def better_partitions(
     ----------
     groups : mapping of str to dict of ndarray of int64, shape (n,)
         The partitions, as from `plain_partitions`.
-    features, n_clusters, rng
+    features, n_clusters, rng, verbose
         As for `plain_partitions`.
 
     Returns
@@ -107,14 +116,18 @@ def better_partitions(
             for name, labels in partitions.items()
         }
 
-    better = {name: refined(each) for name, each in groups.items()}
+    shown = partial(tqdm, unit="group", disable=verbose <= 0)
+    better = {
+        name: refined(each)
+        for name, each in shown(groups.items(), "refined partitions")
+    }
     both = {name: groups[name] | each for name, each in better.items()}
     agreed = {f"consensus of {name}": each for name, each in both.items()}
     del agreed["consensus of distances"]  # two methods are too few
     agreed["consensus"] = join_partitions(both.values())
     consensus = {
         name: consensus_partition([*each.values()], n_clusters, rng)
-        for name, each in agreed.items()
+        for name, each in shown(agreed.items(), "consensus")
     }
     return join_partitions([*better.values(), consensus, refined(consensus)])
 
