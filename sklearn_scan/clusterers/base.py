@@ -19,7 +19,13 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_scan.clusterers.graph import check_graph, check_sizes, check_y, find_graph
+from sklearn_scan.clusterers.graph import (
+    GivenNeighbors,
+    check_graph,
+    check_sizes,
+    check_y,
+    find_graph,
+)
 from sklearn_scan.clusterers.outcome import Outcome
 from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.clusterers.reading import Data, Reader
@@ -36,6 +42,8 @@ from sklearn_scan.core.device import resolve_device
 from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import Rows, through
+from sklearn_scan.core.output import in_frame
+from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import check_parameters
 from sklearn_scan.encoders import Encoder, check_settings
 from sklearn_scan.metrics import clustering_accuracy
@@ -44,10 +52,7 @@ from sklearn_scan.model_selection import (
     estimate_n_clusters,
     label_free_score,
 )
-from sklearn_scan.neighbors import (
-    NeighborGraph,
-    check_faiss,
-)
+from sklearn_scan.neighbors import check_faiss
 from sklearn_scan.results.clustering import features_of
 from sklearn_scan.results.export import Exportable
 from sklearn_scan.results.model import ClusterModel
@@ -72,8 +77,8 @@ class ImageClusterer(
 ):
     """Cluster images, or features of them, in stages.
 
-    Its parameters are the fields of a dataclass, which `SCANClusterer` documents. A
-    subclass is a dataclass too, adds its own and writes `_stages`.
+    It is a dataclass, and its fields are the parameters (`SCANClusterer` documents
+    them). A subclass is a dataclass too, adds its own fields and writes `_stages`.
     """
 
     _scaler: ClassVar[type[Standardize] | type[Directions] | type[KernelFeatures]] = (
@@ -86,7 +91,7 @@ class ImageClusterer(
 
     @with_callbacks
     def fit(
-        self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
+        self, X: Any, y: Any = None, *, neighbors: GivenNeighbors | None = None
     ) -> Self:
         """Cluster images, or features of them.
 
@@ -94,19 +99,23 @@ class ImageClusterer(
         ----------
         X : images, array of shape (n, n_features), or a list or tuple of such
             Images are arrays (n, h, w) or (n, h, w, c), torch tensors with channels
-            first, paths, PIL images or a torch Dataset. A numeric 2-D array is taken
-            as features, and no encoder is used; a tuple of such, or a list of floats
-            of different widths, as several encoders' features of the same samples.
-            (Other lists of arrays are taken as grey images.) Features in a memmap, of
-            any number type, stay there: they are read batch by batch.
+            first, paths, PIL images, or a Dataset of torch or Hugging Face
+            (`images.as_image_source` lists all types). A numeric 2-D array is used as
+            features, without an encoder. A tuple of such arrays, or a list of float
+            arrays of different widths, is used as the features of several encoders for
+            the same samples. (Other lists of arrays are read as grey images.) Features
+            in a memmap may have any number type and are read batch by batch.
         y : ignored
-            Here for scikit-learn's sake: labels never reach the training. Callbacks
-            get them (`set_callbacks`), to score what is found so far.
-        neighbors : NeighborGraph, optional
-            The neighbours of the samples in X, row by row, as `mine_neighbors` finds
-            them with `center=True`; by default they are mined so. Of more than
-            `n_neighbors` the nearest are taken, and of fewer all. Its arrays may be
-            memmaps.
+            Part of scikit-learn's interface: labels are never used for training. Only
+            callbacks get them (`set_callbacks`), to score the clusters of each epoch.
+        neighbors : NeighborGraph, sparse matrix or array of int, optional
+            The neighbours of each sample in X, as `mine_neighbors` finds them with
+            `center=True`. By default they are searched for in this way. If there are
+            more than `n_neighbors`, the nearest are used; if there are fewer, all. Its
+            arrays may be memmaps. The result of scikit-learn's `kneighbors_graph` is
+            taken too, of ones or of Euclidean distances, and so are indices of shape
+            (n, n_neighbors), the nearest first. A sample that is its own neighbour is
+            left out there.
 
         Returns
         -------
@@ -115,8 +124,8 @@ class ImageClusterer(
         Raises
         ------
         TypeError, ValueError
-            If a parameter or the input is wrong; before any long work, but for a graph
-            that names images which turn out to be unreadable.
+            If a parameter or the input is wrong. This is checked before any long work,
+            except that neighbours may not be images that cannot be read.
         ImageReadError
             If images cannot be read and `bad_images` is "raise"; lists all of them.
         HubUnavailableError
@@ -127,21 +136,21 @@ class ImageClusterer(
         Warns
         -----
         ConvergenceWarning
-            If "auto" finds no number of clusters that stands out, clusters stay empty,
-            self-labelling finds no confident sample or leaves a cluster without any, a
-            loss diverges after the first epoch, or one of several feature arrays is
-            constant, and left out.
+            If "auto" finds no number of clusters that is clearly better than others;
+            if clusters stay empty; if self-labelling finds no confident sample, or
+            leaves a cluster without any; if a loss diverges after the first epoch; or
+            if one of several feature arrays is constant, and is left out.
         UserWarning
-            With their number, if images cannot be read and `bad_images` is "skip".
+            If images cannot be read and `bad_images` is "skip".
         """
         check_y(y)
         self._forget_fit()
         self._check_parameters()
-        with Run.of(self, X, y) as run:
+        with Run.of(self, X, y) as run, free_threads():
             self._fit(X, neighbors, run)
         return self
 
-    def _fit(self, X: Any, neighbors: NeighborGraph | None, run: Run) -> None:
+    def _fit(self, X: Any, neighbors: GivenNeighbors | None, run: Run) -> None:
         """Take X from one part of the fit to the next."""
         reader = Reader.of(X, self, run.seed("encode"))
         self._check_encoder(reader.encoder)
@@ -164,7 +173,7 @@ class ImageClusterer(
         outcome.set(run_stages(self._stages(material), material, run))
 
     def fit_transform(
-        self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
+        self, X: Any, y: Any = None, *, neighbors: GivenNeighbors | None = None
     ) -> NDArray[np.float32]:
         """Cluster images, or features, and return their embedding.
 
@@ -186,12 +195,12 @@ class ImageClusterer(
         Parameters
         ----------
         X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
+            Of the same kind as the X of `fit`.
 
         Returns
         -------
         ndarray of float32, shape (n, embed_dim)
-            Where X is features in a memmap, X itself.
+            If X is features in a memmap, X itself.
         """
         return self._embedding(self._features(X))
 
@@ -201,15 +210,21 @@ class ImageClusterer(
         Parameters
         ----------
         X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
+            Of the same kind as the X of `fit`.
 
         Returns
         -------
         ndarray of float64, shape (n, n_clusters)
             Rows sum to one; columns are in the order of `classes_`. NaN for an image
-            that cannot be read, where `bad_images` is "skip".
+            that cannot be read, if `bad_images` is "skip". After
+            `set_output(transform="pandas")`, or "polars", it is a data frame with
+            columns named by `cluster_names_`.
         """
-        return self._model().probabilities(self._features(X))
+        probabilities = self._model().probabilities(self._features(X))
+        framed: NDArray[np.float64] = in_frame(
+            probabilities, X, self, self.cluster_names_
+        )
+        return framed
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the most probable cluster.
@@ -217,13 +232,13 @@ class ImageClusterer(
         Parameters
         ----------
         X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
+            Of the same kind as the X of `fit`.
 
         Returns
         -------
         ndarray of int64, shape (n,)
             From 0, the largest cluster of the training data, to n_clusters - 1; -1 for
-            an image that cannot be read, where `bad_images` is "skip".
+            an image that cannot be read, if `bad_images` is "skip".
         """
         return self._model().labels(self._features(X))
 
@@ -233,7 +248,7 @@ class ImageClusterer(
         Parameters
         ----------
         X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
+            Of the same kind as the X of `fit`.
         y : array-like of shape (n,), default=None
             The true classes.
 
@@ -241,9 +256,10 @@ class ImageClusterer(
         -------
         float
             With `y`, the accuracy after the best one-to-one matching of clusters and
-            classes. Without, how well neighbours and a linear model agree with the
-            clusters (`model_selection.label_free_score`), which falls when neighbours
-            are parted and when clusters are merged or cut at random.
+            classes. Without `y`, `model_selection.label_free_score`: how well the
+            clusters of neighbours and a linear model agree with the clusters. It
+            compares settings for one number of clusters, because it grows with that
+            number.
         """
         if y is not None:
             return self._accuracy(X, y)
@@ -290,7 +306,10 @@ class ImageClusterer(
         self.n_clusters_curve_ = run.keep(
             "count",
             lambda: estimate_n_clusters(
-                known.weighted(), random_state=run.seed("count"), device=self.device
+                known.weighted(),
+                random_state=run.seed("count"),
+                device=self.device,
+                verbose=self.verbose,
             ),
         )
         return self.n_clusters_curve_.n_clusters

@@ -26,96 +26,104 @@ clusterer_docs = share_docs(
     **{name: _write(value) for name, value in _numbers.items()},
     n_clusters="""
     n_clusters : int or "auto", default=10
-        The number of clusters; more than there are classes gives finer groups, which
-        `metrics.majority_accuracy` compares with classes. "auto" estimates it from the
-        features, by `model_selection.estimate_n_clusters`.
+        The number of clusters. "auto" estimates it from the features
+        (`model_selection.estimate_n_clusters`). If it is larger than the number of
+        classes, the groups are finer; `metrics.majority_accuracy` compares these with
+        classes.
     encoder : default="auto"
-        What embeds the images. "auto" is a small pretrained DINOv2; or the name of a
-        timm model, an `ImageEncoder` (for weights on disk), a pretext that learns
-        from the images in `fit` (`SimCLR()`, or another of `sklearn_scan.pretext`), an
-        nn.Module (of which a copy is used), or a function that makes a new one.
-        A list of these embeds with each, and gives each a head; the heads'
-        probabilities are averaged. Numeric 2-D input is taken as features, without an
-        encoder, and a tuple of several such arrays as several encoders' features.
+        What turns images into features. "auto" is a small pretrained DINOv2. You can
+        also pass the name of a timm model; an `ImageEncoder` (for weights on disk); a
+        pretext such as `SimCLR()`, which learns from the images in `fit` (it needs
+        about 1,000 images or more, and is worse than a pretrained network on photos);
+        an nn.Module, which is copied; or a function that makes one. With a list of
+        these, each encoder has its own head, and the probabilities of the heads are
+        averaged. A numeric 2-D X is used as features, without an encoder; a tuple of
+        such arrays is used as the features of several encoders.
     """,
     neighbor_method="""
     neighbor_method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
-        How neighbours are found, as `neighbors.mine_neighbors` has it. "auto" compares
-        all pairs where that takes about a minute at most, and else looks for 95 % of
-        them.
+        How neighbours are found; see `neighbors.mine_neighbors`. "auto" compares all
+        pairs if this takes about a minute at most. Otherwise it searches
+        approximately, and finds about 95 % of the neighbours.
     """,
     confidence_threshold="""
     confidence_threshold : float in [0, 1), default=0.99
-        The probability above which a sample teaches in the second stage, before it is
-        calibrated; afterwards, that above which it is in `confident_`.
+        The second stage learns from samples with a probability above this value. After
+        calibration, `confident_` marks the samples above it.
     """,
     machine="""
     device : str or torch.device, default="auto"
         Where to compute; "auto" prefers CUDA, then MPS, then the CPU.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
-        The encoder's number format; "auto" takes bf16 where the hardware has it.
+        The number format of the encoder; "auto" uses bf16 if the hardware supports it.
     memory : path or joblib.Memory, default=None
-        A folder that keeps embeddings, so that each image passes through an encoder
-        once, in this fit and in all others.
+        A folder that saves embeddings, so that each encoder embeds each image only
+        once, in this fit and in later ones.
     bad_images : {"raise", "skip"}, default="raise"
-        What to do about images that cannot be read, in `fit` and in `predict`: raise
-        an error that lists all of them; or warn, and give them the label -1 and
-        probabilities of NaN.
+        What happens if images cannot be read, in `fit` and in `predict`: an error
+        ("raise"), or a warning and the label -1 ("skip"). The error lists all of these
+        images. With "skip" their probabilities are NaN.
     n_jobs : int, default=None
         Workers that read images; None takes one per core.
     random_state : int, RandomState or None, default=None
-        Seeds everything drawn. Two fits with the same int on the same CPU are equal
-        bit for bit.
+        The seed of all random numbers. Two fits with the same int, on the same CPU and
+        with the same number of threads, are equal bit for bit. (A fit uses as many
+        threads as there are free cores, at most torch's number. With another number,
+        probabilities differ in the sixth digit.)
     verbose : int, default=0
-        Above zero, shows progress bars.
+        Progress bars are shown if it is above zero.
     """,
     clusters="""
     labels_ : ndarray of int64, shape (n,)
         The cluster of each sample. Cluster 0 is the largest; -1 is an image that
-        cannot be read.
+        cannot be read, or that `relabel` has left out.
     probabilities_ : ndarray of float64, shape (n, n_clusters)
         The probability of each cluster; NaN for an image that cannot be read. They are
-        calibrated: the mean of the largest is at most `expected_accuracy_`.
-    expected_accuracy_ : float
-        The share of samples expected to be right, after the best matching with classes
-        that nobody knows: what other methods agree on, times what neighbours and a
-        linear model find again. NaN for a single cluster, and after a merge.
+        calibrated: the mean of the largest is at most `quality_.expected_accuracy`.
+    quality_ : Quality
+        What is known of the clusters without labels, each from 0 to 1: how often
+        neighbours are in one cluster (`neighbor_agreement`), the label-free `score`,
+        the `stability` (the share that other methods put into the same clusters), and
+        the `expected_accuracy`, an estimate of the share of samples in the right
+        cluster. NaN for a single cluster, and after clusters are merged.
     n_clusters_ : int
         The number of clusters.
     n_clusters_curve_ : ClusterNumberCurve or None
-        The numbers that "auto" tried, and the score of each; None where the number was
+        The numbers that "auto" tried, and the score of each; None if the number was
         given.
     classes_ : ndarray of shape (n_clusters,)
-        The clusters' numbers, 0 to n_clusters - 1.
+        The numbers of the clusters, 0 to n_clusters - 1.
     cluster_names_ : list of str
-        What each cluster is called: "cluster 0" and so on, until `relabel` names it.
+        The name of each cluster: "cluster 0" and so on, until `relabel` changes it.
+        The name stays if `relabel` gives the cluster another number.
     image_names_ : list of str or None
-        What each image is called, its path if it has one; None where X was features.
+        The name of each image: its path if it has one; None if X was features.
     """,
     encoders="""
     embedding_dims_ : tuple of int
-        The size of each encoder's embedding, or of each feature array; they lie side by
-        side in `embedding_`.
+        The number of features of each encoder, or of each feature array. They are side
+        by side in `embedding_`.
     encoder_ : Encoder or None
-        The fitted encoder, an `EncoderList` of several; None where X was features.
+        The fitted encoder, or an `EncoderList` of several; None if X was features.
     """,
     model="""
     stage_times_ : dict of str to float
-        The seconds spent in "encode", "count" (of clusters, by "auto"), "mine",
-        "cluster", "self_label" and "calibrate".
+        The seconds spent in "encode", "count" (the search for the number of clusters,
+        with "auto"), "mine" (of neighbours), "cluster", "self_label" and "calibrate".
     bad_images_ : list of UnreadableImage
         The images that cannot be read, as (row, path, reason).
     module_ : nn.Module
-        From the embedding (b, embed_dim) to logits (1, b, n_clusters).
+        The module that turns the embedding (b, embed_dim) into logits
+        (1, b, n_clusters).
     self_labeled_ : bool
         Whether the second stage was run and kept.
     confident_ : ndarray of bool, shape (n,)
-        Whether a sample's largest probability exceeds `confidence_threshold`.
+        Whether the largest probability of a sample is above `confidence_threshold`.
     input_kind_ : str
         What X was: "images", "features" or "a list of feature arrays".
     float_range_ : float or None
-        The white of float images, 1 or 255; None if there were none.
+        The value of white in float images, 1 or 255; None if X was anything else.
     n_features_in_ : int
-        The number of features, where X was features; of all arrays together.
+        The number of features if X was features; of all arrays together.
     """,
 )

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
+from sklearn_scan.core.features import to_numpy
+
 
 def holds_feature_arrays(X: Any) -> bool:
     """Tell several feature arrays of the same samples from a list of grey images.
@@ -53,7 +55,7 @@ def stack_feature_arrays(
         _check_dims(tuple(table.shape[1] for table in X), dims)
     arrays = [
         check_array(
-            table.detach().cpu() if isinstance(table, torch.Tensor) else table,
+            to_numpy(table) if isinstance(table, torch.Tensor) else table,
             dtype=np.float32,
             input_name=f"X[{i}]",
         )

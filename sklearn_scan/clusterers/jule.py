@@ -56,79 +56,81 @@ from sklearn_scan.training.heads import Directions, Scaler, UnitRows
 @clusterer_docs
 @dataclass(eq=False, repr=False)
 class JULEClusterer(TrainedClusterer):
-    """Cluster images, and learn what tells the clusters apart, by the JULE method.
+    """Cluster images, and learn features for the clusters, by the JULE method.
 
-    The clusters of the pixels begin small and pure, by graph degree linkage. A network
-    learns to bring members of one cluster together, and those of others apart; then
-    there are neighbours anew in what it has learnt, and fewer and larger clusters. This
-    is repeated until `n_clusters` are left.
+    Graph degree linkage first makes small, pure clusters of the pixels. A network
+    learns from them to bring members of one cluster together, and to separate those of
+    different clusters. Neighbours are found again in the features that it has learnt,
+    which gives fewer and larger clusters. This is repeated until `n_clusters` are left.
 
-    It suits small images of one kind, such as digits, letters, faces and objects on
-    plain ground: there it needs no other data. For photos pass a pretrained `encoder`;
-    its features stay as they are, and a small map of them is learnt. (Features are
-    looked at by their angles about the mean, which tell little in few dimensions.)
+    It suits small images of one kind, such as digits, letters, faces and objects on a
+    plain background: for these it needs no other data. For photos, pass a pretrained
+    `encoder`. It is not changed, and a small map of its features is learnt. (Features
+    are compared by their angles about the mean, which say little in few dimensions.)
 
     Parameters
     ----------
     n_clusters : int or "auto", default=10
-        The number of clusters. "auto" estimates it from the pixels, or the features, by
-        `model_selection.estimate_n_clusters`.
+        The number of clusters. "auto" estimates it from the pixels, or the features
+        (`model_selection.estimate_n_clusters`).
     encoder : default="auto"
-        What embeds the images. "auto" is `pretext.RawPixels()`: the pixels at first,
-        and then the paper's network for images of this size, which begins with random
-        weights; with `RawPixels(backbone="resnet18")` it is a timm network, or one's
-        own. Others are as for `SCANClusterer`. Numeric 2-D input is taken as features,
+        What turns images into features. "auto" is `pretext.RawPixels()`: first the
+        pixels, then the paper's network for images of this size, which starts with
+        random weights. `RawPixels(backbone="resnet18")` uses a timm network instead.
+        Other values are as for `SCANClusterer`. A numeric 2-D X is used as features,
         without an encoder.
     n_neighbors : int, default=20
-        The number of neighbours mined for each sample: at first in the pixels or the
-        features, by angles about their mean, or those given to `fit`; then in what is
-        learnt.
+        The number of neighbours found for each sample. At first they are found in the
+        pixels or the features, by angles about the mean, if none are passed to `fit`;
+        later in the features that were learnt.
     {neighbor_method}
     unrolling_rate : float in (0, 1), default={UNROLLING_RATE}
-        The share of the clusters that is merged in each period. Less makes more
-        periods; the paper has 0.9, and 0.2 for faces.
+        The share of the clusters that is merged in each period. A lower value makes
+        more periods; the paper uses 0.9, and 0.2 for faces.
     margin : float, default={TRIPLET_MARGIN}
-        How much nearer, in squared distance of rows of length one, a sample is to be to
-        one of its cluster than to those of other clusters.
+        The margin of the triplet loss: how much nearer a sample should be to a member
+        of its cluster than to members of other clusters, in squared distance of rows of
+        length one.
     finetune : bool or "auto", default="auto"
-        Whether to train the network of the encoder. "auto" does where the encoder
-        learns from the images, as `RawPixels` and the pretexts; all images are then
-        held in memory at the size trained on. Else a linear map of the features to
-        {MAP_FEATURES} is learnt, which begins as their principal axes.
+        Whether to train the network of the encoder. "auto" does so if the encoder
+        learns from the images, like `RawPixels` and the pretexts. All images are then
+        held in memory, at the size that is used in training. Otherwise a linear map of
+        the features to {MAP_FEATURES} is learnt, which starts as their principal axes.
     strong_views : callable or "auto", default="auto"
-        Where the network is trained: from a batch of images, float (b, c, h, w) in
-        [0, 1], to a random view of each. "auto" takes `images.augment.GreyViews` for
-        grey images and `ColorViews` for coloured ones. The paper has none; views of
-        digits let clusters be right that without them are halves of a digit.
+        Used if the network is trained: a function that takes a batch of images, float
+        (b, c, h, w) in [0, 1], and returns a random view of each. "auto" uses
+        `images.augment.GreyViews` for grey images and `ColorViews` for coloured ones.
+        The paper uses no views; without them, a cluster is often only half of a digit.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples in each period. "auto" looks at {PERIOD_SAMPLES_SEEN}
-        samples in {PERIOD_EPOCHS} passes, and of frozen features at {MAP_SAMPLES_SEEN}
-        in {MAP_EPOCHS}.
+        Passes over the samples in each period. "auto" makes {PERIOD_EPOCHS} passes,
+        which see about {PERIOD_SAMPLES_SEEN} samples; on frozen features {MAP_EPOCHS}
+        passes and about {MAP_SAMPLES_SEEN} samples.
     self_label_epochs : int or "auto", default=0
-        Passes over the samples in a last stage, SCAN's, in which confident samples
-        teach; it is undone where neighbours agree less after it. 0 leaves it out.
+        Passes over the samples in the second stage of SCAN, which learns from confident
+        samples. It is undone if neighbours agree less afterwards. 0 leaves it out.
     {confidence_threshold}
     learning_rate : float or "auto", default="auto"
-        AdamW's at its peak. "auto" is {PERIOD_RATE}, and {MAP_RATE} on frozen features.
-        In the last stage Adam's, as for `SCANClusterer`.
+        The highest learning rate of AdamW. "auto" is {PERIOD_RATE}, and {MAP_RATE} on
+        frozen features. In the last stage it is the rate of Adam, as for
+        `SCANClusterer`.
     batch_size : int or "auto", default="auto"
-        Pairs a step, {PERIOD_BATCH} with "auto".
+        The number of pairs in a step. "auto" is {PERIOD_BATCH}.
     {machine}
 
     Attributes
     ----------
     {clusters}
     embedding_ : ndarray of float32, shape (n, embed_dim)
-        The embedding of the samples by the network as it is after training; NaN for an
-        image that cannot be read. Where the features stay as they are, these features.
+        The embedding of the samples, by the network after training; NaN for an image
+        that cannot be read. If only a map was trained, it is the features before it.
     {encoders}
     neighbors_ : NeighborGraph
-        The neighbours of each sample in what was learnt; -1 for an image that cannot be
-        read.
+        The neighbours of each sample in the learnt features; -1 for an image that
+        cannot be read.
     head_losses_, head_scores_ : ndarray of shape (1,)
-        The loss of the last epoch, and the same with its sign changed.
+        The loss of the last epoch, and its negative.
     best_head_ : int
-        0: there is one head, which finds the clusters again.
+        0: there is one head, which predicts the clusters.
     history_ : list of dict
         The loss of each epoch of all periods.
     {model}
@@ -213,17 +215,17 @@ class JULEClusterer(TrainedClusterer):
         return super()._trunk(reader, data, features, rows, scaler)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Return what was learnt of images or features.
+        """Return the learnt features of images, or of features.
 
         Parameters
         ----------
         X : images, or array of shape (n, n_features)
-            Of the kind given to `fit`.
+            Of the same kind as the X of `fit`.
 
         Returns
         -------
         ndarray of float32, shape (n, embed_dim)
-            The outputs of the network; or, where features stay as they are, their map,
+            The outputs of the network. If only a map was trained, the mapped features,
             in rows of length one. NaN for an image that cannot be read.
         """
         return super().transform(X)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from sklearn_scan.clusterers.defaults import FEATURES_FOR_ANGLES
 from sklearn_scan.clusterers.docs import clusterer_docs
 from sklearn_scan.clusterers.graph import (
+    GivenNeighbors,
     check_graph,
     check_sizes,
     check_y,
@@ -28,6 +29,7 @@ from sklearn_scan.core.device import resolve_device
 from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features, center_blocks
 from sklearn_scan.core.mapped_rows import read_rows
+from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import (
     auto_or,
     check_parameters,
@@ -60,36 +62,36 @@ from sklearn_scan.neighbors.partitions import (
 class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
     """Cluster images, features or a graph of neighbours by merging.
 
-    Samples begin with their nearest neighbours as small clusters. Then the two clusters
-    are merged, again and again, between which most paths lead on the graph of
-    neighbours: from one into the other and back [1]_. What is left is a tree, which
-    `labels_for` cuts anywhere. Beside the search for neighbours, n samples take
-    n log(n) steps, and memory in proportion to their neighbours.
+    Each sample starts in a small cluster with its nearest neighbour. Then, again and
+    again, the two clusters are merged that are joined by most paths on the graph of
+    neighbours: from one cluster to the other and back [1]_. The merges are a tree, and
+    `labels_for` cuts it at any number of clusters. Apart from the search for
+    neighbours, n samples take n log(n) steps, and memory in proportion to their
+    neighbours.
 
-    On pixels of digits this is better than k-means, Ward's linkage and spectral
-    clustering by far. There is no training, and no model of new samples;
-    `JULEClusterer` learns features along with it.
+    On pixels of digits this is much better than k-means, Ward's linkage and spectral
+    clustering. Nothing is trained, and new samples cannot be labelled. `JULEClusterer`
+    uses this method and learns features at the same time.
 
     Parameters
     ----------
     n_clusters : int, "auto" or None, default=10
-        The number of clusters. "auto" takes the cut of the tree at which neighbours
-        share clusters most, beyond chance (`model_selection.neighbor_modularity`).
-        None leaves it to `distance_threshold`.
+        The number of clusters. "auto" cuts the tree where the modularity of the
+        clusters is highest (`model_selection.neighbor_modularity`). Pass None if you
+        pass `distance_threshold`.
     encoder : default="auto"
-        What embeds images, as for `SCANClusterer`. Numeric 2-D input is taken as
-        features.
+        What turns images into features, as for `SCANClusterer`. A numeric 2-D X is used
+        as features.
     n_neighbors : int, default=20
-        The number of neighbours mined for each sample.
+        The number of neighbours found for each sample.
     metric : {"auto", "cosine", "euclidean"}, default="auto"
-        How far samples are apart: by the angle about the mean of all samples, or by
-        Euclidean distance. "auto" takes angles from {FEATURES_FOR_ANGLES} features on,
-        which are better for most embeddings and photos; of few features, the length
-        says too much to be left out. Of several feature arrays, each counts by its
-        angles.
+        The distance of samples: the angle about the mean of all samples ("cosine"), or
+        the Euclidean distance. "auto" uses angles if there are {FEATURES_FOR_ANGLES}
+        features or more. These are better for most embeddings and photos; with few
+        features, the length says too much to be left out. Several feature arrays are
+        always compared by angles.
     distance_threshold : float, default=None
-        The height at or above which clusters are not merged; `n_clusters` must then be
-        None.
+        Clusters are merged only below this height. `n_clusters` must then be None.
     {neighbor_method}
     {machine}
 
@@ -101,15 +103,16 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
     n_clusters_ : int
         The number of clusters.
     children_ : ndarray of int64, shape (n_leaves - 1, 2)
-        The two nodes of each merge: below `n_leaves_` a sample, and else the merge of
-        number node - `n_leaves_`, as in `sklearn.cluster.AgglomerativeClustering`.
+        The two nodes of each merge, as in `sklearn.cluster.AgglomerativeClustering`: a
+        number below `n_leaves_` is a sample, and any other is the merge with the number
+        node - `n_leaves_`.
     distances_ : ndarray of float64, shape (n_leaves - 1,)
-        The height of each merge, log(1 + 1 / affinity), or that of an earlier one if
-        it was higher; 0 of those with nearest neighbours.
+        The height of each merge: log(1 + 1 / affinity), or the height of an earlier
+        merge if that is greater. Merges of nearest neighbours have the height 0.
     n_leaves_ : int
-        The number of samples, but for images that cannot be read.
+        The number of samples, without images that cannot be read.
     n_connected_components_ : int
-        The number of parts of the graph that no neighbours link.
+        The number of parts of the graph: no neighbours link one part to another.
     tree_ : ClusterTree
         The same tree; `tree_.to_scipy()` is the matrix that
         `scipy.cluster.hierarchy.dendrogram` draws.
@@ -118,17 +121,17 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
     neighbors_ : NeighborGraph
         The neighbours of each sample.
     embedding_ : ndarray of float32, shape (n, embed_dim), or None
-        The features; None where X was a graph.
+        The features; None if X was a graph.
     embedding_dims_ : tuple of int
-        The size of each encoder's embedding, or of each feature array.
+        The number of features of each encoder, or of each feature array.
     encoder_ : Encoder or None
-        The fitted encoder; None where X was no images.
+        The fitted encoder; None if X was not images.
     image_names_ : list of str or None
-        What each image is called; None where X was no images.
+        The name of each image; None if X was not images.
     bad_images_ : list of UnreadableImage
         The images that cannot be read, as (row, path, reason).
     n_features_in_ : int
-        The number of features, where X was features.
+        The number of features, if X was features.
 
     References
     ----------
@@ -156,8 +159,9 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
     metric: str = checked("auto", option(("auto", *METRICS)))
     distance_threshold: float | None = checked(None, none_or(real(0)))
 
+    @free_threads()
     def fit(
-        self, X: Any, y: Any = None, *, neighbors: NeighborGraph | None = None
+        self, X: Any, y: Any = None, *, neighbors: GivenNeighbors | None = None
     ) -> Self:
         """Grow the tree of samples, and cut it into clusters.
 
@@ -167,11 +171,13 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
             Images or features as `SCANClusterer` takes them; or the neighbours of the
             samples alone, as `mine_neighbors` finds them.
         y : ignored
-            Here for scikit-learn's sake.
-        neighbors : NeighborGraph, optional
-            The neighbours of the samples in X; by default they are mined. Of more than
-            `n_neighbors` the nearest are taken. Their `metric` counts, and not that of
-            the clusterer.
+            Part of scikit-learn's interface.
+        neighbors : NeighborGraph, sparse matrix or array of int, optional
+            The neighbours of the samples in X; by default they are searched for. If
+            there are more than `n_neighbors`, the nearest are used. Their `metric` is
+            used, not that of the clusterer. The result of scikit-learn's
+            `kneighbors_graph` is taken too, of ones or of Euclidean distances, and so
+            are indices of shape (n, n_neighbors), the nearest first.
 
         Returns
         -------
@@ -180,19 +186,19 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
         Raises
         ------
         TypeError, ValueError
-            If a parameter or the input is wrong; or if X is a graph that falls into
-            more parts than clusters, which only features can join.
+            If a parameter or the input is wrong; or if X is a graph with more parts
+            than clusters, because only features can join these.
         ImageReadError
             If images cannot be read and `bad_images` is "raise"; lists all of them.
 
         Warns
         -----
         UserWarning
-            With their number, if the graph falls into more parts than clusters, which
-            their nearest pairs then join; if images cannot be read and `bad_images` is
-            "skip"; or if there are no more samples than `n_neighbors`.
+            If the graph has more parts than clusters: their nearest pairs of samples
+            then join them; if images cannot be read and `bad_images` is "skip"; or if
+            there are not more samples than `n_neighbors`.
         ConvergenceWarning
-            If "auto" finds no number of clusters that stands out.
+            If "auto" finds no number of clusters that is clearly better than others.
         """
         check_y(y)
         self._forget_fit()
@@ -208,7 +214,7 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
         return self
 
     def labels_for(self, n_clusters: int) -> NDArray[np.int64]:
-        """Return the labels of another number of clusters, from the same tree.
+        """Return labels for another number of clusters, from the same tree.
 
         Parameters
         ----------
@@ -218,13 +224,13 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
         Returns
         -------
         ndarray of int64, shape (n,)
-            Numbered by size, as `labels_`.
+            Numbered by size, like `labels_`.
 
         Raises
         ------
         ValueError
-            If there are fewer samples than clusters; or if X was a graph that falls
-            into more parts than clusters.
+            If there are fewer samples than clusters; or if X was a graph with more
+            parts than clusters.
         """
         check_is_fitted(self)
         return self._cut(n_clusters)
@@ -242,7 +248,7 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
             )
 
     def _read_graph(
-        self, X: NeighborGraph, neighbors: NeighborGraph | None
+        self, X: NeighborGraph, neighbors: GivenNeighbors | None
     ) -> NeighborGraph:
         """Return the graph of the readable samples, X itself where those are all."""
         if neighbors is not None:
@@ -260,7 +266,7 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
         return known
 
     def _read_samples(
-        self, X: Any, neighbors: NeighborGraph | None
+        self, X: Any, neighbors: GivenNeighbors | None
     ) -> tuple[NeighborGraph, Features]:
         """Return the graph and the features of the readable samples."""
         seed = int(check_random_state(self.random_state).randint(2**31))

@@ -19,9 +19,13 @@ from sklearn_scan.clusterers.trunks import BackboneTrunk
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.labels import cluster_sizes, most_probable
 from sklearn_scan.core.warn import warn
+from sklearn_scan.core.wording import Message, Setting
+from sklearn_scan.model_selection import Quality
 from sklearn_scan.results.label_table import name_cluster
 from sklearn_scan.results.model import ClusterModel
 from sklearn_scan.training.heads import Heads, Scaler
+
+_UNKNOWN = Quality()
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,22 +57,22 @@ class Outcome:
         clusterer.head_scores_ = found.scores.cpu().numpy()
         clusterer.best_head_ = found.best_head
         clusterer.self_labeled_ = found.self_labeled
-        accuracy = self.run.keep("calibrate", lambda: self._expect(found, features))
-        order = _set_clusters(clusterer, model, features, accuracy)
+        quality = self.run.keep("calibrate", lambda: self._measure(found, features))
+        order = _set_clusters(clusterer, model, features, quality)
         _warn_of_empty(clusterer)
         _warn_of_unsure(clusterer, np.isin(order, found.lost_clusters).nonzero()[0])
 
-    def _expect(self, found: Found, features: Features) -> float:
-        """Return the accuracy to expect; NaN of a single cluster."""
+    def _measure(self, found: Found, features: Features) -> Quality:
+        """Return what is known of the clusters without labels."""
         n_clusters = self.material.n_clusters
         if n_clusters == 1:
-            return np.nan
+            return Quality()
         comparison = found.comparison
         if comparison is None:
             rows = features.known().to(torch.device("cpu"))
             seed = self.run.seed("cluster")
             comparison = Comparison.drawn(rows, features.dims, n_clusters, seed)
-        return comparison.expected_accuracy(found.decisions.labels.cpu().numpy())
+        return comparison.quality(found.decisions.labels.cpu().numpy())
 
     def if_ended_with(self, head: Heads) -> dict[str, object]:
         """Return the attributes with which the clusterer predicts by another head.
@@ -99,15 +103,15 @@ def _set_clusters(
     clusterer: Parameters,
     model: ClusterModel,
     features: Features,
-    accuracy: float = np.nan,
+    quality: Quality = _UNKNOWN,
 ) -> NDArray[np.int64]:
     """Set the clusters, numbered by size; return their numbers before.
 
-    Where the accuracy to expect is known, the mean confidence is lowered to it.
+    Where the expected accuracy is known, the mean confidence is lowered to it.
     """
     model, order = model.by_size(features)
-    model = model.calibrate(features, accuracy)
-    clusterer.expected_accuracy_ = accuracy
+    model = model.calibrate(features, quality.expected_accuracy)
+    clusterer.quality_ = quality
     clusterer.module_ = model.module
     clusterer.n_clusters_ = model.n_clusters
     clusterer.classes_ = np.arange(model.n_clusters)
@@ -125,8 +129,11 @@ def _warn_of_empty(clusterer: Parameters) -> None:
     if len(empty):
         are = "is" if len(empty) == 1 else "are"
         warn(
-            f"{_name_clusters(empty)} of {clusterer.n_clusters_} {are} empty. "
-            f"Try {clusterer.empty_hint}.",
+            Message(
+                "{} of {} {} empty. Try {}.",
+                *(_name_clusters(empty), clusterer.n_clusters_, are),
+                clusterer.empty_hint,
+            ),
             ConvergenceWarning,
         )
 
@@ -134,10 +141,15 @@ def _warn_of_empty(clusterer: Parameters) -> None:
 def _warn_of_unsure(clusterer: Parameters, clusters: NDArray[np.int64]) -> None:
     if len(clusters):
         warn(
-            f"{_name_clusters(clusters)} of {clusterer.n_clusters_} had no sample "
-            f"above confidence_threshold={clusterer.confidence_threshold} at the end "
-            "of self-labelling: little taught what belongs there. Lower "
-            "confidence_threshold, or leave the stage out by self_label_epochs=0.",
+            Message(
+                "{} of {}: self-labelling found few examples to learn from, because "
+                "no probability there is above {} (before calibration). Lower {}, or "
+                "leave the stage out with {}.",
+                *(_name_clusters(clusters), clusterer.n_clusters_),
+                clusterer.confidence_threshold,
+                Setting("confidence_threshold"),
+                Setting("self_label_epochs", 0),
+            ),
             ConvergenceWarning,
         )
 

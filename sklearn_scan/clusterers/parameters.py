@@ -15,6 +15,8 @@ from sklearn.callback import CallbackSupportMixin
 
 from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import auto_or, checked, count, option, real
+from sklearn_scan.core.wording import Message, Setting
+from sklearn_scan.model_selection import Quality
 from sklearn_scan.neighbors import METHODS
 from sklearn_scan.results.clustering import Clustering
 
@@ -28,7 +30,7 @@ class Fitted(Clustering):
     n_features_in_: int
     input_kind_: str
     float_range_: float | None
-    expected_accuracy_: float = np.nan  # in models saved before there was one
+    quality_: Quality = Quality()  # in models saved before there was one
 
 
 @dataclass(eq=False, repr=False)  # scikit-learn has its own
@@ -66,7 +68,7 @@ class Parameters(Fitted, CallbackSupportMixin, ReadingParameters):
     """The parameters of a clusterer in stages, and its fitted attributes."""
 
     # What to try where clusters stay empty.
-    empty_hint: ClassVar[str] = "a smaller n_clusters"
+    empty_hint: ClassVar[str] = Message("a smaller {}", Setting("n_clusters"))
 
     n_clusters: int | str = checked(10, auto_or(count()))
     _: KW_ONLY

@@ -17,13 +17,18 @@ from sklearn_scan.clusterers.feature_arrays import (
     stack_feature_arrays,
 )
 from sklearn_scan.clusterers.parameters import ReadingParameters
-from sklearn_scan.core.features import Features
+from sklearn_scan.core.features import Features, to_numpy
 from sklearn_scan.core.mapped_rows import is_mapped
 from sklearn_scan.core.rows import check_finite_rows
 from sklearn_scan.core.warn import warn
 from sklearn_scan.encoders import Embedded, Encoder, check_embedding, resolve_encoder
 from sklearn_scan.exceptions import ImageReadError
-from sklearn_scan.images import ImageSource, as_image_source, is_image_input
+from sklearn_scan.images import (
+    ImageSource,
+    as_image_source,
+    check_no_folder,
+    is_image_input,
+)
 
 # What X holds.
 _IMAGES, _FEATURES, _ARRAYS = "images", "features", "a list of feature arrays"
@@ -85,10 +90,10 @@ class Reader:
             return cls(clusterer, _IMAGES, encoder)
         if has_encoder:
             raise ValueError(
-                f"The encoder, {type(given).__name__}, embeds images, but X "
-                f"({type(X).__name__}) is not an array of images (n, h, w) or "
-                "(n, h, w, c), nor a list of files or PIL images, nor a Dataset. "
-                "Numeric 2-D input is taken as features, with encoder='auto' only."
+                f"X holds features or numbers ({type(X).__name__}), and not images for "
+                f"the encoder {type(given).__name__}. Leave encoder out to cluster "
+                "features; for images pass an array (n, h, w) or (n, h, w, c), a list "
+                "of files or PIL images, or a Dataset."
             )
         return cls(clusterer, _FEATURES, None)
 
@@ -99,6 +104,8 @@ class Reader:
             return self._read_arrays(X, fit=fit)
         if self.kind == _FEATURES:
             return self._read_features(X, fit=fit)
+        if fit:
+            check_no_folder(X)
         # Another batch of floats must be read on the scale of those in the fit.
         source = as_image_source(X, float_range=None if fit else self.float_range)
         if fit:
@@ -123,7 +130,7 @@ class Reader:
             check_finite_rows("X", X)
             return Features.of(X)
         if isinstance(X, torch.Tensor):
-            X = X.detach().cpu()
+            X = to_numpy(X)
         # In fit a copy: what is kept must not change with the user's array.
         array: NDArray[np.float32] = validate_data(
             self._clusterer, X, reset=fit, dtype=np.float32, order="C", copy=fit

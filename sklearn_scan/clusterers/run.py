@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.core.random import RandomState
+from sklearn_scan.core.threads import adjust_threads
 from sklearn_scan.training.callbacks import EstimatorCallbacks
 from sklearn_scan.training.heads import Heads
 from sklearn_scan.training.loop import LoopCallback, Record
@@ -30,7 +31,7 @@ class Run:
     random_state : int, RandomState or None, default=None
         Seeds the parts of the fit, each by its name.
     verbose : int, default=0
-        Above zero, shows progress bars.
+        Progress bars are shown if it is above zero.
 
     Attributes
     ----------
@@ -39,8 +40,8 @@ class Run:
     history : list of dict
         The epochs of all stages so far.
     fitted : callable or None
-        From a single head to the attributes of a clusterer that is fitted with it, for
-        callbacks that score the fit so far.
+        Takes a single head and returns the attributes of a clusterer that is fitted
+        with it, for callbacks that score the fit so far.
     """
 
     def __init__(self, random_state: RandomState = None, *, verbose: int = 0) -> None:
@@ -89,6 +90,7 @@ class Run:
         head : callable, optional
             Returns the single head that is kept so far, from what was made.
         """
+        adjust_threads()
         start, whole = time.perf_counter(), self._task
         if whole is not None:
             self._task = whole.subcontext(task_name=name, max_subtasks=n_epochs)

@@ -43,6 +43,7 @@ from sklearn_scan.core.validation import (
     none_or,
     real,
 )
+from sklearn_scan.core.wording import Message, Setting, Value
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.results.registry import register_clusterer
 from sklearn_scan.training.heads import KernelFeatures, Scaler, make_scaler
@@ -54,100 +55,102 @@ from sklearn_scan.training.heads import KernelFeatures, Scaler, make_scaler
 class SCANClusterer(TrainedClusterer):
     """Cluster images without labels by the SCAN method.
 
-    Each image is embedded by `encoder`, its nearest neighbours are mined, and cluster
-    heads are trained so that neighbours agree while the clusters stay spread. They
-    start from the best of several partitions of the samples, and the best head is kept,
-    both by a score without labels. This head then learns from the samples it is
-    confident of; where neighbours agree less after that, it is undone.
+    `encoder` embeds each image, and the nearest neighbours of each image are found.
+    Then several classifiers ("heads") are trained. The loss asks that neighbours are in
+    the same cluster, and that all clusters are used. The heads start from the best of
+    several partitions of the samples, and the best head is kept. A score without labels
+    chooses both. In a second stage, this head learns from the samples that it is
+    confident of. If neighbours agree less afterwards, the second stage is undone.
 
-    A pretrained encoder stays as it is, and the heads learn on its features in seconds.
-    A pretext learns from the images first, and then again along with the heads, from
-    strongly augmented views: the paper's way for small images (see `finetune`).
+    A pretrained encoder is not changed, and the heads learn on its features in seconds.
+    A pretext such as `SimCLR()` learns from the images first. Then it learns again,
+    together with the heads, from strongly augmented views, as in the paper for small
+    images (see `finetune`).
 
     Parameters
     ----------
     {n_clusters}
     n_neighbors : int, default=20
-        The number of neighbours mined for each sample; the paper's ImageNet subsets
-        use 50. On features as they are, the nearest {N_PAIRS} of them agree; partitions
-        are made of up to 20. With 0, where the backbone is trained, two views of an
-        image agree.
+        The number of neighbours found for each sample; the paper uses 50 for subsets of
+        ImageNet. On features, heads learn from the nearest {N_PAIRS} of them, and
+        partitions use up to 20. With 0, if the backbone is trained, heads learn from
+        two views of an image instead of neighbours.
     {neighbor_method}
     n_heads : int or "auto", default="auto"
-        The number of heads trained at once, of which one is kept. On features each
-        starts from a partition of the samples: several methods partition them, and the
-        best by a score without labels are the starts. "auto" is {N_HEADS}, from six
-        partitions with each weight of the spread, and fewer, at least 2, of more than
-        166 clusters. If the backbone is trained, the best of these go on, and "auto" is
-        {N_FINETUNED_HEADS}.
+        The number of heads that are trained at once; one is kept. On features, each
+        head starts from a partition of the samples. Several methods make partitions,
+        and those with the best score without labels are used. "auto" is {N_HEADS}: six
+        partitions with each `entropy_weight`. It is less, at least 2, for more than 166
+        clusters. If the backbone is trained, only the best heads continue, and "auto"
+        is {N_FINETUNED_HEADS}.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples in the first stage. "auto" looks at {SAMPLES_SEEN}
-        samples in {EPOCHS} passes on features as they are, and of many at
-        {SEEN_OF_MANY} in {EPOCHS_OF_MANY}; if the backbone is trained, at {IMAGES_SEEN}
-        images in {IMAGE_EPOCHS} passes.
+        Passes over the samples in the first stage. On features, "auto" makes {EPOCHS}
+        passes, which see about {SAMPLES_SEEN} samples in all; for many samples,
+        {EPOCHS_OF_MANY} passes and about {SEEN_OF_MANY} samples. If the backbone is
+        trained, it makes {IMAGE_EPOCHS} passes, which see about {IMAGES_SEEN} images.
     self_label_epochs : int or "auto", default="auto"
-        Passes over the samples in the second stage, which ends earlier when confident
-        samples no longer grow in number; 0 leaves it out. "auto" looks at
-        {SAMPLES_SELF_LABELED} samples in {SELF_LABEL_EPOCHS} passes on features as they
-        are; if the backbone is trained it is as in the first stage.
+        Passes over the samples in the second stage. It ends earlier if the number of
+        confident samples stops growing. 0 leaves the stage out. On features, "auto"
+        makes {SELF_LABEL_EPOCHS} passes, which see about {SAMPLES_SELF_LABELED} samples
+        in all. If the backbone is trained, it is as in the first stage.
     {confidence_threshold}
     entropy_weight : float or "auto", default="auto"
-        The weight λ of the spread of clusters: higher makes their sizes more alike.
-        "auto" tries {ENTROPY_WEIGHTS} on features, half of the heads each, since how
-        unequal clusters are is not known; it is the paper's {PAPER_ENTROPY_WEIGHT} if a
-        `cluster_prior` is given or the backbone is trained. Many more clusters than
-        classes need about 5 to be all used, and a higher `learning_rate` if heads are
-        to leave the sizes that they start with.
+        The weight λ of the entropy of the cluster sizes: a higher weight makes the
+        sizes more alike. On features, "auto" tries {ENTROPY_WEIGHTS}, each with half of
+        the heads. If a `cluster_prior` is given or the backbone is trained, it is
+        {PAPER_ENTROPY_WEIGHT}, as in the paper. If you ask for many more clusters than
+        there are classes, pass about 5 so that all are used. To make heads leave the
+        sizes that they start with, pass a higher `learning_rate` too.
     cluster_prior : array-like of shape (n_clusters,), "auto" or None, default=None
-        The proportions that clusters are drawn to, by λ: known ones, in any order (the
-        clusters found are numbered by size); with "auto" those of the partition that
-        each head starts from, which follow the data; and equal ones with None.
+        The expected sizes of the clusters, such as [0.7, 0.2, 0.1], in any order. None
+        means equal sizes. "auto" means sizes that are estimated from the data: those of
+        the partition that a head starts from. `entropy_weight` says how strongly
+        clusters are pushed towards these sizes.
     finetune : bool or "auto", default="auto"
-        Whether to train the backbone along with the heads, on augmented views. "auto"
-        does where `encoder` is a pretext: its features are of these images alone, and
-        have more to learn. All images are then held in memory at the size trained on.
-        Of several encoders none is trained along.
+        Whether to train the backbone together with the heads, on augmented views.
+        "auto" does so if `encoder` is a pretext. All images are then held in memory, at
+        the size that is used in training. Several encoders are never trained.
     strong_views : callable or "auto", default="auto"
-        Where the backbone is trained: from a batch of images, float (b, c, h, w) in
-        [0, 1] with c = 1 where all are grey, to a strongly augmented view of each.
-        "auto" is `images.augment.StrongViews`, without flips for grey images. What
-        draws from torch's global state is seeded by `random_state`.
+        Used if the backbone is trained: a function that takes a batch of images, float
+        (b, c, h, w) in [0, 1], with c = 1 if all are grey, and returns a strongly
+        augmented view of each. "auto" is `images.augment.StrongViews`, without flips
+        for grey images. `random_state` seeds torch's global random numbers for it.
     ema_decay : float in [0, 1), default=None
-        Ends the second stage with a moving average of the weights that keeps this
-        share of itself at every step; the paper has 0.999 for ImageNet.
+        If given, the second stage ends with a moving average of the weights, which
+        keeps this share of itself at each step; the paper uses 0.999 for ImageNet.
     learning_rate : float or "auto", default="auto"
-        Adam's, in both stages. "auto" is {LOWEST_RATE}, and more, up to {HIGHEST_RATE},
-        if few samples of few features leave few steps to learn in; with known
-        proportions, as `cluster_prior`, it is {PRIOR_RATE}. If the backbone is trained
-        it is {FINETUNING_RATE}, and {SELF_LABEL_RATE} in the second stage; the paper's
-        1e-4 is for longer training.
+        The learning rate of Adam, in both stages. On features, "auto" is {LOWEST_RATE},
+        or more, up to {HIGHEST_RATE}, if there are few steps or few features; with
+        known proportions as `cluster_prior` it is {PRIOR_RATE}. If the backbone is
+        trained, it is {FINETUNING_RATE}, and {SELF_LABEL_RATE} in the second stage. The
+        paper's 1e-4 is for longer training.
     batch_size : int or "auto", default="auto"
-        Samples a step, in both stages. "auto" is {BATCH_SIZE}; if the backbone is
-        trained, {FINETUNING_BATCH}, and {SELF_LABEL_BATCH} in the second stage.
+        The number of samples in a step, in both stages. "auto" is {BATCH_SIZE}; if the
+        backbone is trained, {FINETUNING_BATCH}, and {SELF_LABEL_BATCH} in the second
+        stage.
     {machine}
 
     Attributes
     ----------
     {clusters}
     embedding_ : ndarray of float32, shape (n, embed_dim)
-        The embedding of the samples, by the backbone as it is after training; NaN for
-        an image that cannot be read. Where X was features in a memmap, that memmap:
-        its file must stay.
+        The embedding of the samples, by the backbone after training; NaN for an image
+        that cannot be read. If X was features in a memmap, it is that memmap: keep its
+        file.
     {encoders}
     neighbors_ : NeighborGraph
         The neighbours of each sample, in the embedding before the backbone was
-        trained; -1 for an image that cannot be read, which is nobody's neighbour.
+        trained; -1 for an image that cannot be read. Such an image is not a neighbour
+        of any other.
     head_losses_ : ndarray of shape (n_heads,)
-        The loss of each head after the first stage, at its own weight of the spread.
+        The loss of each head after the first stage, with its own `entropy_weight`.
     head_scores_ : ndarray of shape (n_heads,)
-        What the head to keep was chosen by: on features, how much the clusters of
-        neighbours tell of each other, times the square of the share of clusters that a
-        linear model finds again, as in `model_selection.label_free_score`, times the
-        mean agreement with the other heads, and 0 for a head that leaves more clusters
-        empty than another; the loss with its sign changed where the backbone was
-        trained.
+        The scores that chose the head. On features, it is the score of
+        `model_selection.label_free_score` times the mean agreement with the other
+        heads, and 0 for a head that leaves more clusters empty than another. If the
+        backbone was trained, it is the negative loss.
     best_head_ : int
-        The head of the highest score, which was kept.
+        The head with the highest score, which was kept.
     history_ : list of dict
         The loss and its terms, for each epoch of both stages.
     {model}
@@ -170,9 +173,10 @@ class SCANClusterer(TrainedClusterer):
     True
     """
 
-    empty_hint: ClassVar[str] = (
-        "a smaller n_clusters, a larger entropy_weight, more n_heads, more max_epochs "
-        "or a lower learning_rate"
+    empty_hint: ClassVar[str] = Message(
+        "a smaller {}, a larger {}, more {}, more {} or a lower {}",
+        *map(Setting, ("n_clusters", "entropy_weight", "n_heads", "max_epochs")),
+        Setting("learning_rate"),
     )
 
     _: KW_ONLY
@@ -235,9 +239,12 @@ class SCANClusterer(TrainedClusterer):
         return Guarded(
             stage,
             MOST_LOST_BY_BACKBONE,
-            warning="Training the backbone merged clusters that its features told "
-            "apart, and was undone: lower learning_rate, raise max_epochs, or pass "
-            "finetune=False.",
+            warning=Message(
+                "Training the backbone merged clusters that its features told apart, "
+                "and was undone: lower {}, raise {}, or pass {}.",
+                *(Setting("learning_rate"), Setting("max_epochs")),
+                Setting("finetune", False),
+            ),
         )
 
     @property
@@ -261,19 +268,29 @@ class SCANClusterer(TrainedClusterer):
         if isinstance(self.cluster_prior, str):
             if self.cluster_prior != "auto":
                 raise ValueError(
-                    "cluster_prior must be 'auto', None or an array; got "
-                    f"{self.cluster_prior!r}."
+                    Message(
+                        "{} must be 'auto', {} or an array; got {!r}.",
+                        *(Setting("cluster_prior"), Value(None), self.cluster_prior),
+                    )
                 )
             if self.n_neighbors == 0:
                 raise ValueError(
-                    "cluster_prior='auto' takes the proportions of partitions by "
-                    "neighbours, of which n_neighbors=0 leaves none."
+                    Message(
+                        "{} takes the proportions of partitions by neighbours, of "
+                        "which {} leaves none.",
+                        Setting("cluster_prior", "auto"),
+                        Setting("n_neighbors", 0),
+                    )
                 )
             return
         if isinstance(self.n_clusters, str):
             raise ValueError(
-                "cluster_prior holds one proportion per cluster: pass their number as "
-                f"n_clusters; got n_clusters={self.n_clusters!r}."
+                Message(
+                    "{} holds one proportion per cluster: pass their number as {}; got "
+                    "{}.",
+                    *(Setting("cluster_prior"), Setting("n_clusters")),
+                    Setting("n_clusters", self.n_clusters),
+                )
             )
         check_prior(self.cluster_prior, self.n_clusters)
 
@@ -287,7 +304,10 @@ class SCANClusterer(TrainedClusterer):
         super()._check_encoder(encoder)
         if self.n_neighbors == 0 and self._training_views(encoder) is None:
             raise ValueError(
-                "n_neighbors=0 lets two views of an image agree, for which the "
-                "backbone must be trained: pass images and finetune=True, or "
-                "n_neighbors=20."
+                Message(
+                    "{} lets two views of an image agree, for which the backbone must "
+                    "be trained: pass images and {}, or {}.",
+                    *(Setting("n_neighbors", 0), Setting("finetune", True)),
+                    Setting("n_neighbors", 20),
+                )
             )

@@ -11,6 +11,7 @@ from sklearn_scan.clusterers.docs import clusterer_docs
 from sklearn_scan.clusterers.stages import Material, Stage, TeacherHeads
 from sklearn_scan.clusterers.trained import TrainedClusterer
 from sklearn_scan.core.validation import auto_or, checked, count, real
+from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.results.registry import register_clusterer
 from sklearn_scan.training.heads import KernelFeatures
 
@@ -21,69 +22,70 @@ from sklearn_scan.training.heads import KernelFeatures
 class TEMIClusterer(TrainedClusterer):
     """Cluster images without labels by the TEMI method.
 
-    Each image is embedded by a pretrained `encoder`, its nearest neighbours are mined,
-    and several heads start from partitions of the samples, as in `SCANClusterer`. They
-    learn what each image's neighbours share according to a teacher: the moving average
-    of the head itself. Pairs that look like false neighbours to the teachers of all
-    heads weigh less. The teacher is kept whose clusters neighbours share most, a linear
-    model finds again, and the other teachers agree with.
+    A pretrained `encoder` embeds each image, and the nearest neighbours of each image
+    are found. Several heads start from partitions of the samples, as in
+    `SCANClusterer`. Each head has a teacher, the moving average of its own weights, and
+    learns to agree with it on neighbours. Pairs that look like false neighbours to the
+    teachers count less. At the end, the teacher with the highest score is kept: the
+    score without labels, times the agreement with the other teachers.
 
     Parameters
     ----------
     {n_clusters}
     n_neighbors : int, default=20
-        The number of neighbours mined for each sample. All are used in partitions of
-        the samples; a head learns from the nearest {N_PAIRS}.
+        The number of neighbours found for each sample. Partitions of the samples use
+        all of them; a head learns from the nearest {N_PAIRS}.
     {neighbor_method}
     n_heads : int, default=8
-        The number of heads trained at once, which weigh the pairs together and of
-        which one is kept. Each starts from a partition of its own, the best by its
-        score; the paper has 16 to 50, of random weights.
+        The number of heads that are trained at once; one is kept. All of them decide
+        how much a pair counts. Each starts from a partition of its own, one of those
+        with the best scores. The paper uses 16 to 50 heads of random weights.
     beta : float in (0, 1], default=0.8
-        With 1 the loss is pointwise mutual information, which may use few of the
-        clusters; less makes their sizes more alike: the paper has 0.6. At 0.5 and
-        below, heads lose what they were sure of.
+        A lower value makes the sizes of the clusters more alike; the paper uses 0.6.
+        With 1 the loss is pointwise mutual information, and some clusters may stay
+        empty. With 0.5 and less, heads lose their confidence.
     temperature : float, default=0.1
-        What the logits that heads start with are divided by: a lower one makes them
-        more confident.
+        The divisor of the first logits of the heads: with a lower one, heads are more
+        confident at the start.
     teacher_momentum : float in [0, 1) or "auto", default="auto"
-        The share of itself that a teacher keeps at every step. "auto" lets it lag
-        behind its student by 1 / {TEACHER_LAGS} of the training: from {LEAST_MOMENTUM}
-        to the paper's {MOST_MOMENTUM}, which keeps up over thousands of steps only.
+        The share of itself that a teacher keeps at each step. With "auto" it is
+        {LEAST_MOMENTUM} to {MOST_MOMENTUM}, so that the teacher is behind its student
+        by 1 / {TEACHER_LAGS} of the training. The paper's {MOST_MOMENTUM} is for
+        thousands of steps.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples. "auto" looks at {SAMPLES_SEEN} samples in {EPOCHS}
-        passes, and of many at {SEEN_OF_MANY} in {EPOCHS_OF_MANY}.
+        Passes over the samples. "auto" makes {EPOCHS} passes, which see about
+        {SAMPLES_SEEN} samples in all; for many samples, {EPOCHS_OF_MANY} passes and
+        about {SEEN_OF_MANY} samples.
     self_label_epochs : int or "auto", default=0
-        Passes over the samples in a second stage, SCAN's, in which confident samples
-        teach; it is undone where neighbours agree less after it. "auto" is as in
-        `SCANClusterer`; 0 leaves it out, as the paper does.
+        Passes over the samples in the second stage of SCAN, which learns from confident
+        samples. It is undone if neighbours agree less afterwards. "auto" is as in
+        `SCANClusterer`; 0 leaves the stage out, as the paper does.
     {confidence_threshold}
     learning_rate : float or "auto", default="auto"
-        AdamW's at its peak, and Adam's in the second stage. "auto" is {LOWEST_RATE},
-        and more, up to {HIGHEST_RATE}, if few samples of few features leave few steps
-        to learn in.
+        The highest learning rate of AdamW, and that of Adam in the second stage. "auto"
+        is {LOWEST_RATE}, or more, up to {HIGHEST_RATE}, if there are few steps or few
+        features.
     batch_size : int or "auto", default="auto"
-        Pairs a step. "auto" is {BATCH_SIZE}; the paper has 1024.
+        The number of pairs in a step. "auto" is {BATCH_SIZE}; the paper uses 1024.
     {machine}
 
     Attributes
     ----------
     {clusters}
     embedding_ : ndarray of float32, shape (n, embed_dim)
-        The embedding of the samples; NaN for an image that cannot be read. Where X was
-        features in a memmap, that memmap: its file must stay.
+        The embedding of the samples; NaN for an image that cannot be read. If X was
+        features in a memmap, it is that memmap: keep its file.
     {encoders}
     neighbors_ : NeighborGraph
-        The neighbours of each sample; -1 for an image that cannot be read, which is
-        nobody's neighbour.
+        The neighbours of each sample; -1 for an image that cannot be read. Such an
+        image is not a neighbour of any other.
     head_losses_ : ndarray of shape (n_heads,)
         The loss of each head's teacher after training.
     head_scores_ : ndarray of shape (n_heads,)
-        What the head to keep was chosen by: what neighbours share and a linear model
-        finds again, as in `model_selection.label_free_score`, times the mean agreement
-        with the other heads, as normalised mutual information.
+        The scores that chose the head: the score of `model_selection.label_free_score`
+        times the mean agreement with the other heads, as normalised mutual information.
     best_head_ : int
-        The head of the highest score, whose teacher was kept.
+        The head with the highest score. Its teacher was kept.
     history_ : list of dict
         The loss, for each epoch; of the second stage too, if there is one.
     {model}
@@ -104,9 +106,9 @@ class TEMIClusterer(TrainedClusterer):
     """
 
     _scaler = KernelFeatures
-    empty_hint: ClassVar[str] = (
-        "a smaller n_clusters, a smaller beta, more n_heads, more max_epochs or a "
-        "lower learning_rate"
+    empty_hint: ClassVar[str] = Message(
+        "a smaller {}, a smaller {}, more {}, more {} or a lower {}",
+        *map(Setting, ("n_clusters", "beta", "n_heads", "max_epochs", "learning_rate")),
     )
 
     _: KW_ONLY

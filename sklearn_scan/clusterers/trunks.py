@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sklearn_scan.core.device import autocast, place, resolve_precision, to_compute
 from sklearn_scan.core.mapped_rows import Rows, through
+from sklearn_scan.core.wording import Advice, Message, Setting
 from sklearn_scan.encoders import Encoder, EncoderList, Preprocessing
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
 from sklearn_scan.images.augment import default_strong_views
@@ -222,16 +223,25 @@ def check_trainable(encoder: Encoder | None, precision: str) -> None:
     """Raise if the backbone of an encoder cannot be trained."""
     if encoder is None:
         raise ValueError(
-            "finetune=True trains an encoder's backbone, but X holds features: "
-            "pass images, or finetune='auto'."
+            Message(
+                "{} trains an encoder's backbone, but X holds features: pass images, "
+                "or {}.",
+                *(Setting("finetune", True), Setting("finetune", "auto")),
+            )
         )
     if not encoder.is_trainable:
         name = type(encoder).__name__
         if isinstance(encoder, EncoderList):
             name = "a list of encoders"
         raise TypeError(
-            f"finetune=True trains an encoder's backbone, which {name} does not "
-            "offer: pass finetune=False, or an ImageEncoder or a pretext as encoder."
+            Message(
+                "{} trains an encoder's backbone, which {} does not offer: pass {}, or "
+                "{} as {}.",
+                *(Setting("finetune", True), name),
+                Setting("finetune", False),
+                Advice("trainable", "an ImageEncoder or a pretext"),
+                Setting("encoder"),
+            )
         )
     check_training_precision(precision)
 

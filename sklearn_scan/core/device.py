@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_scan.core.validation import check_option
+from sklearn_scan.core.wording import Message, Setting
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -36,13 +37,19 @@ def resolve_device(device: str | torch.device) -> torch.device:
         n_present = torch.get_device_module(resolved).device_count()
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"device must be 'auto' or a torch device such as 'cpu' or 'cuda:0'; "
-            f"got {device!r}."
+            Message(
+                "{} must be 'auto' or a torch device such as 'cpu' or 'cuda:0'; got "
+                "{!r}.",
+                *(Setting("device"), device),
+            )
         ) from error
     if (resolved.index or 0) >= n_present:
         raise ValueError(
-            f"device={str(device)!r} was asked for, but torch sees {n_present} "
-            f"{resolved.type} devices here. Use device='auto' or device='cpu'."
+            Message(
+                "{} was asked for, but torch sees {} {} devices here. Use {} or {}.",
+                *(Setting("device", str(device)), n_present, resolved.type),
+                *(Setting("device", "auto"), Setting("device", "cpu")),
+            )
         )
     return resolved
 

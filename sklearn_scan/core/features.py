@@ -82,6 +82,14 @@ class Features:
         return torch.from_numpy(writeable).to(device)
 
 
+def to_numpy(tensor: Tensor) -> NDArray[np.generic]:
+    """Return a tensor of any number type and device as an array."""
+    if tensor.dtype == torch.bfloat16:  # which NumPy does not know
+        tensor = tensor.float()
+    array: NDArray[np.generic] = tensor.detach().cpu().numpy()
+    return array
+
+
 def is_constant(features: Rows) -> Tensor:
     """Return which columns of `features` (n, d) are constant, as bools (d,)."""
     # the deviation of a constant feature is a rounding error

@@ -25,6 +25,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_scan.core.wording import Message, Setting, Value
+
 T = TypeVar("T")
 Check = Callable[[str, Any], object]  # of a name and a value; raises if it is wrong
 
@@ -74,13 +76,18 @@ def none_or(check: Check) -> Check:
 def check_flag(name: str, value: Any) -> None:
     """Raise if `value` is not True or False."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False; got {value!r}.")
+        flags = Value(True), Value(False)
+        raise TypeError(
+            Message("{} must be {} or {}; got {}.", Setting(name), *flags, Value(value))
+        )
 
 
 def check_auto_flag(name: str, value: Any) -> None:
     """Raise if `value` is not "auto", True or False."""
     if not (isinstance(value, bool) or (isinstance(value, str) and value == "auto")):
-        raise ValueError(f"{name} must be 'auto', True or False; got {value!r}.")
+        flags = Value(True), Value(False)
+        template = "{} must be 'auto', {} or {}; got {}."
+        raise ValueError(Message(template, Setting(name), *flags, Value(value)))
 
 
 def check_views(name: str, value: Any) -> None:
@@ -95,9 +102,9 @@ def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     """Return `value` if it is an integer of at least `minimum`."""
     # bool is an Integral, and never what was meant by a count
     if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer; got {value!r}.")
+        raise TypeError(_must(name, "an integer", Value(value)))
     if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}; got {value}.")
+        raise ValueError(_must(name, f"at least {minimum}", value))
     return int(value)
 
 
@@ -111,10 +118,10 @@ def check_real(
 ) -> float:
     """Return `value` if it is a finite number in the range."""
     if not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number; got {value!r}.")
+        raise TypeError(_must(name, "a number", Value(value)))
     number = float(value)
     if not np.isfinite(number):
-        raise ValueError(f"{name} must be finite; got {value}.")
+        raise ValueError(_must(name, "finite", value))
     bounds, is_inside = [], True
     if minimum is not None:
         is_in = boundaries in {"both", "left"}
@@ -125,7 +132,7 @@ def check_real(
         bounds.append(f"{'at most' if is_in else 'below'} {maximum}")
         is_inside &= number <= maximum if is_in else number < maximum
     if not is_inside:
-        raise ValueError(f"{name} must be {' and '.join(bounds)}; got {value}.")
+        raise ValueError(_must(name, " and ".join(bounds), value))
     return number
 
 
@@ -134,15 +141,15 @@ def check_option(name: str, value: Any, options: Iterable[str]) -> str:
     known = list(options)
     if isinstance(value, str) and value in known:
         return value
-    raise ValueError(
-        f"{name} must be one of {known}; got {value!r}.{did_you_mean(value, known)}"
-    )
+    near = did_you_mean(value, known)
+    template = "{} must be one of {}; got {}.{}"
+    raise ValueError(Message(template, Setting(name), known, Value(value), near))
 
 
 def is_auto(name: str, value: Any) -> bool:
     """Return whether `value` is "auto"; raise if it is another string."""
     if isinstance(value, str) and value != "auto":
-        raise ValueError(f"{name} must be 'auto' or a number; got {value!r}.")
+        raise ValueError(_must(name, "'auto' or a number", Value(value)))
     return isinstance(value, str)
 
 
@@ -150,6 +157,11 @@ def check_verbose(verbose: Any) -> None:
     """Raise if `verbose` is not an integer of at least zero."""
     level = int(verbose) if isinstance(verbose, bool) else verbose
     check_count("verbose", level, minimum=0)
+
+
+def _must(name: str, what: str, got: object) -> Message:
+    """Return the message of a parameter that is not what it must be."""
+    return Message("{} must be {}; got {}.", Setting(name), what, got)
 
 
 def did_you_mean(value: Any, known: Iterable[str]) -> str:
@@ -162,20 +174,29 @@ def did_you_mean(value: Any, known: Iterable[str]) -> str:
 
 def check_prior(prior: Any, n_clusters: int) -> NDArray[np.float32]:
     """Return cluster proportions as an array (n_clusters,) that sums to one."""
+    prior_name = Setting("cluster_prior")
     try:
         proportions = np.asarray(prior, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"cluster_prior must hold numbers; got {prior!r}.") from error
+        raise ValueError(
+            Message("{} must hold numbers; got {!r}.", prior_name, prior)
+        ) from error
     if proportions.shape != (n_clusters,):
         raise ValueError(
-            f"cluster_prior must hold one proportion per cluster, shape "
-            f"({n_clusters},); got shape {proportions.shape}."
+            Message(
+                "{} must hold one proportion per cluster, shape ({},); got shape {}.",
+                *(prior_name, n_clusters, proportions.shape),
+            )
         )
     if not (np.isfinite(proportions).all() and (proportions > 0).all()):
-        raise ValueError("cluster_prior must hold finite proportions above zero.")
+        raise ValueError(
+            Message("{} must hold finite proportions above zero.", prior_name)
+        )
     if abs(proportions.sum() - 1) > 1e-3:
         raise ValueError(
-            f"cluster_prior must sum to one; it sums to {proportions.sum():.4g}."
+            Message(
+                "{} must sum to one; it sums to {:.4g}.", prior_name, proportions.sum()
+            )
         )
     scaled: NDArray[np.float32] = (proportions / proportions.sum()).astype(np.float32)
     return scaled

@@ -35,9 +35,9 @@ _label_docs = share_docs(
 def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return the share of samples whose cluster is matched one to one to their class.
 
-    The matching is the one with the highest accuracy, found by the Hungarian
-    method [1]_. There may be more or fewer clusters than classes; the samples of an
-    unmatched cluster or class count as wrong.
+    The Hungarian method [1]_ finds the matching with the highest accuracy. If there
+    are more or fewer clusters than classes, some clusters or classes have no match;
+    their samples count as wrong.
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ def match_clusters(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
     Returns
     -------
     dict
-        The class of each matched cluster. Surplus clusters have no entry, nor have
-        clusters that share no sample with the class that is left for them. Which of
-        several equally accurate matchings is returned may depend on the numbers of the
+        The class of each matched cluster. A cluster has no entry if no class is left
+        for it, or if it shares no sample with the class that is left. If several
+        matchings have the same accuracy, the result may depend on the numbers of the
         clusters.
 
     {raises}
@@ -120,9 +120,9 @@ def match_clusters(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
 def majority_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return the share of samples of the most frequent class in their cluster.
 
-    It is the accuracy of :func:`majority_mapping`, also called purity [1]_. It never
-    falls when a cluster is split: compare it only between clusterings with the same
-    number of clusters.
+    It is the accuracy of :func:`majority_mapping`, also called purity [1]_. Splitting a
+    cluster never lowers it, so compare it only between clusterings with the same number
+    of clusters.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def majority_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Returns
     -------
     float
-        Accuracy between 0 and 1, at least :func:`clustering_accuracy`.
+        Accuracy between 0 and 1; never lower than :func:`clustering_accuracy`.
 
     {raises}
 
@@ -166,8 +166,8 @@ def majority_mapping(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
     Returns
     -------
     dict
-        The class of each cluster; of equally frequent classes the first in sorted
-        order.
+        The class of each cluster; if classes are equally frequent, the first one in
+        sorted order.
 
     {raises}
 
@@ -191,9 +191,9 @@ def majority_mapping(y_true: ArrayLike, y_pred: ArrayLike) -> dict[Any, Any]:
 def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
     """Return the share of samples with their class among k most probable clusters.
 
-    Clusters are matched to classes by the Hungarian method on the most probable
-    cluster of each sample, as in the SCAN paper [1]_. A cluster without a match
-    (see :func:`match_clusters`) takes its place among the k but stands for no class.
+    Clusters are matched to classes by the Hungarian method, with the most probable
+    cluster of each sample, as in the SCAN paper [1]_. A cluster without a match (see
+    :func:`match_clusters`) counts as one of the k, but stands for no class.
 
     Parameters
     ----------
@@ -202,7 +202,8 @@ def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
         Probability of each cluster. A row that holds a NaN (unreadable image) is
         always a wrong answer.
     k : int, default=5
-        The number of most probable clusters; more than ``n_clusters`` is all.
+        The number of most probable clusters; if it is larger than ``n_clusters``, all
+        clusters count.
 
     Returns
     -------
@@ -219,9 +220,9 @@ def top_k_accuracy(y_true: ArrayLike, proba: ArrayLike, k: int = 5) -> float:
 
     Notes
     -----
-    Of equally probable clusters the one with the lower column comes first, as in
+    If clusters are equally probable, the one with the lower column comes first, as in
     ``argmax``. So ``k=1`` gives ``clustering_accuracy(y_true, proba.argmax(axis=1))``,
-    and uniform probabilities are not a right answer by default.
+    and equal probabilities for all clusters do not count as a right answer.
 
     References
     ----------

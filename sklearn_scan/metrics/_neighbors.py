@@ -9,7 +9,7 @@ from sklearn_scan.metrics._contingency import check_labels, check_rows
 def neighbor_purity(neighbors: ArrayLike, y: ArrayLike) -> float:
     """Return the mean share of a sample's neighbors that have its label.
 
-    SCAN learns from neighbors: look at this number first if a clustering is poor.
+    SCAN learns from neighbors. If clusters are poor, look at this number first.
 
     Parameters
     ----------

@@ -5,7 +5,6 @@ returns it. `estimate_n_clusters` chooses the number. `ShuffledKFold` and
 `TransductiveSplit` split samples in grid searches.
 """
 
-from sklearn_scan.model_selection._expected_accuracy import expected_accuracy
 from sklearn_scan.model_selection._head_scores import (
     mean_agreement,
     score_heads,
@@ -21,16 +20,17 @@ from sklearn_scan.model_selection._n_clusters import (
     ClusterNumberCurve,
     estimate_n_clusters,
 )
+from sklearn_scan.model_selection._quality import Quality
 from sklearn_scan.model_selection._splitters import ShuffledKFold, TransductiveSplit
 from sklearn_scan.model_selection._tree_cut import choose_cut
 
 __all__ = [
     "ClusterNumberCurve",
+    "Quality",
     "ShuffledKFold",
     "TransductiveSplit",
     "choose_cut",
     "estimate_n_clusters",
-    "expected_accuracy",
     "information_lost",
     "label_free_score",
     "mean_agreement",

@@ -21,11 +21,11 @@ _LEAST_AGREEMENT = 1e-3
 def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Tensor:
     """Return the score of each head's clusters, times its agreement with the others.
 
-    The score is that of `score_partitions`. Clusters close in score differ in accuracy,
-    and of several heads the odd one out is seldom the best: with the agreement, what
-    was chosen of the six best partitions was 2.9 points below the best of all, on the
-    mean of 32 sets, and 3.6 without. A head that leaves more clusters empty than
-    another scores 0, since users ask for a number of clusters.
+    The score is that of `score_partitions`. Heads with similar scores may differ in
+    accuracy, and a head that differs from all others is seldom the best. With the
+    agreement, the choice among the six best partitions was 2.9 points below the best of
+    all (the mean of 32 sets), and 3.6 without it. A head that leaves more clusters
+    empty than another scores 0, because users ask for a number of clusters.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def score_heads(heads: Heads, features: Tensor, neighbors: NeighborGraph) -> Ten
     features : Tensor of shape (n, d)
         The samples, about their mean, of a variance near one.
     neighbors : NeighborGraph
-        Their neighbours, of which the nearest three count.
+        Their neighbours; only the nearest three are used.
 
     Returns
     -------
@@ -52,7 +52,8 @@ def score_partitions(
 ) -> Tensor:
     """Return the neighbour information of partitions, times generalisation squared.
 
-    The square, since the model must find the clusters of both of two neighbours.
+    Generalisation is squared because the model must find the clusters of two
+    neighbours.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def score_partitions(
     features : Tensor of shape (n, d)
         The samples, about their mean, of a variance near one.
     neighbors : NeighborGraph
-        Their neighbours, of which the nearest three count.
+        Their neighbours; only the nearest three are used.
 
     Returns
     -------
@@ -87,9 +88,9 @@ def mean_agreement(partitions: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (n_partitions,)
-        The mean normalised mutual information with the others, at most 1, on the CPU;
-        1 for a single partition. It is 0.001 at least: where none agree, another factor
-        decides.
+        The mean normalised mutual information with the others, on the CPU; 1 for a
+        single partition. It is at least 0.001, so that another factor decides if no
+        partitions agree.
     """
     labels = partitions.cpu().numpy()
     shared = np.eye(len(labels))

@@ -14,13 +14,14 @@ def neighbor_information(
 ) -> float:
     r"""Return the mutual information of a sample's cluster and a neighbour's cluster.
 
-    It is in nats, with the joint distribution of the clusters :math:`c, c'` of a sample
-    and of one of its neighbours
+    It uses the joint distribution of the clusters :math:`c, c'` of a sample and of one
+    of its neighbours
 
     .. math:: P(c, c') = \frac{1}{nK} \sum_i \sum_{j \in N(i)} p_i(c)\, p_j(c')
 
-    made symmetric. It is at most log(n_clusters). It falls when neighbours disagree,
-    when probabilities are even, and when clusters are merged or unused.
+    made symmetric. The result is in nats, at most log(n_clusters). It falls if
+    neighbours disagree, if clusters are equally probable, and if clusters are merged or
+    empty.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def information_lost(
 ) -> float:
     """Return the share of the `neighbor_information` of labels that is lost.
 
-    It is of labels, not of probabilities, since any training raises confidence.
+    It uses labels and not probabilities, because any training raises confidence.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def information_lost(
     Returns
     -------
     float
-        At most 1, where all is lost; below 0 where information is gained.
+        1 if all information is lost; below 0 if information is gained.
     """
     old, new = (neighbor_information(labels, neighbors) for labels in (before, after))
     return 1 - new / old if old > 0 else 0.0

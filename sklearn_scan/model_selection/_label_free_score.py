@@ -21,14 +21,16 @@ def label_free_score(
 ) -> float:
     """Score clusters by how well neighbours and a model of the labels agree with them.
 
-    The score is the `neighbor_information` of labels, times the square of the share of
-    labels that a linear model of kernel features predicts from those of other samples.
-    Neighbours do not depend on the clusterer: they are the 3 nearest, by cosine
-    similarity about the mean. The score is of labels, not of probabilities, since any
-    training raises confidence, whether or not the clusters get better. Of more than
-    65,536 samples, as many are drawn and scored, the same ones each time.
+    The score is the `neighbor_information` of the labels, times the square of the share
+    of labels that a linear model predicts correctly. The model uses kernel features and
+    learns from the labels of other samples. The neighbours are the 3 nearest by cosine
+    similarity about the mean, whatever the clusterer uses. The score uses labels and
+    not probabilities, because any training raises confidence, even if the clusters do
+    not get better. If there are more than 65,536 samples, this number of them is drawn
+    and scored, the same ones each time.
 
-    To choose the number of clusters, use `estimate_n_clusters`.
+    The score grows with the number of clusters. To choose this number, use
+    `estimate_n_clusters`.
 
     Parameters
     ----------
@@ -42,14 +44,14 @@ def label_free_score(
     Returns
     -------
     float
-        In nats, at most the logarithm of the number of clusters; higher is better, and
-        clusters drawn by chance are near zero.
+        In nats, at most the logarithm of the number of clusters; higher is better.
+        Random clusters have a score near zero.
 
     Raises
     ------
     ValueError
-        If labels are not whole numbers from 0, one a sample; if there are fewer than
-        two samples, or if features are not 2-D and finite.
+        If there is not one label for each sample, or labels are not whole numbers from
+        0; if there are fewer than two samples, or if features are not 2-D and finite.
 
     Examples
     --------

@@ -17,14 +17,14 @@ _LEAST_SAMPLES_A_NEIGHBOR = 10  # 20 neighbours would be most of few samples
 def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -> float:
     r"""Return the modularity of clusters in the graph of neighbours.
 
-    It is the share of neighbours in one cluster, less the share among samples drawn by
-    chance,
+    It says how much more often neighbours are in the same cluster than samples that are
+    drawn by chance,
 
     .. math:: Q = \sum_c P(c, c) - P(c)^2
 
-    with :math:`P` as in `neighbor_information`. With few clusters chance is high, and
-    many clusters separate neighbours: unlike information, modularity has a best number
-    of clusters.
+    with :math:`P` as in `neighbor_information`. Few clusters agree often by chance, and
+    many clusters separate neighbours. So modularity is highest for some number of
+    clusters in between, while information grows with the number.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def neighbor_modularity(labels: NDArray[np.integer], neighbors: NeighborGraph) -
     Returns
     -------
     float
-        Below 1; zero for a single cluster, and in the mean for random clusters.
+        Below 1. It is zero for a single cluster, and on average for random clusters.
 
     References
     ----------

@@ -16,8 +16,8 @@ from sklearn_scan.core.random import RandomState
 class ShuffledKFold(KFold):
     """Folds of shuffled samples, to choose settings for new samples.
 
-    `GridSearchCV(cv=3)` does not shuffle for clusterers: of images in folders by class,
-    the training set then lacks the classes of the test fold.
+    `GridSearchCV(cv=3)` does not shuffle the samples of clusterers. If images are
+    sorted by class, the training samples then lack the classes of the test fold.
 
     Parameters
     ----------
@@ -40,9 +40,8 @@ class ShuffledKFold(KFold):
 class TransductiveSplit(BaseCrossValidator):
     """A single split: all samples are fitted and scored.
 
-    Without labels nothing leaks from the fit to the score, and often these very samples
-    are to be clustered. No sample is spent on a test fold, and each setting takes one
-    fit.
+    Use it if you want to cluster these same samples. Without labels, a score cannot be
+    too good because the samples were used in the fit. Each setting takes one fit.
 
     Examples
     --------

@@ -18,9 +18,10 @@ from sklearn_scan.neighbors.partitions import ClusterTree, find_parts
 def choose_cut(tree: ClusterTree, neighbors: NeighborGraph) -> ClusterNumberCurve:
     """Choose the cut of a tree at which the clusters have the highest modularity.
 
-    As in `estimate_n_clusters`, with the clusters of the tree in the place of those of
-    spectral clustering, and the graph that the tree was made of. Parts of the graph
-    that no neighbours link are not merged, which would only lower the modularity.
+    This is like `estimate_n_clusters`, but with the clusters of the tree instead of
+    spectral clusters, and with the graph that the tree was made from. Parts of the
+    graph that no neighbours link are not merged, because this would only lower the
+    modularity.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def choose_cut(tree: ClusterTree, neighbors: NeighborGraph) -> ClusterNumberCurv
     Raises
     ------
     ValueError
-        If there are fewer than 20 samples, or if the graph is of others.
+        If there are fewer than 20 samples, or if the graph has other samples.
 
     Warns
     -----

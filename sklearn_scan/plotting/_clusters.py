@@ -32,13 +32,15 @@ def plot_clusters(
     {clusterer}
     {images}
     n_images : int, default=8
-        The number of most confident images, and of least confident ones.
+        How many of the most confident images are shown, and how many of the least
+        confident ones.
     {ax}
 
     Returns
     -------
     matplotlib Axes
-        A row for each cluster: the prototype, the most confident images, the least.
+        A row for each cluster: its prototype, its most confident images and its least
+        confident images.
 
     Raises
     ------

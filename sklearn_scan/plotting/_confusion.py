@@ -35,7 +35,7 @@ def plot_confusion(
     Parameters
     ----------
     clusterer : fitted clusterer, or array-like of int
-        Of any kind; or the cluster of each image, -1 for none.
+        A clusterer of any kind; or the cluster of each image, -1 for no cluster.
     y : array-like of shape (n,)
         The class of each image.
     display_labels : sequence of str, default=None
@@ -44,7 +44,7 @@ def plot_confusion(
     values_format : str, default="d"
         The format of the numbers. Numbers too small to read are left out.
     cmap : str, default="Blues"
-        The colours of the share of the class, from 0 to 1.
+        The colours for the share of a class, from 0 to 1.
     {ax}
 
     Returns
@@ -56,8 +56,8 @@ def plot_confusion(
     Raises
     ------
     ValueError
-        If there is not one class for each image, not one name for each class, or no
-        image in a cluster.
+        If there is not one class for each image or not one name for each class, or if
+        no image is in a cluster.
 
     See Also
     --------

@@ -11,8 +11,8 @@ plot_docs = share_docs(
     """,
     images="""
         images : images
-            The images of the fit, in the same order; where it was fitted on features,
-            the images that these are of.
+            The images of the fit, in the same order. If it was fitted on features, the
+            images that the features were computed from.
     """,
     ax="""
         ax : matplotlib Axes, default=None
@@ -20,8 +20,8 @@ plot_docs = share_docs(
     """,
     no_model="""
         TypeError
-            If the clusterer has no model of its clusters, such as a
-            `GraphDegreeLinkage`, which `plot_tree` shows.
+            If the clusterer has no model of its clusters. This is so for
+            `GraphDegreeLinkage`: use `plot_tree`.
     """,
     wrong_number="""
         ValueError

@@ -38,19 +38,21 @@ def plot_embedding(
     points: ArrayLike | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Show the samples on a map, where those that are alike lie close together.
+    """Show the samples on a map, with similar samples close together.
 
     Parameters
     ----------
     {clusterer}
     images : images, default=None
-        The images of the fit, in the same order; each cluster's prototype is shown.
-        None writes the clusters' names alone.
+        The images of the fit, in the same order. With images, the map shows the
+        prototype of each cluster; without, only its name.
     y : array-like of shape (n,), default=None
-        The class of each sample, for the colours; None colours by cluster.
+        The class of each sample, which gives its colour. Without it, the cluster gives
+        the colour.
     points : array-like of shape (n, 2), default=None
-        The place of each sample, of `map_embedding`, for several pictures of one map.
-        None calls it for t-SNE, which takes ten seconds or so for 2,000 samples.
+        The place of each sample, from `map_embedding`; pass it if you draw several
+        pictures of one map. By default the places are computed by t-SNE, which takes
+        about ten seconds for 2,000 samples.
     {ax}
 
     Returns

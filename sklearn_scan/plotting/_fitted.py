@@ -10,14 +10,14 @@ from sklearn.utils.validation import column_or_1d
 
 from sklearn_scan.images import ImageSource, as_image_source
 from sklearn_scan.results.clustering import Clustering, check_has_model, features_of
-from sklearn_scan.results.label_table import name_cluster
+from sklearn_scan.results.label_table import find_number
 from sklearn_scan.results.prototypes import cluster_prototypes
 
 
 class Labelled(Protocol):
     """A fitted clusterer of any kind."""
 
-    labels_: NDArray[np.int64]  # (n,); -1 for images that cannot be read
+    labels_: NDArray[np.int64]  # (n,); -1 for images of no cluster
 
 
 def check_drawable(clusterer: object) -> None:
@@ -55,10 +55,9 @@ def classes_of(clusterer: Clustering, y: ArrayLike) -> np.ndarray:
 
 def short_names(clusterer: Clustering) -> list[str]:
     """Return the names of clusters, and the number alone of one without a name."""
-    return [
-        f"{cluster}" if name == name_cluster(cluster) else name
-        for cluster, name in enumerate(clusterer.cluster_names_)
-    ]
+    numbers = map(find_number, clusterer.cluster_names_)
+    pairs = zip(clusterer.cluster_names_, numbers, strict=True)
+    return [name if number is None else str(number) for name, number in pairs]
 
 
 def prototypes_of(clusterer: Clustering) -> NDArray[np.int64]:

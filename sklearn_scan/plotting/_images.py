@@ -17,6 +17,7 @@ from sklearn_scan.plotting._docs import plot_docs
 from sklearn_scan.plotting._fitted import prototypes_of, short_names, source_of
 from sklearn_scan.plotting._tiles import plot_tiles
 from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.results.label_table import LEFT_OUT
 from sklearn_scan.results.prototypes import cluster_members
 
 
@@ -38,8 +39,8 @@ def plot_cluster(
     cluster : int or str
         Its number, or its name in `cluster_names_`.
     n_images : int, default=40
-        The most images to show. Of a larger cluster they are taken at even steps, from
-        the most to the least confident.
+        The largest number of images to show. A larger cluster is shown at even steps,
+        from the most to the least confident image.
     {ax}
 
     Returns
@@ -200,7 +201,7 @@ def plot_neighbors(
     n_neighbors: int = 10,
     ax: Axes | None = None,
 ) -> Axes:
-    """Show an image and its nearest neighbours, from which clusters were learnt.
+    """Show an image and its nearest neighbours, which the clusters are learnt from.
 
     Parameters
     ----------
@@ -209,14 +210,14 @@ def plot_neighbors(
     index : int
         The number of the image.
     n_neighbors : int, default=10
-        The number of neighbours, at most those that were mined.
+        The number of neighbours; at most the `n_neighbors` of the clusterer.
     {ax}
 
     Returns
     -------
     matplotlib Axes
         The image, then its neighbours, the most similar first. Below each are its
-        cluster, in red where it is not that of the image, and its similarity.
+        cluster (in red if it is another one than that of the image) and its similarity.
 
     Raises
     ------
@@ -238,7 +239,8 @@ def plot_neighbors(
     neighbors = clusterer.neighbors_.nearest(n_neighbors)
     shown = [index, *neighbors.indices[index]]
     labels = clusterer.labels_[shown]
-    names = [shorten(clusterer.cluster_names_[c], 14) for c in labels]
+    all_names = [*clusterer.cluster_names_, LEFT_OUT]  # the last is that of -1
+    names = [shorten(all_names[c], 14) for c in labels]
     similarities = ["", *(f"{s:.2f}" for s in neighbors.similarities[index])]
     return plot_tiles(
         source,
@@ -257,7 +259,7 @@ def _check_index(clusterer: Clustering, index: int) -> None:
         raise ValueError(
             f"index must be below {n_images}, the number of images; got {index}."
         )
-    if clusterer.labels_[index] < 0:
+    if np.isnan(clusterer.probabilities_[index, 0]):
         raise ValueError(f"Image {index} could not be read: it has no neighbours.")
     if clusterer.neighbors_.n_neighbors == 0:
         raise ValueError(

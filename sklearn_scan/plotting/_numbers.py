@@ -29,8 +29,8 @@ def plot_sizes(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
-        A bar for each cluster, of which confident images (`confident_`) are the dark
-        part; beside it the size, and the share of confident images.
+        A bar for each cluster. Its dark part counts the confident images
+        (`confident_`). Beside the bar are the size and the share of confident images.
 
     Raises
     ------
@@ -92,8 +92,9 @@ def plot_confidence(clusterer: Clustering, *, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    On the mean, confidence is the share of images expected to be right
-    (`expected_accuracy_`), estimated without labels: on hard images few are confident.
+    The mean confidence is at most the share of images that is expected to be right
+    (`quality_.expected_accuracy`), an estimate without labels. So if the images are
+    hard to group, few of them are confident.
 
     Examples
     --------

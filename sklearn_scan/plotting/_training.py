@@ -31,8 +31,8 @@ def plot_training(estimator: Clustering | Pretext, *, ax: Axes | None = None) ->
     Returns
     -------
     matplotlib Axes
-        The stages stand side by side, in their order in time. A second scale, on the
-        right, is of the number of confident images in self-labelling.
+        The stages are side by side, in their order in time. A second scale, on the
+        right, shows the number of confident images in self-labelling.
 
     Raises
     ------

@@ -49,18 +49,18 @@ def plot_tree(
         Such as `SCANClusterer`; or a `GraphDegreeLinkage`, which merges samples.
     {images}
     n_leaves : int, default=31
-        The most leaves. Of a larger tree the last merges are shown, and a leaf is a
-        group of clusters, or of samples.
+        The largest number of leaves. A larger tree is cut: its last merges are shown,
+        and a leaf is then a group of clusters, or of samples.
     {ax}
 
     Returns
     -------
     matplotlib Axes
-        A leaf in each row, with its prototype, and with its size in brackets. The
-        prototype of a group is that of its largest cluster; of samples, the one
-        nearest to their mean. Dashed merges are of clusters that nothing links: their
-        order says nothing. Where features joined parts of the graph by their nearest
-        pairs, merges are solid.
+        A row for each leaf, with its prototype, and its size in brackets. The prototype
+        of a group of clusters is that of the largest one; for a group of samples, it is
+        the sample nearest to their mean. Dashed lines merge clusters that nothing
+        links, so their order has no meaning. If features joined such clusters, by their
+        nearest pairs of samples, the lines are solid.
 
     Raises
     ------

@@ -25,7 +25,7 @@ class SampleClustering(Protocol):
     """A fitted clusterer that merges samples, which are the leaves of its tree."""
 
     tree_: ClusterTree
-    labels_: NDArray[np.int64]  # (n,); -1 for images that cannot be read
+    labels_: NDArray[np.int64]  # (n,); -1 for images of no cluster
     embedding_: NDArray[np.float32] | None  # (n, embed_dim); None of a graph alone
     embedding_dims_: tuple[int, ...]
 

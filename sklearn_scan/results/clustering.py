@@ -16,7 +16,7 @@ from torch import nn
 from sklearn_scan.core.features import Features
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import UnreadableImage
-from sklearn_scan.model_selection import ClusterNumberCurve
+from sklearn_scan.model_selection import ClusterNumberCurve, Quality
 from sklearn_scan.neighbors import NeighborGraph
 
 __all__ = ["Clustering", "Epoch", "check_has_model", "features_of"]
@@ -40,7 +40,7 @@ class Clustering(Protocol):
     encoder_: Encoder | None
     neighbors_: NeighborGraph
     confident_: NDArray[np.bool_]
-    expected_accuracy_: float
+    quality_: Quality
     confidence_threshold: float
     self_labeled_: bool
     history_: list[Epoch]
@@ -48,6 +48,7 @@ class Clustering(Protocol):
     bad_images_: list[UnreadableImage]
     module_: nn.Sequential
     n_jobs: int | None
+    verbose: int
 
     def transform(self, X: Sequence[str]) -> NDArray[np.float32]:
         """Return the embedding of images, (n, embed_dim)."""

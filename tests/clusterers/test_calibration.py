@@ -56,7 +56,7 @@ def unsure():
 def test_confidence_is_near_the_share_that_is_right(name, request):
     clusterer = request.getfixturevalue(name)
     confidence, right = clusterer.probabilities_.max(axis=1), right_ones(clusterer)
-    assert abs(clusterer.expected_accuracy_ - right.mean()) < 0.3
+    assert abs(clusterer.quality_.expected_accuracy - right.mean()) < 0.3
     assert calibration_error(confidence, right) < 0.3
 
 
@@ -69,7 +69,7 @@ def test_hard_samples_are_less_sure_than_their_head(unsure):
 
 def test_the_mean_confidence_is_the_accuracy_expected(unsure):
     mean = unsure.probabilities_.max(axis=1).mean()
-    assert mean == pytest.approx(unsure.expected_accuracy_, abs=1e-3)
+    assert mean == pytest.approx(unsure.quality_.expected_accuracy, abs=1e-3)
 
 
 def test_labels_and_the_order_of_samples_are_those_of_the_head(unsure):
@@ -93,7 +93,7 @@ def test_confident_samples_are_those_above_the_threshold(fitted):
 def test_saved_models_are_calibrated(unsure, tmp_path):
     save(unsure, tmp_path / "model")
     loaded = load(tmp_path / "model")
-    assert loaded.expected_accuracy_ == unsure.expected_accuracy_
+    assert loaded.quality_ == unsure.quality_
     np.testing.assert_array_equal(loaded.predict_proba(HARD), unsure.probabilities_)
 
 
@@ -114,9 +114,9 @@ def test_merged_clusters_have_the_sum_of_calibrated_probabilities(unsure):
 def test_all_clusterers_are_calibrated(kind):
     clusterer = kind(10, max_epochs=5, random_state=0).fit(X[:400])
     right = right_ones(clusterer)
-    assert abs(clusterer.expected_accuracy_ - right.mean()) < 0.3
+    assert abs(clusterer.quality_.expected_accuracy - right.mean()) < 0.3
     mean = clusterer.probabilities_.max(axis=1).mean()
-    assert mean < clusterer.expected_accuracy_ + 1e-3
+    assert mean < clusterer.quality_.expected_accuracy + 1e-3
 
 
 @pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer, JULEClusterer])
@@ -125,5 +125,5 @@ def test_one_cluster_and_few_samples(kind, n_samples, n_clusters):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # so few samples find little
         clusterer = kind(n_clusters, max_epochs=2, random_state=0).fit(X[:n_samples])
-    assert np.isnan(clusterer.expected_accuracy_) == (n_clusters == 1)
+    assert np.isnan(clusterer.quality_.expected_accuracy) == (n_clusters == 1)
     np.testing.assert_allclose(clusterer.probabilities_.sum(axis=1), 1)

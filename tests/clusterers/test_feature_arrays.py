@@ -366,7 +366,7 @@ def test_wrong_encoders(encoder, error, message, colored):
 
 
 def test_encoders_of_features(digits):
-    with pytest.raises(ValueError, match="The encoder, list, embeds images"):
+    with pytest.raises(ValueError, match=r"not images for the encoder list\. Leave"):
         clone(QUICK_SCAN).set_params(encoder=[pool(1)]).fit(digits[0][0])
 
 

@@ -88,6 +88,20 @@ def test_auto_tells_that_all_samples_are_alike(make):
     assert clusterer.n_clusters_ == 1
 
 
+@pytest.mark.parametrize("make", [scan, temi])
+@pytest.mark.parametrize("shape", [(300, 20), (2000, 20), (1000, 2), (200, 3)])
+def test_auto_on_noise_warns_and_leaves_no_empty_cluster(shape, make):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=shape) if shape[1] == 2 else rng.normal(size=shape)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clusterer = make("auto").fit(X)
+    messages = [str(warning.message) for warning in caught]
+    assert any(m.startswith("No number of clusters stands out") for m in messages)
+    used = np.unique(clusterer.labels_)
+    np.testing.assert_array_equal(used, np.arange(clusterer.n_clusters_))
+
+
 @pytest.mark.parametrize("make", [scan, temi, jule])
 @pytest.mark.parametrize("n_samples", [2, 3, 5, 19])
 @pytest.mark.filterwarnings("ignore:n_neighbors=5 was lowered:UserWarning")

@@ -396,6 +396,14 @@ def test_verbose_zero_is_silent_and_one_shows_bars(colored, capsys):
         assert stage in shown
 
 
+def test_every_long_stage_of_a_fit_on_features_has_a_bar(blobs, capsys):
+    SCANClusterer("auto", max_epochs=1, random_state=0, verbose=1).fit(blobs[0])
+    shown = capsys.readouterr().err
+    bars = ("number of clusters", "partitions", "refined partitions", "consensus")
+    for stage in (*bars, "SCAN"):
+        assert f"{stage}: 100%" in shown
+
+
 def test_a_failed_fit_leaves_nothing_to_predict_with(colored, blobs):
     clusterer = fast(encoder=tiny_encoder()).fit(colored[0])
     with pytest.raises(ValueError, match="n_clusters=3 must not exceed"):
@@ -500,7 +508,7 @@ def test_encoder_is_checked_before_files_are_read():
 
 
 def test_encoder_with_features(blobs):
-    with pytest.raises(ValueError, match="Numeric 2-D input is taken as features"):
+    with pytest.raises(ValueError, match="Leave encoder out to cluster features"):
         fast(encoder=SimCLR()).fit(blobs[0])
 
 
@@ -597,7 +605,7 @@ def test_no_confident_sample_leaves_the_first_stage(blobs):
     still = {"max_epochs": 1, "learning_rate": 1e-9}
     first_stage = fast(**still, self_label_epochs=0).fit(X)
     unsure = fast(**still, confidence_threshold=0.99999)
-    with pytest.warns(ConvergenceWarning, match="no sample's largest probability"):
+    with pytest.warns(ConvergenceWarning, match="Self-labelling was skipped"):
         unsure.fit(X)
     np.testing.assert_array_equal(unsure.probabilities_, first_stage.probabilities_)
     assert not unsure.confident_.any()
@@ -638,9 +646,7 @@ def test_clusters_that_lost_their_confident_samples_are_named(blobs):
     lowest, next_lowest = np.sort(highest)[:2]
     threshold = (lowest + next_lowest) / 2
     clusterer = fast(**still, self_label_epochs=1, confidence_threshold=threshold)
-    message = (
-        f"Cluster {np.argmin(highest)} of 4 had no sample above confidence_threshold"
-    )
+    message = f"Cluster {np.argmin(highest)} of 4: self-labelling found few examples"
     with pytest.warns(ConvergenceWarning, match=message):
         clusterer.fit(blobs[0])
     assert clusterer.self_labeled_
@@ -649,9 +655,13 @@ def test_clusters_that_lost_their_confident_samples_are_named(blobs):
 
 def test_neighbors_are_clipped_with_a_warning():
     X, _ = make_blobs(12, 4, centers=2, random_state=0)
-    with pytest.warns(UserWarning, match="n_neighbors=20 was lowered to 11"):
+    with pytest.warns(UserWarning, match="You have only 12 samples, so each has all"):
         clusterer = SCANClusterer(2, random_state=0, self_label_epochs=0).fit(X)
     assert clusterer.neighbors_.n_neighbors == 11
+    chosen = SCANClusterer(2, n_neighbors=30, random_state=0, self_label_epochs=0)
+    asked = "n_neighbors=30 was lowered to 11: there are only 12 samples"
+    with pytest.warns(UserWarning, match=asked):
+        chosen.fit(X)
 
 
 @pytest.mark.parametrize(

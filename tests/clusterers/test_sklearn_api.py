@@ -18,7 +18,7 @@ JULE = JULEClusterer(max_epochs=5)
 # Fits of a few samples: too few neighbours, unused clusters and undecided samples are
 # reported by design.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore:n_neighbors:UserWarning")
+@pytest.mark.filterwarnings("ignore:You have only:UserWarning")
 @parametrize_with_checks([SCANClusterer(), TEMI, JULE, GraphDegreeLinkage()])
 def test_estimator_check(estimator, check):
     check(estimator)

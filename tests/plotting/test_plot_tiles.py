@@ -203,6 +203,12 @@ def test_neighbors(colors, shades, two_of_three):
     assert len(plot_neighbors(clusterer, colors, 0, n_neighbors=1).texts) == 2
 
 
+def test_neighbors_that_people_left_out(colors, two_of_three):
+    two_of_three.labels_[[0, 1]] = -1
+    ax = plot_neighbors(two_of_three, colors, 0, n_neighbors=1)
+    assert [text.split("\n")[0] for text in captions(ax)] == ["left out", "left out"]
+
+
 def test_no_neighbors(colors, two_of_three, with_unreadable):
     none = Fitted(two_of_three.probabilities_, n_neighbors=0).fit()
     with pytest.raises(ValueError, match="fitted with n_neighbors=0"):

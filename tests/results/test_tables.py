@@ -103,7 +103,23 @@ def test_clusterers_on_features(kind, data):
     np.testing.assert_array_equal(frame, clusterer.embedding_)
     assert isinstance(clusterer.embedding_, np.ndarray)
     pandas.testing.assert_frame_equal(clone(clusterer).fit_transform(data), frame)
-    assert isinstance(clusterer.predict_proba(data), np.ndarray)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_probabilities_are_named_by_cluster(library):
+    pytest.importorskip(library)
+    clusterer = make().fit(X)
+    clusterer = relabel(clusterer, Edits(names={0: "zeros", 1: "zeros", 2: "ones"}))
+    plain = clusterer.predict_proba(X)
+    frame = clusterer.set_output(transform=library).predict_proba(X)
+    assert type(frame).__module__.startswith(library)
+    assert list(frame.columns)[:3] == ["zeros (0)", "zeros (1)", "ones"]
+    assert list(frame.columns)[3:] == clusterer.cluster_names_[3:]
+    np.testing.assert_array_equal(frame.to_numpy(), plain)
+    assert isinstance(plain, np.ndarray)
+    assert isinstance(clusterer.probabilities_, np.ndarray)
+    table = LabelTable.predicted(clusterer, X)
+    np.testing.assert_array_equal(table.confidence, plain.max(axis=1))
 
 
 def test_the_index_of_a_frame_stays():
@@ -111,6 +127,7 @@ def test_the_index_of_a_frame_stays():
     frame.columns = [f"pixel {i}" for i in range(X.shape[1])]
     clusterer = make().set_output(transform="pandas").fit(frame)
     assert list(clusterer.transform(frame).index) == list(frame.index)
+    assert list(clusterer.predict_proba(frame).index) == list(frame.index)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +144,7 @@ def test_a_setting_for_all_of_scikit_learn(encoder):
         assert isinstance(clusterer.embedding_, np.ndarray)
         np.testing.assert_array_equal(clusterer.labels_, plain.labels_)
         np.testing.assert_array_equal(clusterer.predict(IMAGES), plain.labels_)
+        assert isinstance(clusterer.predict_proba(IMAGES), np.ndarray)
     assert isinstance(clusterer.transform(IMAGES), np.ndarray)
 
 

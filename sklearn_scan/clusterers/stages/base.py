@@ -26,19 +26,19 @@ _ROWS = 2**16  # of the features, at once
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Material:
-    """What the stages of a fit work on.
+    """The input of the stages of a fit.
 
     Parameters
     ----------
     trunk : Trunk
-        The samples: features as they are, or images with the backbone that is trained
-        on them.
+        The samples: features that do not change, or images with the backbone that is
+        trained.
     graph : NeighborGraph or None
         The neighbours of each sample; None with `n_neighbors=0`.
     n_clusters : int
         The number of clusters.
     features : Tensor or MappedRows of shape (n, embed_dim), optional
-        The embedding that the graph is of, before any training.
+        The embedding in which the neighbours were found, before any training.
     """
 
     trunk: Trunk
@@ -53,7 +53,7 @@ class Material:
 
 
 class Decisions(NamedTuple):
-    """The cluster of each sample, as a head decides on the plain view.
+    """The cluster of each sample, as a head predicts it for the plain view.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Decisions(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What the stages have found so far.
+    """The result of the stages so far.
 
     Parameters
     ----------
@@ -78,19 +78,19 @@ class Found:
     losses : Tensor of shape (n_heads,)
         The loss of each.
     scores : Tensor of shape (n_heads,)
-        What the heads are chosen by, the higher the better.
+        The scores that choose the head; higher is better.
     head : Heads
-        The head that is kept, alone.
+        The head that is kept.
     decisions : Decisions
-        What this head decides of all samples.
+        The clusters of all samples by this head.
     self_labeled : bool, default=False
         Whether the head has learnt from its own confident labels.
     graph : NeighborGraph, optional
-        The neighbours in the embedding that was learnt, where they were found anew.
+        The neighbours in the learnt embedding, if they were found again in it.
     lost_clusters : tuple of int, default=()
         The clusters that self-labelling left without a confident sample.
     comparison : Comparison, optional
-        What the clusters are compared with, where it is at hand.
+        Partitions that the clusters are compared with, if there are any yet.
     """
 
     heads: Heads
@@ -128,12 +128,12 @@ class Found:
 
 
 class Stage(ABC):
-    """A part of a fit: from what was found before to what is found now.
+    """A part of a fit: it gets the result so far, and returns a new one.
 
     Attributes
     ----------
     name : str
-        Its key in `stage_times_`; stages of one name share a seed.
+        Its key in `stage_times_`; stages with the same name share a seed.
     """
 
     name: ClassVar[str]
@@ -150,10 +150,10 @@ class Stage(ABC):
         Parameters
         ----------
         material : Material
-            The samples, their neighbours and the number of clusters. A trunk that is
-            trained is changed in place.
+            The samples, their neighbours and the number of clusters. If the trunk is
+            trained, it is changed in place.
         found : Found or None
-            What the stages before have found; None for the first.
+            The result of the stages before; None for the first stage.
         run : Run
             The seed, the callbacks and the history of the fit.
         """

@@ -16,7 +16,7 @@ from sklearn_scan.clusterers.defaults import MOST_COMPARED, MOST_COMPARED_OF_CLU
 from sklearn_scan.core.features import center_blocks
 from sklearn_scan.core.mapped_rows import Rows
 from sklearn_scan.core.sampling import draw_rows
-from sklearn_scan.model_selection import expected_accuracy
+from sklearn_scan.model_selection import Quality
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 from sklearn_scan.neighbors.partitions import join_partitions, plain_partitions
 from sklearn_scan.training.heads import (
@@ -84,7 +84,7 @@ class Comparison:
             rows, inside, graph, [*join_partitions(partitions.values()).values()]
         )
 
-    def expected_accuracy(self, labels: NDArray[int64]) -> float:
-        """Return the accuracy to expect of the clusters of all samples of the fit."""
+    def quality(self, labels: NDArray[int64]) -> Quality:
+        """Return what is known of the clusters of all samples of the fit."""
         labels = labels[self.rows]
-        return expected_accuracy(labels, self.partitions, self.features, self.graph)
+        return Quality.of(labels, self.partitions, self.features, self.graph)

@@ -13,10 +13,10 @@ from sklearn_scan.training.averaging import copy_weights
 
 
 class Guarded(Stage):
-    """Run a stage; undo it if labels then tell less of the neighbours' labels.
+    """Run a stage; undo it if the clusters of neighbours agree less afterwards.
 
-    That is a check without true classes. It needs something found before, and a graph
-    of neighbours: without them, what the stage finds is kept.
+    This check needs no classes. It needs a result from before and a graph of
+    neighbours; without these, the result of the stage is kept.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Guarded(Stage):
     most_lost : float
         The share of `neighbor_information` that may be lost.
     warning : str, optional
-        What to warn of when the stage is undone.
+        The warning if the stage is undone.
     """
 
     def __init__(

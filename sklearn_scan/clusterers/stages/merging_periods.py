@@ -23,6 +23,7 @@ from sklearn_scan.clusterers.trunks import BackboneTrunk, Trunk
 from sklearn_scan.core.mapped_rows import Rows
 from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.warn import warn
+from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
 from sklearn_scan.neighbors.partitions import (
     find_parts,
@@ -116,8 +117,11 @@ class MergingPeriods(TrainingStage):
         weights = [p for p in trunk.body.parameters() if p.requires_grad]
         if not weights:
             raise ValueError(
-                "finetune=True trains the encoder's network, which has no weights "
-                "that learn: pass finetune=False, or another encoder."
+                Message(
+                    "{} trains the encoder's network, which has no weights that learn: "
+                    "pass {}, or another encoder.",
+                    *(Setting("finetune", True), Setting("finetune", False)),
+                )
             )
         assert self.schedule.learning_rate is not None  # for mypy: it has one
         optimizer, scheduler = make_adamw(

@@ -29,6 +29,7 @@ from sklearn_scan.clusterers.stages.neighbor_training import make_adam
 from sklearn_scan.clusterers.trunks import Trunk
 from sklearn_scan.core.random import make_generator
 from sklearn_scan.core.warn import warn
+from sklearn_scan.core.wording import Advice, Message, Setting
 from sklearn_scan.training.averaging import average_weights
 from sklearn_scan.training.batches import ViewPairs
 from sklearn_scan.training.heads import Heads
@@ -126,10 +127,13 @@ class SelfLabeling(TrainingStage):
     def _warn_of_skipping(self, decisions: Decisions) -> None:
         highest = float(decisions.confidence.max())
         warn(
-            f"Self-labelling was skipped: no sample's largest probability exceeds "
-            f"confidence_threshold={self.confidence_threshold} (the highest is "
-            f"{highest:.3f}). The first stage's clusters stand. Lower "
-            "confidence_threshold or raise max_epochs.",
+            Message(
+                "Self-labelling was skipped: it learns from {} with a probability "
+                "above {}, and the highest is {:.3f} (before calibration). The "
+                "clusters are those of the first stage. Lower {}, or raise {}.",
+                *(Advice("samples", "samples"), self.confidence_threshold, highest),
+                *(Setting("confidence_threshold"), Setting("max_epochs")),
+            ),
             ConvergenceWarning,
         )
 

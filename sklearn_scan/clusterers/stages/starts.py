@@ -100,7 +100,9 @@ class Starts:
         assert isinstance(self.trunk.samples, Tensor)  # for mypy: so they are drawn
         return self.trunk.samples
 
-    def best_partitions(self, most: int, seed: int) -> tuple[Tensor, Comparison]:
+    def best_partitions(
+        self, most: int, seed: int, *, verbose: int = 0
+    ) -> tuple[Tensor, Comparison]:
         """Return the best of several partitions, and what they are compared with.
 
         Returns
@@ -115,9 +117,11 @@ class Starts:
         features, rng = torch.cat(blocks, dim=1), check_random_state(seed)
         points = features.cpu().numpy()
         graphs = {"neighbours": self.graph, "learnt neighbours": self._learnt(features)}
-        groups = plain_partitions(points, graphs, self.n_clusters, rng)
+        groups = plain_partitions(points, graphs, self.n_clusters, rng, verbose=verbose)
         plain = [*join_partitions(groups.values()).values()]
-        better = better_partitions(groups, points, self.n_clusters, rng)
+        better = better_partitions(
+            groups, points, self.n_clusters, rng, verbose=verbose
+        )
         numbered = [
             _number_by_size(each, self.n_clusters)
             for each in [*plain, *better.values()]

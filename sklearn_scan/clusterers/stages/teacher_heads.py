@@ -75,7 +75,9 @@ class TeacherHeads(TrainingStage):
         trunk, seed = material.trunk, run.seed(self.name)
         generator = make_generator(seed)
         starts = Starts.drawn(trunk, material.graph, material.n_clusters, seed)
-        best, comparison = starts.best_partitions(self.n_heads, seed)
+        best, comparison = starts.best_partitions(
+            self.n_heads, seed, verbose=run.verbose
+        )
         order = torch.arange(self.n_heads, device=best.device)  # in turns, of fewer
         heads = starts.heads_at(best[order % len(best)], self.temperature)
         graph = nearest_pairs(material.graph, self.n_pairs, material.n_clusters)

@@ -15,7 +15,7 @@ from sklearn_scan.encoders import (
 )
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images.augment import ColorViews, GreyViews, StrongViews
-from sklearn_scan.model_selection import ClusterNumberCurve
+from sklearn_scan.model_selection import ClusterNumberCurve, Quality
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.pretext import (
     InstanceDiscrimination,
@@ -64,6 +64,7 @@ def estimator_classes() -> dict[str, type[Any]]:
 RECORDS = _by_name(
     NeighborGraph,
     ClusterNumberCurve,
+    Quality,
     Preprocessing,
     UnreadableImage,
     GreyViews,

@@ -210,7 +210,7 @@ def test_without_a_confident_sample_at_the_outset_nothing_changes():
     body = nn.BatchNorm1d(1).eval()
     head = make_head(slope=0.01)
     before = state(head, body)
-    with pytest.warns(ConvergenceWarning, match=r"exceeds confidence_threshold=0\.99"):
+    with pytest.warns(ConvergenceWarning, match=r"a probability above 0\.99"):
         taught = teach(head, Line(body=body), ema_decay=0.9)
     assert not taught.kept
     assert taught.history == []
