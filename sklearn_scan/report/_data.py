@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Sequence
 from itertools import chain
 from typing import TypedDict
@@ -12,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_scan.exceptions import UnreadableImage
+from sklearn_scan.report._files import ImageFiles, common_folder
 from sklearn_scan.report._overview import Curve
-from sklearn_scan.report._thumbnails import COLUMNS, Sprites
 from sklearn_scan.results.cluster_tree import cluster_tree
 from sklearn_scan.results.clustering import Clustering, features_of
 from sklearn_scan.results.label_table import LabelTable
 from sklearn_scan.results.prototypes import cluster_members, cluster_prototypes
 
+PACK = 100  # thumbnails in an element of the page, which is read as a whole
 _FRONT = 8  # most confident images on a cluster's card, and least confident ones
 _LIKELY = 3  # clusters shown with an image, with their probabilities
 _NEAREST_IMAGES, _NEAREST_CLUSTERS = 8, 6
@@ -50,13 +50,13 @@ class _Clusters(TypedDict):
     names: list[str]
     prototypes: list[int]
     nearest: list[list[int]]
+    learnt: list[bool]  # whether the model ever gives a cluster any probability
     merges: list[list[int]]  # the two nodes of each merge of the tree
 
 
-class _Tiles(TypedDict):
+class _Pictures(TypedDict):
+    each: int  # in a script element
     places: str
-    side: int
-    columns: int
 
 
 class PageData(TypedDict):
@@ -65,6 +65,7 @@ class PageData(TypedDict):
     run: str
     paths: _Paths
     names: _Paths
+    files: ImageFiles | None
     classes: _Classes | None
     labels: str
     confidence: str
@@ -73,7 +74,7 @@ class PageData(TypedDict):
     neighbors: _Neighbors
     clusters: _Clusters
     points: str
-    tiles: _Tiles
+    pictures: _Pictures
     unreadable: list[tuple[int, str]]
     curves: list[Curve]
 
@@ -96,14 +97,15 @@ class ClusterView:
         self.tree = cluster_tree(estimator)
 
     def seen_together(self) -> list[int]:
-        """Return all images, those on cards first, then cluster by cluster."""
+        """Return all images: first those on cards, and those that are left out."""
         fronts = [
             [int(prototype), *members[:_FRONT].tolist(), *members[-_FRONT:].tolist()]
             for prototype, members in zip(self.prototypes, self.members, strict=True)
             if len(members)
         ]
         rest = [members.tolist() for members in self.members]
-        return list(dict.fromkeys(chain(*fronts, *rest)))
+        left_out = np.flatnonzero(self.table.left_out).tolist()
+        return list(dict.fromkeys(chain(*fronts, left_out, *rest)))
 
     def nearest_clusters(self) -> list[list[int]]:
         """Return for each cluster those with the most similar mean embeddings."""
@@ -136,10 +138,11 @@ class ClusterView:
 def page_data(
     view: ClusterView,
     points: NDArray[np.floating],  # (n, 2); NaN for unreadable images
-    sprites: Sprites,
+    places: NDArray[np.int32],  # (n,); the number of each thumbnail, or -1
     failures: Sequence[UnreadableImage],  # in the fit, or for the page
     *,
     names: Sequence[str],
+    files: ImageFiles | None,
     y: ArrayLike | None,
     curves: list[Curve],
 ) -> PageData:
@@ -149,6 +152,7 @@ def page_data(
         "run": table.run,
         "paths": _split_paths(table.paths),
         "names": _split_paths(names),
+        "files": files,
         "classes": None if y is None else _list_classes(y),
         "labels": _pack(view.labels, "<i4"),
         "confidence": _pack(_ten_thousandths(table.confidence_texts), "<i2"),
@@ -159,14 +163,11 @@ def page_data(
             "names": list(table.cluster_names),
             "prototypes": view.prototypes.tolist(),
             "nearest": view.nearest_clusters(),
+            "learnt": (np.nan_to_num(view.probabilities).max(axis=0) > 0).tolist(),
             "merges": view.tree.children.tolist(),
         },
         "points": _pack(_on_the_map(points), "<u2"),
-        "tiles": {
-            "places": _pack(sprites.places, "<i4"),
-            "side": sprites.side,
-            "columns": COLUMNS,
-        },
+        "pictures": {"each": PACK, "places": _pack(places, "<i4")},
         "unreadable": [(bad.row, bad.reason) for bad in failures],
         "curves": curves,
     }
@@ -178,10 +179,8 @@ def _pack(array: np.ndarray, dtype: str) -> str:
 
 def _split_paths(paths: Sequence[str]) -> _Paths:
     """Return the folder that all paths are in, and the rest of each."""
-    # by characters, whatever the system: joined again, a path is as it was given
-    start = os.path.commonprefix(list(paths))  # noqa: RUF071
-    cut = max(start.rfind("/"), start.rfind("\\")) + 1
-    return {"folder": start[:cut], "rest": [path[cut:] for path in paths]}
+    folder = common_folder(paths)
+    return {"folder": folder, "rest": [path[len(folder) :] for path in paths]}
 
 
 def _ten_thousandths(texts: Sequence[str]) -> NDArray[np.int64]:

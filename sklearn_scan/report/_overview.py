@@ -8,10 +8,12 @@ from typing import TypedDict
 
 import numpy as np
 
+from sklearn_scan.core.durations import describe_duration
 from sklearn_scan.encoders import name_encoder
 from sklearn_scan.metrics import ClusteringReport
 from sklearn_scan.report._settings import Setting, describe_settings, describe_value
 from sklearn_scan.results.clustering import Clustering, Epoch
+from sklearn_scan.results.quality import Fact, describe_quality
 
 _STAGES = {
     "encode": "Embedding the images",
@@ -34,8 +36,7 @@ class FitFacts:
     settings: list[Setting]
     times: list[tuple[str, str]]  # stages and their durations
     total_time: str
-    threshold: float
-    share_confident: float
+    quality: list[Fact]  # what is known without labels
     self_labeling: str
     embed_dim: int
 
@@ -67,12 +68,11 @@ def describe_fit(estimator: Clustering) -> FitFacts:
         encoder=_name_encoder(estimator),
         settings=describe_settings(estimator),
         times=[
-            (_STAGES.get(stage, stage), _duration(seconds))
+            (_STAGES.get(stage, stage), describe_duration(seconds))
             for stage, seconds in times.items()
         ],
-        total_time=_duration(sum(times.values())),
-        threshold=estimator.confidence_threshold,
-        share_confident=float(estimator.confident_[estimator.labels_ >= 0].mean()),
+        total_time=describe_duration(sum(times.values())),
+        quality=describe_quality(estimator),
         self_labeling=_second_stage(estimator),
         embed_dim=int(estimator.embedding_.shape[1]),
     )
@@ -92,16 +92,6 @@ def _name_encoder(estimator: Clustering) -> str:
         dims = " + ".join(map(str, estimator.embedding_dims_))
         return f"features as given ({dims})"
     return describe_value(name_encoder(encoder))  # the name may be a path
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 0.1:
-        return "< 0.1 s"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def training_curves(history: Sequence[Epoch]) -> list[Curve]:

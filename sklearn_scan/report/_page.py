@@ -5,26 +5,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sklearn_scan.report._data import PageData
+from sklearn_scan.report._data import PACK, PageData
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 _SCRIPTS = (
-    "data", "dom", "edits", "downloads", "loading", "clusters", "tiles", "dialogs",
-    "detail", "gallery", "cards", "charts", "map", "map-input", "granularity",
-    "search", "main",
+    "data", "dom", "edit-steps", "edits", "downloads", "loading", "clusters", "tiles",
+    "dialogs", "files", "renaming", "moving", "detail", "grid", "gallery", "left-out",
+    "cards", "charts", "map", "map-input", "map-lasso", "granularity", "search",
+    "print", "main",
 )  # fmt: skip
 
 
 def render_page(
-    template: Template, *, data: PageData, sheets: Sequence[bytes], **shown: object
+    template: Template, *, data: PageData, pictures: Sequence[bytes], **shown: object
 ) -> bytes:
-    """Return the page, with the data for its script and thumbnails in sheets."""
+    """Return the page, with the data for its script and the thumbnails."""
     style, dark_style = _read("static/report.css"), _read("static/dark.css")
     body = "\n".join(_read(f"static/{name}.js") for name in _SCRIPTS)
     # At the first frame, before it is painted. If a page asks sooner, Chromium
@@ -46,11 +47,18 @@ def render_page(
         script=script,
         data=_embed_json(data),
         percent=_percent,
-        sheets=[base64.b64encode(sheet).decode() for sheet in sheets],
+        packs=list(_in_packs(pictures)),
         **shown,
     )
     # characters of a file name that no encoding has are "?" here; data escapes them
     return html.encode(errors="replace")
+
+
+def _in_packs(pictures: Sequence[bytes]) -> Iterator[str]:
+    """Yield the pictures of one script element after the other, in base64."""
+    for start in range(0, len(pictures), PACK):
+        some = pictures[start : start + PACK]
+        yield " ".join(base64.b64encode(picture).decode() for picture in some)
 
 
 def load_template() -> Template:

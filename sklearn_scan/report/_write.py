@@ -11,23 +11,30 @@ from pathlib import PurePath
 from threading import Thread
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_consistent_length
 
 from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import check_option
 from sklearn_scan.images import ImageSource, as_image_source
-from sklearn_scan.metrics import clustering_report
+from sklearn_scan.metrics import ClusteringReport, clustering_report
 from sklearn_scan.report._data import ClusterView, page_data
+from sklearn_scan.report._files import find_files
 from sklearn_scan.report._overview import (
     describe_agreement,
     describe_fit,
     training_curves,
 )
 from sklearn_scan.report._page import load_template, render_page
-from sklearn_scan.report._thumbnails import make_sprites
+from sklearn_scan.report._thumbnails import make_thumbnails
 from sklearn_scan.results.clustering import Clustering, check_has_model
-from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
+from sklearn_scan.results.embedding_map import (
+    MAP_METHODS,
+    count_between,
+    map_embedding,
+)
 from sklearn_scan.results.label_table import LabelTable
 
 _Result = TypeVar("_Result")
@@ -47,9 +54,10 @@ def write_report(
 
     The page is one file, which needs neither a network nor the images. It has an
     overview, a card for each cluster with all of its images, a map of the embedding and
-    a search by file name. People name clusters, merge them and move images, and
-    download the result as labels.csv and edits.json. A slider merges like clusters
-    along their tree, and splits them again.
+    a search by the names of files and clusters. Each image links to its file, for those
+    who have it. The page can be printed. People name and merge clusters, move images,
+    also to new groups, or leave them out, and download the result as labels.csv and
+    edits.json. A slider merges like clusters along their tree, and splits them again.
 
     Parameters
     ----------
@@ -61,7 +69,8 @@ def write_report(
         The images of the fit, in the same order, as anything that `as_image_source`
         reads; where it was fitted on features, the images that these are of.
     y : array-like of shape (n,), default=None
-        The true classes. The page then shows how well the clusters agree with them.
+        The true classes. The page then shows how well the clusters agree with them,
+        without images that `relabel` has left out.
     title : str, default=None
         The heading; None takes the name of the folder that the images are in.
     projection : {"tsne", "pca", "umap"}, default="tsne"
@@ -112,31 +121,34 @@ def write_report(
     names = _check_images(source, estimator)
     agreement = None
     if y is not None:
-        agreement = describe_agreement(
-            clustering_report(y, estimator.labels_, estimator.probabilities_)
-        )
+        agreement = describe_agreement(_compare(estimator, y))
     template = load_template()
     with durable_file(path) as file:
         view = ClusterView(estimator)
         draw = partial(map_embedding, method=projection, random_state=random_state)
         # the map is drawn while images are read
         points = _begin(lambda: draw(view.embedding))
-        sprites, failures = make_sprites(
-            source, view.seen_together(), n_jobs=estimator.n_jobs
+        thumbnails, failures = make_thumbnails(
+            source,
+            view.seen_together(),
+            n_jobs=estimator.n_jobs,
+            verbose=estimator.verbose,
         )
+        places = points.result()
         data = page_data(
             view,
-            points.result(),
-            sprites,
+            places,
+            thumbnails.places,
             sorted([*estimator.bad_images_, *failures]),
             names=names,
+            files=find_files(names, path),
             y=y,
             curves=training_curves(estimator.history_),
         )
         content = render_page(
             template,
             data=data,
-            sheets=sprites.sheets,
+            pictures=thumbnails.pictures,
             title=title or _title(names),
             date=datetime.date.today().isoformat(),
             fit=describe_fit(estimator),
@@ -145,8 +157,20 @@ def write_report(
             n_images=len(source),
             n_clusters=len(estimator.cluster_names_),
             n_unreadable=len(data["unreadable"]),
+            n_between=count_between(np.isfinite(places[:, 0]).sum(), projection),
         )
         file.write(content)
+
+
+def _compare(estimator: Clustering, y: ArrayLike) -> ClusteringReport:
+    """Return how well the clusters agree with the classes of the images in them."""
+    labels, probabilities = estimator.labels_, estimator.probabilities_
+    left_out = LabelTable.of(estimator).left_out
+    if left_out.any():
+        check_consistent_length(y, labels)
+        y, labels = np.asarray(y)[~left_out], labels[~left_out]
+        probabilities = probabilities[~left_out]
+    return clustering_report(y, labels, probabilities)
 
 
 def _begin(compute: Callable[[], _Result]) -> Future[_Result]:
@@ -187,16 +211,16 @@ def _check_images(source: ImageSource, estimator: Clustering) -> list[str]:
 
 
 def _name(source: ImageSource, i: int, fitted: str) -> str:
-    """Return an image's name in the fit; if it had none, its name in the source."""
+    """Return an image's name in the source, where its file is now, or in the fit."""
     unnamed, name = f"X[{i}]", source.name(i)
-    if fitted == unnamed:
-        return name
-    if name not in (unnamed, fitted) and PurePath(name).name != PurePath(fitted).name:
+    if name == unnamed:
+        return fitted
+    if fitted != unnamed and PurePath(name).name != PurePath(fitted).name:
         raise ValueError(
             f"images must be in the order of the fit: images[{i}] is {name!r}, where "
             f"it was {fitted!r}."
         )
-    return fitted
+    return name
 
 
 def _title(names: Sequence[str]) -> str:

@@ -59,7 +59,9 @@ def cluster_tree(clusterer: Clustering) -> ClusterTree:
     sizes = cluster_sizes(clusterer.labels_, clusterer.n_clusters_)
     rows = np.flatnonzero(clusterer.labels_ >= 0)
     filled, labels = np.unique(clusterer.labels_[rows], return_inverse=True)
-    if len(filled) == 1:
+    if not len(filled):
+        sizes[0] = 1  # of clusters that are all empty, any may be the largest
+    if len(filled) <= 1:
         tree = tree_of_merges(1, [])
     else:
         weights = degree_weights(_neighbors_of(clusterer, rows))[rows][:, rows]

@@ -33,7 +33,8 @@ class Exportable:
         pandas.DataFrame
             With a row for each image and the columns `path` ("X[i]" for what is not a
             file), `label`, `name` (of the cluster) and `confidence` (the largest
-            probability; NaN for an image that cannot be read, whose label is -1).
+            probability; NaN for an image that cannot be read, whose label is -1). An
+            image that `relabel` has left out has the label -1 and the name "left out".
 
         Raises
         ------

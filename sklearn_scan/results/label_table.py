@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -32,6 +33,7 @@ class Row(NamedTuple):
 
 
 COLUMNS = Row._fields
+LEFT_OUT = "left out"  # the name, beside the label -1
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -39,7 +41,7 @@ class LabelTable:
     """The label, the cluster's name and the confidence of each image."""
 
     paths: Sequence[str]  # or "X[i]"
-    labels: NDArray[np.int64]  # (n,); -1 for an image that cannot be read
+    labels: NDArray[np.int64]  # (n,); -1 for an image of no cluster
     cluster_names: Sequence[str]
     confidence: NDArray[np.float64]  # (n,); NaN for an image that cannot be read
 
@@ -54,14 +56,22 @@ class LabelTable:
     @classmethod
     def predicted(cls, clusterer: Clustering, paths: Sequence[str]) -> LabelTable:
         """Return the table of other images, predicted by a fitted clusterer."""
-        probabilities = clusterer.predict_proba(paths)
+        probabilities = np.asarray(clusterer.predict_proba(paths))  # or a data frame
         labels, confidence = most_probable(probabilities), probabilities.max(axis=1)
         return cls(paths, labels, clusterer.cluster_names_, confidence)
 
     @property
     def names(self) -> list[str]:
-        """The name of each image's cluster; empty for images that cannot be read."""
-        return [self.cluster_names[c] if c >= 0 else "" for c in self.labels]
+        """The name of each image's cluster; of no cluster, "left out" or empty."""
+        of_none = np.where(self.left_out, LEFT_OUT, "").tolist()
+        pairs = zip(self.labels.tolist(), of_none, strict=True)
+        return [self.cluster_names[c] if c >= 0 else none for c, none in pairs]
+
+    @property
+    def left_out(self) -> NDArray[np.bool_]:
+        """Whether people have left each image out; unreadable ones are not."""
+        left: NDArray[np.bool_] = (self.labels < 0) & ~np.isnan(self.confidence)
+        return left
 
     @property
     def confidence_texts(self) -> list[str]:
@@ -99,16 +109,30 @@ class LabelTable:
         ):
             self.write_to(text)
 
-    def write_to(self, file: TextIO) -> None:
-        """Write the table as CSV to an open file."""
-        writer = csv.writer(file)
+    def write_to(self, file: TextIO, *, line_end: str = "\r\n") -> None:
+        """Write the table as CSV to an open file; lines end as spreadsheets have it."""
+        writer = csv.writer(file, lineterminator=line_end)
         writer.writerow(COLUMNS)
         writer.writerows(self.rows())
+
+
+def is_left_out(row: Mapping[str, str]) -> bool:
+    """Tell whether a row of a file is of an image that people have left out."""
+    return row["label"] == "-1" and row["name"] == LEFT_OUT
 
 
 def name_cluster(number: int) -> str:
     """Return the name of a cluster that nobody has named."""
     return f"cluster {number}"
+
+
+def find_number(name: str) -> int | None:
+    """Return the number in the name of a cluster that nobody has named.
+
+    It may be larger than the label, since names stay where clusters are merged.
+    """
+    match = re.fullmatch(r"cluster (\d+)", name, flags=re.ASCII)
+    return int(match[1]) if match else None
 
 
 def read_table(
@@ -120,7 +144,8 @@ def read_table(
         # and some separate by semicolons, where numbers have commas
         delimiter = max(",;\t", key=file.readline().count)
         file.seek(0)
-        reader = csv.DictReader(file, delimiter=delimiter)
+        # a row that is too short has empty fields at its end
+        reader = csv.DictReader(file, delimiter=delimiter, restval="")
         missing = [c for c in columns if c not in (reader.fieldnames or ())]
         if missing:
             raise ValueError(

@@ -111,19 +111,25 @@ class ClusterModel:
             return self
         return ClusterModel(nn.Sequential(*copy.deepcopy(self.module), last).eval())
 
-    def merge(self, groups: NDArray[np.int64]) -> ClusterModel:
+    def merge(self, groups: NDArray[np.int64], n_groups: int) -> ClusterModel:
         """Return the model with clusters merged; their probabilities are summed.
 
         Parameters
         ----------
         groups : ndarray of int64, shape (n_clusters,)
-            The number that each cluster has afterwards, from 0 without gaps.
+            The number that each cluster has afterwards. Clusters that stay on their own
+            keep their order.
+        n_groups : int
+            The number of clusters afterwards. One that no cluster goes into has the
+            probability 0.
         """
         parts = list(copy.deepcopy(self.module))
-        if len(groups) == groups.max() + 1:
+        if np.array_equal(groups, np.arange(n_groups)):
             return ClusterModel(nn.Sequential(*parts))
         into = torch.from_numpy(groups)
         if isinstance(last := parts[-1], MergedClusters):  # once more
             into = into[last.groups]
             parts.pop()
-        return ClusterModel(nn.Sequential(*parts, MergedClusters(into)).eval())
+        return ClusterModel(
+            nn.Sequential(*parts, MergedClusters(into, n_groups)).eval()
+        )

@@ -1,7 +1,9 @@
 """A browser that opens reports and notes what goes wrong."""
 
 import shutil
+from collections import defaultdict
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -43,9 +45,21 @@ class Opened:
         page.on("request", lambda request: self.requests.append(request.url))
 
     def open(self, path):
+        self.complaints.clear()
+        self.requests.clear()
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]")
         return self
+
+    def forget(self):
+        """Forget what the last test has left; tell whether that was possible."""
+        page = self.page
+        was_emulated = page.evaluate("matchMedia('print').matches")
+        if was_emulated or len(page.context.pages) > 1:
+            return False
+        page.evaluate("localStorage.clear()")
+        page.mouse.move(0, 0)
+        return True
 
     def reload(self):
         self.page.reload()
@@ -62,6 +76,11 @@ class Opened:
         self.page.keyboard.press("Escape")
         self.expect(shown).to_have_count(n_shown - 1)
         self.expect(self.page.locator("dialog:not([open]) > *")).to_have_count(0)
+
+    def check_quiet(self, path):
+        assert self.complaints == []
+        others = [url for url in self.requests if not url.startswith("blob:")]
+        assert set(others) <= {path.as_uri()}, others
 
     def button(self, name):
         return self.page.get_by_role("button", name=name, exact=True)
@@ -123,8 +142,17 @@ class Opened:
             return file.read()
 
 
+@pytest.fixture(scope="session")
+def tabs(chromium):
+    """Tabs that tests have left, by their settings: a new one takes longer to open."""
+    tabs = defaultdict(list)
+    yield tabs
+    for opened in chain(*tabs.values()):
+        opened.page.context.close()
+
+
 @pytest.fixture
-def open_report(chromium):
+def open_report(chromium, tabs):
     """Open a report in a browser that knows nothing of others.
 
     Unless told otherwise, it must not have complained, nor asked for anything but the
@@ -132,23 +160,28 @@ def open_report(chromium):
     """
     from playwright.sync_api import expect
 
-    contexts = []
-
     @contextmanager
     def opening(path, *, may_complain=False, **settings):
         settings = {"reduced_motion": "reduce"} | settings  # nothing to wait for
-        contexts.append(chromium.new_context(**settings))
-        opened = Opened(contexts[-1].new_page(), expect).open(path)
-        yield opened
-        if may_complain:
-            return
-        assert opened.complaints == []
-        others = [url for url in opened.requests if not url.startswith("blob:")]
-        assert set(others) <= {path.as_uri()}, others
+        alike = tabs[repr(sorted(settings.items()))]
+        if alike:
+            opened = alike.pop()
+        else:
+            opened = Opened(chromium.new_context(**settings).new_page(), expect)
+        size = opened.page.viewport_size
+        is_left_clean = False
+        try:
+            yield opened.open(path)
+            if not may_complain:
+                opened.check_quiet(path)
+                is_left_clean = opened.page.viewport_size == size and opened.forget()
+        finally:
+            if is_left_clean:
+                alike.append(opened)
+            else:
+                opened.page.context.close()
 
-    yield opening
-    for context in contexts:
-        context.close()
+    return opening
 
 
 @pytest.fixture(scope="session")

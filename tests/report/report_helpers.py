@@ -49,30 +49,35 @@ def write_images(folder, names):
     return paths
 
 
-def reference_csv(clusterer, *, names=None, merged=None, moved=None):
+def reference_csv(
+    clusterer, *, names=None, merged=None, moved=None, groups=None, left_out=()
+):
     """Return the bytes of labels.csv after edits, by clusters' numbers in the run."""
     table = LabelTable.of(clusterer)
     names, merged, moved = names or {}, merged or {}, moved or {}
-    surviving = [c for c in range(len(table.cluster_names)) if c not in merged]
+    names = dict(enumerate(table.cluster_names)) | names | (groups or {})
+    surviving = [c for c in names if c not in merged]
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     for row, path in enumerate(table.paths):
-        label, name = int(moved.get(row, table.labels[row])), ""
+        label, name = int(moved.get(row, table.labels[row])), table.names[row]
+        if row in left_out:
+            label, name = -1, "left out"
         if label >= 0:
             label = merged.get(label, label)
-            name = names.get(label, table.cluster_names[label])
+            name = names[label]
             label = surviving.index(label)
         writer.writerow([path, label, name, table.confidence_texts[row]])
     return file.getvalue().encode(errors="surrogateescape")
 
 
-def reference_edits(clusterer, *, names=None, merged=None, moved=None):
+def reference_edits(clusterer, **changes):
     """Return what edits.json holds after edits."""
-    groups = {"names": names or {}, "merged": merged or {}, "moved": moved or {}}
-    edits = {"format": "sklearn-scan-edits", "version": 1}
+    groups = {"names": {}, "merged": {}, "moved": {}, "groups": {}, "left_out": []}
+    edits = {"format": "sklearn-scan-edits", "version": 2}
     edits["run"] = LabelTable.of(clusterer).run
-    return json.loads(json.dumps(edits | groups))  # keys become texts
+    return json.loads(json.dumps(edits | groups | changes))  # keys become texts
 
 
 def members(clusterer, cluster):

@@ -30,19 +30,13 @@ def test_what_it_shows(opened, clusterer):
         assert page.get_by_text(text, exact=False).first.is_visible()
     assert page.locator("#confusion tbody tr").count() == 4
     assert page.locator("#curves svg").count() >= 2
-    assert page.locator("#confidence svg rect").count() == 20
+    assert page.locator("#confidence .bin").count() == 20
 
 
 def test_thumbnails_are_of_the_images(opened, clusterer):
     """The colour in the middle of a prototype's tile is that of its image."""
-    tile = opened.card(0).locator(".card-proto .tile[style*='blob:']")
-    tile.evaluate(  # the browser loads it after it is told of it
-        """tile => {
-          const sheet = new Image();
-          sheet.src = tile.style.backgroundImage.slice(5, -2);
-          return sheet.decode();
-        }"""
-    )
+    tile = opened.card(0).locator(".card-proto .tile")
+    tile.locator("img[src]").evaluate("img => img.decode()")
     row = int(tile.get_attribute("data-row"))
     assert clusterer.labels_[row] == 0
     image = load_png(tile.screenshot())
@@ -125,6 +119,7 @@ def test_the_map(opened):
 
 def test_pointing_at_the_map(opened):
     page = opened.page
+    page.locator("#map").evaluate("map => map.scrollIntoView({ block: 'center' })")
     box = page.locator("#map").bounding_box()
     places = np.random.default_rng(0).random((300, 2)) * [box["width"], box["height"]]
     for x, y in places:  # until one is near an image
@@ -202,3 +197,21 @@ def test_few_images_and_clusters(open_report, tmp_path, n_images, n_clusters):
         opened.merge(n_clusters, into=0)
         edits = {"merged": {n_clusters: 0}}
         assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+
+
+@pytest.mark.parametrize(("scheme", "level"), [("light", 255), ("dark", 0)])
+def test_images_like_the_page_have_an_edge(open_report, tmp_path, scheme, level):
+    """A white image is no hole in a light page, nor a black one in a dark page."""
+    write_report(
+        tmp_path / "report.html",
+        make_clusterer(8, 2),
+        np.full((8, 16, 16), level, dtype=np.uint8),
+        projection="pca",
+    )
+    with open_report(tmp_path / "report.html", color_scheme=scheme) as opened:
+        tile = opened.card(0).locator(".card-proto .tile")
+        tile.locator("img[src]").evaluate("img => img.decode()")
+        shown = load_png(tile.screenshot())
+        edge, middle = shown[len(shown) // 2, :3].mean(axis=1), shown[8:-8, 8:-8]
+        assert abs(middle - level).max() <= 2
+        assert abs(edge - level).max() > 10

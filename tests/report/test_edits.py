@@ -104,9 +104,9 @@ def test_edits_survive_a_reload(opened, clusterer):
     assert opened.page.locator(".card").count() == 4
 
 
-def test_edits_are_not_asked_for_before_the_first_frame(opened):
+def test_edits_are_not_asked_for_before_the_first_frame(report, chromium):
     """Chromium may give a storage then that is empty, and forgets what it is given."""
-    page = opened.page
+    page = chromium.new_page()
     page.add_init_script(
         """const { requestAnimationFrame } = window;
         const held = [];
@@ -124,15 +124,26 @@ def test_edits_are_not_asked_for_before_the_first_frame(opened):
           },
         });"""
     )
-    page.reload()
+    page.goto(report.as_uri())
     assert page.evaluate("nAsked") == 0
     page.evaluate("drawFirst()")
     assert page.evaluate("nAsked") > 0
+    page.close()
 
 
 def test_what_is_stored_may_be_damaged(opened):
     key = opened.page.evaluate("'sklearn-scan ' + JSON.parse(data.textContent).run")
-    for stored in ("{", "3", "[null]", '[{"kind":"merge","cluster":9,"into":0}]'):
+    steps = [
+        {"kind": "merge", "cluster": 9, "into": 0},
+        {"kind": "move", "rows": [0], "into": 4},
+        {"kind": "make", "rows": [99], "name": "x"},
+        {"kind": "make", "rows": [], "name": "x"},
+        {"kind": "make", "rows": [0], "name": " "},
+        {"kind": "leave", "rows": ["length"]},
+        {"kind": "restore", "rows": 3},
+        {"kind": "other"},
+    ]
+    for stored in ("{", "3", "[null]", *(json.dumps([step]) for step in steps)):
         opened.page.evaluate("([k, v]) => localStorage.setItem(k, v)", [key, stored])
         opened.reload()
         assert opened.page.locator(".card").count() == 4
@@ -242,16 +253,44 @@ def test_edits_are_loaded(opened, clusterer, tmp_path):
     assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
 
 
+def test_edits_of_both_versions_are_loaded(opened, clusterer, tmp_path):
+    """The first version had neither new groups nor images that are left out."""
+    row, *others = members(clusterer, 0)[:3].tolist()
+    path = tmp_path / "edits.json"
+    edits = {"names": {2: "dogs"}, "merged": {3: 0}, "moved": {row: 2}}
+    content = reference_edits(clusterer, **edits) | {"version": 1}
+    del content["groups"], content["left_out"]
+    path.write_text(json.dumps(content))
+    assert "Loaded" in opened.load(path)
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+    edits = {"groups": {4: "x", 5: "y"}, "moved": {others[0]: 4}, "left_out": [row]}
+    edits["merged"] = {3: 5}
+    path.write_text(json.dumps(reference_edits(clusterer, **edits)))
+    assert "Loaded" in opened.load(path)
+    assert opened.download("labels.csv") == reference_csv(clusterer, **edits)
+    downloaded = json.loads(opened.download("edits.json"))
+    assert downloaded == reference_edits(clusterer, **edits)
+
+
 def test_edits_that_cannot_be_loaded(opened, clusterer, tmp_path):
     path = tmp_path / "edits.json"
     for changes, message in [
         ({"run": "0123"}, "of another run"),
         ({"format": "csv"}, "not the edits.json"),
-        ({"version": 2}, "not as a report writes them"),
+        ({"version": 3}, "of a newer page"),
+        ({"version": "2"}, "not as a report writes them"),
         ({"names": {"0": 3}}, "not as a report writes them"),
         ({"merged": {"length": 0}}, "not as a report writes them"),
         ({"moved": {"99": 0}}, "not as a report writes them"),
         ({"moved": None}, "not as a report writes them"),
+        ({"groups": {"5": "x"}}, "not as a report writes them"),
+        ({"groups": {"4": " "}}, "not as a report writes them"),
+        ({"groups": {"04": "x"}}, "not as a report writes them"),
+        ({"moved": {"1": 4}}, "not as a report writes them"),
+        ({"left_out": {"1": 1}}, "not as a report writes them"),
+        ({"left_out": [24]}, "not as a report writes them"),
+        ({"left_out": [1], "moved": {"1": 0}}, "not as a report writes them"),
+        ({"merged": {"1": 2, "2": 1}}, "not as a report writes them"),
     ]:
         path.write_text(json.dumps(reference_edits(clusterer) | changes))
         assert message in opened.load(path)

@@ -195,6 +195,22 @@ def test_images_moved_by_hand_stay(slid, ten, tmp_path):
     assert is_same_partition(corrected.labels_, expected)
 
 
+def test_new_groups_are_not_on_the_tree(slid, ten):
+    row = int(members(ten, 3)[0])
+    slid.page.locator("#search").fill(f"X[{row}]")
+    slid.page.locator("#results .tile").first.click()
+    slid.page.locator("#detail").get_by_label("Move to").select_option("New group…")
+    slid.page.locator("#detail").get_by_role("button", name="Move", exact=True).click()
+    slid.page.get_by_label("Name of the new group").fill("odd")
+    slid.page.keyboard.press("Enter")
+    slid.close()
+    slid.expect(slid.page.locator("#n-groups")).to_have_text("11 of 11")
+    assert slid.page.locator("#granularity").get_attribute("min") == "2"
+    slid.group(2)
+    assert slid.card(N_CLUSTERS).locator("h3").text_content() == "odd"
+    assert len(merged_by(slid)) == N_CLUSTERS - 1
+
+
 # Odd pages
 
 

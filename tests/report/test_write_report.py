@@ -28,10 +28,11 @@ from sklearn_scan.images import ImageSource
 from sklearn_scan.report import write_report
 from sklearn_scan.results.cluster_tree import cluster_tree
 from sklearn_scan.results.label_table import LabelTable
+from sklearn_scan.results.relabeling import Edits, relabel
 
 
 class Parts(HTMLParser):
-    """The data, the sheets and the addresses of a page."""
+    """The data, the thumbnails and the addresses of a page."""
 
     def __init__(self, html):
         super().__init__()
@@ -140,7 +141,6 @@ def test_images_through_an_encoder(path):
     assert "SCAN on Flatten" in text
     assert "ImageEncoder(model=Flatten, input_size=16)" in text
     assert "Agreement with the labels" in text
-    assert read_data(path)["tiles"]["side"] == 16
 
 
 def test_temi_on_several_spaces(path):
@@ -218,15 +218,33 @@ def test_labels_that_people_have_corrected(path):
     assert read_data(path)["clusters"]["prototypes"][0] == members[0]
 
 
-def test_how_many_it_is_sure_of(path):
-    """The share is of the images that could be read."""
-    clusterer = make_clusterer(12, 2)
-    clusterer.labels_[:4] = -1
-    clusterer.probabilities_[:4] = np.nan
-    clusterer.embedding_[:4] = np.nan
-    clusterer.confident_[:] = [False] * 10 + [True] * 2
-    write_report(path, clusterer, make_images(12), projection="pca")
-    assert "<dt>Sure</dt><dd>25\N{NO-BREAK SPACE}%</dd>" in path.read_text()
+def facts_of(path):
+    """Return the values of the overview's facts, by their names."""
+    pairs = re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^<]*)</dd>", path.read_text())
+    return dict(pairs)
+
+
+def test_what_is_known_without_labels(path):
+    clusterer = make_clusterer(60)
+    write_report(path, clusterer, make_images(60), projection="pca")
+    facts = facts_of(path)
+    assert {"Groups", "Neighbours agree", "Stable", "Expected right"} < set(facts)
+    assert facts["Groups"] in ("clear", "partly mixed", "mixed")
+    expected = f"{clusterer.quality_.expected_accuracy:.0%}"
+    assert facts["Expected right"] == expected.replace("%", "\N{NO-BREAK SPACE}%")
+    assert "Too few images" not in facts
+
+
+def test_few_images_are_said(clusterer, path):
+    write_report(path, clusterer, make_images(), projection="pca")
+    assert facts_of(path)["Too few images"] == "24"
+
+
+def test_nothing_is_known_after_a_merge(clusterer, path):
+    merged = relabel(clusterer, Edits(merged={0: 1}))
+    write_report(path, merged, make_images(), projection="pca")
+    known = {"Groups", "Neighbours agree", "Stable", "Expected right", "Too few images"}
+    assert not known & set(facts_of(path))
 
 
 def test_ctrl_c_waits_for_no_map(clusterer, path, monkeypatch):
@@ -269,12 +287,13 @@ def test_older_browsers(clusterer, path):
 
 
 def test_many_small_images_are_a_small_file(path):
-    n_images = 3000
+    n_images = 1000
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (n_images, 28, 28), dtype=np.uint8)
     clusterer = make_clusterer(n_images, 5)
     write_report(path, clusterer, images, projection="pca")
-    assert len(read_parts(path).scripts) == 2 + n_images / 100  # sheets, data and code
+    n_scripts = 2 + n_images / 100  # data, code and thumbnails
+    assert len(read_parts(path).scripts) == n_scripts
     assert path.stat().st_size < 40e6 * n_images / 10_000
 
 

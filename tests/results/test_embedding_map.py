@@ -8,7 +8,11 @@ from sklearn.datasets import make_blobs
 from sklearn.neighbors import KNeighborsClassifier
 
 from sklearn_scan.results import embedding_map
-from sklearn_scan.results.embedding_map import MAP_METHODS, map_embedding
+from sklearn_scan.results.embedding_map import (
+    MAP_METHODS,
+    count_between,
+    map_embedding,
+)
 
 X, y = make_blobs(120, n_features=20, centers=4, random_state=0)
 X = X.astype(np.float32)
@@ -22,12 +26,38 @@ def test_what_is_alike_is_near(method):
     assert KNeighborsClassifier(5).fit(points, y).score(points, y) > 0.95
 
 
-def test_others_are_placed_among_landmarks(monkeypatch):
+@pytest.fixture
+def few_landmarks(monkeypatch):
     monkeypatch.setattr(embedding_map, "_LANDMARKS", 60)
+
+
+@pytest.mark.usefixtures("few_landmarks")
+def test_others_are_placed_among_landmarks():
     points = map_embedding(X, random_state=0)
     assert np.isfinite(points).all()
     assert KNeighborsClassifier(5).fit(points, y).score(points, y) > 0.95
-    assert len(np.unique(points, axis=0)) > 60  # others are not piled on landmarks
+    assert count_between(len(X)) == len(X) - 60
+    # in no lines, and on no other sample
+    for axis in points.T:
+        assert len(np.unique(axis)) == len(X)
+
+
+@pytest.mark.usefixtures("few_landmarks")
+def test_copies_are_side_by_side_and_not_on_one_spot():
+    copies = np.concatenate([X[:60], np.repeat(X[:1], 200, axis=0)])
+    points = map_embedding(copies, random_state=0)
+    assert len(np.unique(points, axis=0)) >= count_between(260)
+    is_copy = np.arange(260) >= 60
+    nearest = KNeighborsClassifier(3).fit(points, is_copy)
+    assert nearest.score(points[60:], is_copy[60:]) > 0.95
+
+
+def test_how_many_are_not_laid_out():
+    assert count_between(2_500) == 0
+    assert count_between(2_503) == 3
+    assert count_between(10_000, "pca") == count_between(10_000, "umap") == 0
+    with pytest.raises(ValueError, match="Did you mean 'tsne'"):
+        count_between(10, "t-sne")
 
 
 def test_one_seed_gives_one_map():

@@ -59,11 +59,11 @@ def test_clusters_are_numbered_by_size(model, features):
 
 def test_merged_probabilities_are_sums_once_and_twice(model, features):
     p = model.probabilities(features)
-    once = model.merge(np.array([0, 1, 0, 2]))
+    once = model.merge(np.array([0, 1, 0, 2]), 3)
     assert once.n_clusters == 3
     expected = np.stack([p[:, 0] + p[:, 2], p[:, 1], p[:, 3]], axis=1)
     np.testing.assert_allclose(once.probabilities(features), expected, rtol=1e-9)
-    twice = once.merge(np.array([0, 0, 1]))
+    twice = once.merge(np.array([0, 0, 1]), 2)
     assert twice.n_clusters == 2
     both = np.stack([p[:, :3].sum(axis=1), p[:, 3]], axis=1)
     np.testing.assert_allclose(twice.probabilities(features), both, rtol=1e-9)
@@ -71,7 +71,7 @@ def test_merged_probabilities_are_sums_once_and_twice(model, features):
 
 
 def test_merging_nothing_keeps_the_model(model, features):
-    same = model.merge(np.arange(4))
+    same = model.merge(np.arange(4), 4)
     np.testing.assert_array_equal(
         same.probabilities(features), model.probabilities(features)
     )

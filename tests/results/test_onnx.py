@@ -75,12 +75,13 @@ def test_a_network_from_nothing_among_several(tmp_path):
 
 def test_features_of_a_relabelled_model(tmp_path, capfd, caplog):
     caplog.set_level(logging.WARNING)
-    clusterer = relabel(fit(X), Edits(names={0: "Äpfel 🍎"}, merged={2: 1}))
+    edits = Edits(names={0: "Äpfel 🍎"}, merged={2: 1}, groups={4: "new"}, moved={0: 4})
+    clusterer = relabel(fit(X), edits)
     before = torch.get_rng_state(), logging.getLogger("torch.onnx").level
     session = assert_equal(clusterer, tmp_path, X, X)
     assert [each.name for each in session.get_inputs()] == ["features"]
     metadata = session.get_modelmeta().custom_metadata_map
-    names = ["Äpfel 🍎", "cluster 1", "cluster 2"]
+    names = ["Äpfel 🍎", "cluster 1", "cluster 3", "new"]
     assert json.loads(metadata["cluster_names"]) == names
     assert capfd.readouterr() == ("", "")
     assert not caplog.records

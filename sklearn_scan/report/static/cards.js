@@ -79,6 +79,13 @@ const cards = {
     card.scrollIntoView({ block: "center" });
     card.querySelector("[data-action=rename]").focus({ preventScroll: true });
   },
+
+  /** Go to the card of an address that ends like "#cluster-3". */
+  follow(hash) {
+    const number = /^#cluster-(\d+)$/.exec(hash)?.[1];
+    if (!edits.clusters.includes(edits.survivor(Number(number)))) return;
+    this.focus(edits.survivor(Number(number)));
+  },
 };
 
 const inView = new Set(); // of cards, those on the screen or near it
@@ -94,7 +101,7 @@ const viewed = new IntersectionObserver(
   { rootMargin: "500px" },
 );
 
-const nReadable = run.labels.filter((label) => label >= 0).length;
+const nReadable = run.confidence.filter((value) => value >= 0).length;
 
 /** The model's mean probability of a cluster for its images, in ten-thousandths. */
 function meanConfidence(cluster) {
@@ -119,7 +126,8 @@ function fillCard(card) {
 function makeCardHead(cluster, size) {
   const name = clusterName(cluster);
   const facts = [images(size), percent((10000 * size) / nReadable)];
-  if (size) facts.push(`${percent(meanConfidence(cluster))} confident on average`);
+  if (!edits.isLearnt(cluster)) facts.push("new, the model never predicts it");
+  else if (size) facts.push(`${percent(meanConfidence(cluster))} confident on average`);
   const heading = make(
     "div",
     {},
@@ -194,22 +202,19 @@ function startRename(cluster) {
     "aria-label": "Name of the cluster",
   });
   let isDone = false;
-  const finish = (isKept) => {
+  const finish = (isKept, isByKey = false) => {
     if (isDone) return; // what follows takes the focus from the field
     isDone = true;
     const isNew = isKept && input.value.trim() !== edits.name(cluster);
-    if (isNew) {
-      edits.rename(cluster, input.value);
-      announce(`Renamed to ${clusterName(cluster)}.`);
-    } else {
-      fillCard(card);
-    }
+    fillCard(card);
+    // before a question is asked, which gives the focus back to where it was
+    if (isByKey) card.querySelector("[data-action=rename]").focus({ preventScroll: true });
+    if (isNew) renameCluster(cluster, input.value);
   };
   input.onkeydown = (event) => {
     if (event.key !== "Enter" && event.key !== "Escape") return;
     event.preventDefault(); // the key is not for what has the focus next
-    finish(event.key === "Enter");
-    card.querySelector("[data-action=rename]").focus({ preventScroll: true });
+    finish(event.key === "Enter", true);
   };
   input.onblur = () => finish(true);
   card.querySelector("h3").replaceChildren(makeSwatch(cluster), input);
@@ -217,6 +222,14 @@ function startRename(cluster) {
   input.select();
 }
 
+window.addEventListener("hashchange", () => cards.follow(location.hash));
+// A link to where the address is already changes nothing.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='#cluster-']");
+  if (!link || link.hash !== location.hash) return;
+  event.preventDefault();
+  cards.follow(link.hash);
+});
 cards.order.onchange = () => cards.layOut();
 cards.filter.oninput = () => {
   cards.layOut();

@@ -1,6 +1,7 @@
 /** The charts: sizes, confidence, training, and the shades of the confusion matrix. */
 
 const N_BINS = 20;
+const UNSURE = 9000; // ten-thousandths
 const TERMS = { n_confident: "confident images" };
 
 /** A bar for each cluster; pointing at one finds it on the map. */
@@ -27,48 +28,71 @@ function drawSizes() {
   byId("sizes").replaceChildren(...bars);
 }
 
-/** How many images are how confident, and how many of them are less than that. */
+/** How many images are how confident; each bar opens its images. */
 function drawConfidence() {
-  const bins = new Array(N_BINS).fill(0);
-  for (const value of run.confidence) {
-    const bin = Math.min(N_BINS - 1, Math.floor((value * N_BINS) / 10000));
-    if (value >= 0) bins[bin]++;
+  const bins = Array.from({ length: N_BINS }, () => []);
+  for (const row of rowsBetween(0, 10_000)) {
+    const bin = Math.floor((run.confidence[row] * N_BINS) / 10_000);
+    bins[Math.min(bin, N_BINS - 1)].push(row);
   }
-  const unsure = run.confidence.filter((value) => value >= 0 && value < 9000).length;
-  const text = `${images(unsure)} below 90\u00a0%`;
   const ticks = ["0\u00a0%", "50\u00a0%", "100\u00a0%"];
   byId("confidence").replaceChildren(
-    drawBins(bins, `Histogram of confidence: ${text}`),
+    makeHistogram(bins),
     make("div", { className: "ticks" }, ...ticks.map((tick) => make("span", {}, tick))),
-    make("p", { className: "hint" }, text),
+    makeUnsure(),
   );
 }
 
-function drawBins(bins, label) {
-  const [width, height] = [400, 120];
-  const step = width / N_BINS;
-  const most = Math.max(...bins, 1);
-  const bars = bins.map((n, i) => {
-    const tall = n && Math.max(1.5, (height * n) / most);
-    const from = (100 * i) / N_BINS;
-    const text = `${from} to ${from + 100 / N_BINS}\u00a0%: ${images(n)}`;
-    return draw(
-      "rect",
-      { x: i * step + 1, y: height - tall, width: step - 2, height: tall, rx: 1.5 },
-      draw("title", {}, text),
-    );
+/** The images of a confidence, in ten-thousandths; the least confident first. */
+function rowsBetween(low, high) {
+  const isWithin = (row) => run.confidence[row] >= low && run.confidence[row] <= high;
+  return allRows.filter(isWithin).sort((a, b) => run.rank[b] - run.rank[a]);
+}
+
+function makeHistogram(bins) {
+  const most = Math.max(...bins.map((rows) => rows.length), 1);
+  const histogram = make("div", {
+    className: "histogram",
+    role: "group",
+    "aria-label": "Histogram of confidence: each bar opens its images",
   });
-  return draw(
-    "svg",
-    {
-      viewBox: `0 0 ${width} ${height + 1}`,
-      class: "histogram",
-      role: "img",
-      "aria-label": label,
-    },
-    ...bars,
-    draw("line", { x1: 0, x2: width, y1: height, y2: height }),
-  );
+  const bars = bins.map((rows, i) => makeBin(rows, i, most));
+  histogram.append(...bars);
+  const first = bars.find((bar) => !bar.disabled);
+  if (first) first.tabIndex = 0;
+  rove(histogram);
+  return histogram;
+}
+
+function makeBin(rows, i, most) {
+  const width = 100 / N_BINS;
+  const range = `${i * width} to ${(i + 1) * width}\u00a0%`;
+  const text = `${range}: ${images(rows.length)}`;
+  const open = () => gallery.openRows(`Images with a confidence of ${range}`, rows);
+  const bin = makeButton("", open, {
+    className: "bin",
+    title: text,
+    "aria-label": text,
+    tabIndex: -1,
+    disabled: !rows.length,
+  });
+  const fill = make("span", { className: "bin-fill" });
+  fill.style.setProperty("--share", rows.length / most);
+  bin.append(fill);
+  return bin;
+}
+
+/** How many images the model is unsure of: a button that opens them. */
+function makeUnsure() {
+  const rows = rowsBetween(0, UNSURE - 1);
+  const below = `below ${percent(UNSURE)}`;
+  const text = `${images(rows.length)} ${below}`;
+  if (!rows.length) return make("p", { className: "hint" }, text);
+  const open = () => gallery.openRows(`Images with a confidence ${below}`, rows);
+  return makeButton(text, open, {
+    className: "link",
+    "aria-label": `${text}: see them`,
+  });
 }
 
 /** One small chart for each term of each stage. */
@@ -118,6 +142,13 @@ function short(value) {
   return Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(3)));
 }
 
+/** The number alone of a cluster that nobody has named; of a long name, its start. */
+function shortName(name) {
+  if (isUnnamed(name)) return name.split(" ")[1];
+  const letters = [...visible(name)];
+  return letters.length > 16 ? `${letters.slice(0, 15).join("")}…` : letters.join("");
+}
+
 /** Shade the cells of the confusion matrix by their share of the class. */
 function shadeConfusion() {
   for (const cell of document.querySelectorAll("#confusion td[data-share]")) {
@@ -126,7 +157,7 @@ function shadeConfusion() {
   for (const head of document.querySelectorAll("#confusion th[data-cluster]")) {
     const { cluster } = head.dataset;
     head.title = visible(run.names[cluster]);
-    head.replaceChildren(makeSwatch(Number(cluster)), cluster);
+    head.replaceChildren(makeSwatch(Number(cluster)), shortName(run.names[cluster]));
   }
 }
 

@@ -1,15 +1,37 @@
 /** How clusters are called and coloured, and what stands for them. */
 
-/** A cluster's name as it may be looked at. */
+/** A cluster's name as it may be looked at; -1 is of images that are left out. */
 function clusterName(cluster) {
-  return visible(edits.name(cluster));
+  return cluster < 0 ? "left out" : visible(edits.name(cluster));
+}
+
+// The number that each cluster's colour comes from.
+const colorNumbers = run.names.map((name, cluster) => {
+  const isFirst = run.names.indexOf(name) === cluster;
+  return isUnnamed(name) && isFirst ? Number(name.split(" ")[1]) : null;
+});
+
+/**
+ * The number of a cluster's colour: the one in its name, which stays where others are
+ * merged, or else the first that no cluster has.
+ */
+function colorNumber(cluster) {
+  for (let each = 0; each <= cluster; each++) {
+    if (Number.isInteger(colorNumbers[each])) continue;
+    let free = 0;
+    while (colorNumbers.includes(free)) free++;
+    colorNumbers[each] = free;
+  }
+  return colorNumbers[cluster];
 }
 
 /** A colour for each cluster: hues far apart, legible on light and on dark. */
 function colorOf(cluster) {
-  const hue = (255 + cluster * 137.508) % 360;
-  const isDark = byId("dark").media === "all";
-  const ring = Math.floor(cluster / 9) % 3; // beyond nine hues, lightness helps
+  if (cluster < 0) return "rgb(128, 128, 128)"; // left out
+  const number = colorNumber(cluster);
+  const hue = (255 + number * 137.508) % 360;
+  const isDark = byId("dark").media === "screen";
+  const ring = Math.floor(number / 9) % 3; // beyond nine hues, lightness helps
   const lightness = (isDark ? 0.74 : 0.6) + [0, 0.09, -0.1][ring];
   return fromOklch(lightness, 0.145, (hue * Math.PI) / 180);
 }
@@ -58,8 +80,12 @@ function makeChip(cluster) {
     cards.focus(cluster);
   };
   const chip = makeButton("", lead, { className: "chip" });
-  chip.append(makeSwatch(cluster), clusterName(cluster));
+  chip.append(makeSwatch(cluster), makeChipName(cluster));
   return chip;
+}
+
+function makeChipName(cluster) {
+  return make("span", { className: "chip-name" }, clusterName(cluster));
 }
 
 /** A select of clusters, in the order given. */

@@ -27,8 +27,10 @@ const run = {
   names: page.clusters.names,
   prototypes: page.clusters.prototypes,
   nearest: page.clusters.nearest,
+  isLearnt: page.clusters.learnt,
   merges: page.clusters.merges, // pairs of nodes: clusters, then the merges so far
-  places: unpack(page.tiles.places, Int32Array),
+  places: unpack(page.pictures.places, Int32Array), // of thumbnails; -1 for none
+  perPack: page.pictures.each,
   classes: page.classes && {
     names: page.classes.names,
     of: unpack(page.classes.of, Int32Array),
@@ -41,6 +43,16 @@ const allClusters = Array.from(run.names.keys());
 
 run.sizes = allClusters.map(() => 0); // in images
 for (const label of run.labels) if (label >= 0) run.sizes[label]++;
+
+/** The cluster of the run that the model chose for an image. */
+function likeliest(row) {
+  return run.likely.clusters[row * run.likely.each];
+}
+
+/** Whether a name is that of a cluster which nobody has named. */
+function isUnnamed(name) {
+  return /^cluster \d+$/.test(name);
+}
 
 /** The path of an image as the run has it, character by character. */
 function pathOf(row) {

@@ -28,7 +28,13 @@ const detail = {
     });
     showThumbnail(picture, row);
     const facts = make("div", { className: "detail-facts" }, ...makeFacts(row));
-    const left = make("div", {}, picture, this.makeSteps());
+    const left = make(
+      "div",
+      { className: "detail-picture" },
+      picture,
+      this.makeSteps(),
+      ...makeFileLinks(row),
+    );
     openDialog(
       this.dialog,
       heading,
@@ -84,6 +90,9 @@ function makeFacts(row) {
     parts.push(make("p", { className: "notice" }, text));
   }
   if (label >= 0) parts.push(make("p", {}, "In ", makeChip(label)));
+  if (edits.isLeftOut(row)) {
+    parts.push(make("p", { className: "notice" }, "Left out: it is in no cluster."));
+  }
   if (edits.isByHand(row)) {
     const text = trustIn(row);
     const sentence = `${text[0].toUpperCase()}${text.slice(1)}.`;
@@ -93,8 +102,8 @@ function makeFacts(row) {
     const name = visible(run.classes.names[run.classes.of[row]]);
     parts.push(make("p", {}, `Labelled ${name}`));
   }
-  if (label >= 0) {
-    parts.push(makeLikely(row), ...makeMove(row), ...makeNeighbors(row));
+  if (run.confidence[row] >= 0) {
+    parts.push(makeLikely(row), makeMove(row), ...makeNeighbors(row));
   }
   return parts;
 }
@@ -113,34 +122,26 @@ function makeLikely(row) {
     "section",
     {},
     make("h3", {}, "What the model thinks"),
-    make("p", { className: "hint" }, "Its own probability of the likeliest clusters."),
+    make("p", { className: "hint" }, "Its probabilities of the most likely clusters."),
     make("dl", { className: "likely" }, ...bars),
   );
 }
 
-/** A choice of clusters to move an image to, the likeliest first; if there are any. */
+/** A choice of clusters to move an image to, the likeliest first. */
 function makeMove(row) {
-  const label = edits.label(row);
   const clusters = new Set([...edits.likely(row).keys(), ...edits.clusters]);
-  clusters.delete(label);
-  if (!clusters.size) return [];
-  const select = makeClusterSelect([...clusters], "Move to");
-  const move = makeButton("Move", () => moveRows([row], Number(select.value)), {
-    className: "primary",
-  });
-  return [
-    make(
-      "section",
-      {},
-      make("h3", {}, "Not right?"),
-      make("div", { className: "buttons" }, select, move),
-    ),
-  ];
-}
-
-function moveRows(rows, into) {
-  edits.move(rows, into);
-  announce(`Moved ${images(rows.length)} to ${clusterName(into)}.`);
+  clusters.delete(edits.label(row));
+  const controls = makeMoveControls(
+    [...clusters],
+    () => [row],
+    () => detail.focus(".cross"),
+  );
+  return make(
+    "section",
+    {},
+    make("h3", {}, "Not right?"),
+    make("div", { className: "buttons" }, ...controls),
+  );
 }
 
 function makeNeighbors(row) {
@@ -156,7 +157,7 @@ function makeNeighbors(row) {
       make(
         "p",
         { className: "hint" },
-        "Most alike to the encoder. Training draws them into one cluster.",
+        "The images most similar to it. Training pulls them into the same cluster.",
       ),
       makeStrip(known, "Nearest images"),
     ),

@@ -21,7 +21,9 @@ function findOpener(dialog) {
   const { opener, cluster } = openers.get(dialog);
   if (opener.isConnected) return opener;
   if (cluster === undefined) return null;
-  const card = cards.card(edits.survivor(Number(cluster)));
+  const survivor = edits.survivor(Number(cluster));
+  if (!edits.clusters.includes(survivor)) return null; // a group that is gone
+  const card = cards.card(survivor);
   fillCard(card);
   const { row, action } = opener.dataset;
   const same = row ? `[data-row="${row}"]` : `[data-action="${action}"]`;
@@ -71,7 +73,7 @@ function askMerge(cluster) {
     make(
       "p",
       { className: "hint" },
-      "The nearest clusters come first. What they are merged into keeps its name.",
+      "The most similar clusters come first. The cluster that you merge into keeps its name.",
     ),
     select,
     pair,

@@ -37,7 +37,7 @@ function byId(id) {
  * Tab key. Up and down keep to the column.
  */
 function rove(container) {
-  const items = () => Array.from(container.querySelectorAll(":scope > button"));
+  const items = () => Array.from(container.querySelectorAll(":scope > button:enabled"));
   const settle = (chosen) => {
     for (const item of items()) item.tabIndex = item === chosen ? 0 : -1;
   };

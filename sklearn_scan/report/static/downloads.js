@@ -5,8 +5,9 @@ function csvText() {
   const numbers = new Map(edits.clusters.map((cluster, number) => [cluster, number]));
   const lines = allRows.map((row) => {
     const label = edits.label(row);
+    const ofNone = edits.isLeftOut(row) ? "left out" : "";
     const fields =
-      label < 0 ? ["-1", ""] : [String(numbers.get(label)), edits.name(label)];
+      label < 0 ? ["-1", ofNone] : [String(numbers.get(label)), edits.name(label)];
     return [pathOf(row), ...fields, confidenceText(row)].map(quoted).join(",");
   });
   return ["path,label,name,confidence", ...lines, ""].join("\r\n");

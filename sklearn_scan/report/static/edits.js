@@ -1,6 +1,4 @@
-/** What people change: names, clusters merged, images moved. */
-
-const STORE = `sklearn-scan ${run.id}`;
+/** What people change: names, merges, new groups, images moved or left out. */
 
 /**
  * The steps taken so far, and what they make of the run. Every change is a step, the
@@ -8,26 +6,37 @@ const STORE = `sklearn-scan ${run.id}`;
  */
 class Edits extends EventTarget {
   #steps = [];
-  #names;
+  #undone = []; // steps, the last of which comes back first
+  #names; // of the clusters and, after them, of the new groups
   #byHand; // the cluster that each has been merged into by hand, or itself
   #nMerges; // of the tree, which the slider has made
   #into; // the cluster that each has been merged into in either way, or itself
   #moved; // row to cluster
+  #leftOut; // rows
+  #clusters; // that are left
   #members;
   #filled; // the clusters that have images, before any merge
 
   constructor() {
     super();
-    this.#steps = readStored();
-    this.#replay();
+    this.#readAgain();
+    whenStoredElsewhere(() => {
+      this.#readAgain();
+      this.dispatchEvent(new Event("change"));
+    });
   }
 
   get nSteps() {
     return this.#steps.length;
   }
 
+  get nUndone() {
+    return this.#undone.length;
+  }
+
   rename(cluster, name) {
-    this.#add({ kind: "rename", cluster, name: name.trim() || run.names[cluster] });
+    const before = run.names[cluster] ?? this.#names[cluster];
+    this.#add({ kind: "rename", cluster, name: name.trim() || before });
   }
 
   merge(cluster, into) {
@@ -51,9 +60,23 @@ class Edits extends EventTarget {
     this.#add({ kind: "move", rows, into });
   }
 
+  /** Make a new group of images. */
+  makeGroup(rows, name) {
+    this.#add({ kind: "make", rows, name: name.trim() });
+  }
+
+  leaveOut(rows) {
+    this.#add({ kind: "leave", rows });
+  }
+
+  /** Put images that are left out back where they were. */
+  putBack(rows) {
+    this.#add({ kind: "restore", rows });
+  }
+
   /** Take edits that were downloaded in place of those made so far. */
-  load({ names, merged, moved }) {
-    const step = { kind: "load", names, merged, moved };
+  load({ names, merged, moved, groups, left_out }) {
+    const step = { kind: "load", names, merged, moved, groups, left_out };
     if (!isStep(step)) return false;
     this.#add(step);
     return true;
@@ -62,13 +85,23 @@ class Edits extends EventTarget {
   undo() {
     if (!this.#steps.length) return null;
     const undone = this.#steps.pop();
+    this.#undone.push(undone);
     this.#settle();
     return undone;
   }
 
-  /** The clusters that are left, by number. */
+  redo() {
+    if (!this.#undone.length) return null;
+    const redone = this.#undone.pop();
+    this.#steps.push(redone);
+    this.#settle();
+    return redone;
+  }
+
+  /** The clusters that are left and, after them, the new groups, by number. */
   get clusters() {
-    return allClusters.filter((cluster) => this.#into[cluster] === cluster);
+    this.#clusters ??= this.#findClusters();
+    return [...this.#clusters];
   }
 
   /** How many groups with images there are. */
@@ -81,8 +114,19 @@ class Edits extends EventTarget {
     return this.#countGroups(this.#byHand);
   }
 
+  /** How few the slider can leave: new groups are not on the tree. */
+  get fewestGroups() {
+    return this.#countGroups([...alongTree(this.#byHand, this.#names)].at(-1));
+  }
+
+  /** The name of a cluster; empty if it is a group that an undo has taken back. */
   name(cluster) {
-    return this.#names[cluster];
+    return this.#names[cluster] ?? "";
+  }
+
+  /** Whether the model knows a cluster: it has not learnt new groups. */
+  isLearnt(cluster) {
+    return allClusters.some((c) => this.#into[c] === cluster && run.isLearnt[c]);
   }
 
   /** The surviving cluster that a cluster of the run is part of. */
@@ -90,15 +134,24 @@ class Edits extends EventTarget {
     return this.#into[cluster];
   }
 
-  /** The surviving cluster of an image; -1 if it cannot be read. */
+  /** The surviving cluster of an image; -1 if it is left out or cannot be read. */
   label(row) {
-    const label = this.#moved.get(row) ?? run.labels[row];
+    const label = this.#placeOf(row);
     return label < 0 ? -1 : this.#into[label];
+  }
+
+  isLeftOut(row) {
+    return run.confidence[row] >= 0 && this.#placeOf(row) < 0;
+  }
+
+  /** The images that are left out. */
+  get leftOut() {
+    return allRows.filter((row) => this.isLeftOut(row));
   }
 
   /** The surviving cluster that the model chose for an image. */
   chosen(row) {
-    return this.#into[run.likely.clusters[row * run.likely.each]];
+    return this.#into[likeliest(row)];
   }
 
   /** Whether an image is where people have put it, and the model would not. */
@@ -135,35 +188,59 @@ class Edits extends EventTarget {
   /** The images of a cluster, the most confident first. */
   members(cluster) {
     this.#members ??= this.#sortMembers();
-    return this.#members[cluster];
+    return this.#members[cluster] ?? [];
   }
 
   /** The clusters nearest to one, as far as they are left. */
   nearest(cluster) {
-    const survivors = run.nearest[cluster].map((other) => this.#into[other]);
+    const near = run.nearest[cluster] ?? this.#chosenFor(this.members(cluster));
+    const survivors = near.map((other) => this.#into[other]);
     return [...new Set(survivors)].filter((other) => other !== cluster);
   }
 
   /** What `sklearn-scan relabel` reads: the changes only, by the run's own numbers. */
   toJSON() {
-    const changed = { names: {}, merged: {}, moved: {} };
+    const changed = { names: {}, merged: {}, moved: {}, groups: {}, left_out: [] };
+    const numbers = this.#numberGroups();
+    for (const [group, number] of numbers) changed.groups[number] = this.#names[group];
     for (const cluster of allClusters) {
       const into = this.#into[cluster];
-      if (into !== cluster) changed.merged[cluster] = into;
+      if (into !== cluster) changed.merged[cluster] = numbers.get(into) ?? into;
       else if (this.#names[cluster] !== run.names[cluster]) {
         changed.names[cluster] = this.#names[cluster];
       }
     }
-    for (const row of [...this.#moved.keys()].sort((a, b) => a - b)) {
-      const label = this.label(row);
-      if (label !== this.#into[run.labels[row]]) changed.moved[row] = label;
+    for (const row of allRows) {
+      const [label, was] = [this.label(row), run.labels[row]];
+      if (label < 0 && was >= 0) changed.left_out.push(row);
+      const isMoved = label >= 0 && (was < 0 || label !== this.#into[was]);
+      if (isMoved) changed.moved[row] = numbers.get(label) ?? label;
     }
-    return { format: "sklearn-scan-edits", version: 1, run: run.id, ...changed };
+    return { format: "sklearn-scan-edits", version: 2, run: run.id, ...changed };
+  }
+
+  /** The new groups that are left, numbered without gaps. */
+  #numberGroups() {
+    const groups = this.#findClusters().filter((cluster) => cluster >= N_CLUSTERS);
+    return new Map(groups.map((group, i) => [group, N_CLUSTERS + i]));
+  }
+
+  /** The cluster that an image is in, before any merge; -1 if in none. */
+  #placeOf(row) {
+    if (this.#leftOut.has(row)) return -1;
+    return this.#moved.get(row) ?? run.labels[row];
   }
 
   #add(step) {
     this.#steps.push(step);
+    this.#undone = [];
     this.#settle();
+  }
+
+  #readAgain() {
+    this.#steps = readStored();
+    this.#undone = [];
+    this.#replay();
   }
 
   #settle() {
@@ -178,6 +255,7 @@ class Edits extends EventTarget {
     this.#steps = this.#steps.filter((step) => this.#take(step));
     this.#members = null;
     this.#filled = null;
+    this.#clusters = null;
   }
 
   #reset() {
@@ -186,14 +264,20 @@ class Edits extends EventTarget {
     this.#nMerges = 0;
     this.#into = this.#byHand;
     this.#moved = new Map();
+    this.#leftOut = new Set();
   }
 
   /** Take a step; return whether it has changed anything. */
   #take(step) {
+    // a group that is not there, in steps that are damaged
+    if ([step.cluster, step.into].some((c) => c >= this.#names.length)) return false;
     if (step.kind === "rename") return this.#rename(step.cluster, step.name);
     if (step.kind === "merge") return this.#merge(step.cluster, step.into);
     if (step.kind === "group") return this.#group(step.nMerges);
     if (step.kind === "move") return this.#move(step.rows, step.into);
+    if (step.kind === "make") return this.#make(step.rows, step.name);
+    if (step.kind === "leave") return this.#leave(step.rows);
+    if (step.kind === "restore") return this.#restore(step.rows);
     return this.#load(step);
   }
 
@@ -233,16 +317,44 @@ class Edits extends EventTarget {
 
   #move(rows, into) {
     const movable = rows.filter((row) => this.label(row) !== this.#into[into]);
-    for (const row of movable) this.#moved.set(row, into);
+    for (const row of movable) {
+      this.#moved.set(row, into);
+      this.#leftOut.delete(row);
+    }
     return movable.length > 0;
   }
 
-  #load({ names, merged, moved }) {
+  #make(rows, name) {
+    const group = this.#names.push(name) - 1;
+    this.#byHand = [...this.#byHand, group];
+    this.#join();
+    return this.#move(rows, group);
+  }
+
+  #leave(rows) {
+    const inside = rows.filter((row) => this.label(row) >= 0);
+    for (const row of inside) this.#leftOut.add(row);
+    return inside.length > 0;
+  }
+
+  #restore(rows) {
+    const outside = rows.filter((row) => this.isLeftOut(row));
+    for (const row of outside) {
+      this.#leftOut.delete(row);
+      // of an earlier correction, where it was is not known
+      if (this.#placeOf(row) < 0) this.#moved.set(row, likeliest(row));
+    }
+    return outside.length > 0;
+  }
+
+  #load({ names, merged, moved, groups = {}, left_out = [] }) {
     const before = JSON.stringify(this);
     this.#reset();
+    for (const name of Object.values(groups)) this.#make([], name.trim());
     for (const [cluster, name] of numbered(names)) this.#rename(cluster, name.trim());
     for (const [cluster, into] of numbered(merged)) this.#merge(cluster, into);
     for (const [row, into] of numbered(moved)) this.#move([row], into);
+    this.#leave(left_out);
     return JSON.stringify(this) !== before;
   }
 
@@ -252,66 +364,36 @@ class Edits extends EventTarget {
   }
 
   #findFilled() {
-    const labels = allRows.map((row) => this.#moved.get(row) ?? run.labels[row]);
-    return [...new Set(labels)].filter((label) => label >= 0);
+    const places = new Set(allRows.map((row) => this.#placeOf(row)));
+    return [...places].filter((place) => place >= 0);
+  }
+
+  /** A new group goes when it has lost its last image, unless clusters are in it. */
+  #findClusters() {
+    const filled = new Set([...allClusters, ...this.#findFilled()]);
+    const left = new Set([...filled].map((cluster) => this.#into[cluster]));
+    return [...left].sort((a, b) => a - b);
   }
 
   #sortMembers() {
-    const members = allClusters.map(() => []);
+    const members = this.#names.map(() => []);
     for (const row of allRows) {
       const label = this.label(row);
       if (label >= 0) members[label].push(row);
     }
     return members.map((rows) => this.sortSure(rows));
   }
-}
 
-/** Keep the steps for when the page is opened again; a browser may refuse to. */
-function store(steps) {
-  try {
-    if (steps.length) localStorage.setItem(STORE, JSON.stringify(steps));
-    else localStorage.removeItem(STORE);
-  } catch {
-    // They are kept while the page is open.
+  /** The clusters that the model chose for images, the most frequent first. */
+  #chosenFor(rows) {
+    const counts = new Map();
+    for (const row of rows) {
+      const cluster = likeliest(row);
+      counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
+    }
+    const byCount = [...counts].sort((a, b) => b[1] - a[1]);
+    return byCount.map(([cluster]) => cluster);
   }
-}
-
-function readStored() {
-  try {
-    const steps = JSON.parse(localStorage.getItem(STORE)) ?? [];
-    return steps.every(isStep) ? steps : [];
-  } catch {
-    return [];
-  }
-}
-
-const isCluster = (value) => Number.isInteger(value) && value in run.names;
-const isText = (value) => typeof value === "string";
-const isReadable = (row) => run.labels[row] >= 0;
-
-const STEP_CHECKS = {
-  rename: ({ cluster, name }) => isCluster(cluster) && isText(name),
-  merge: ({ cluster, into }) => isCluster(cluster) && isCluster(into),
-  group: ({ nMerges }) => Number.isInteger(nMerges) && nMerges >= 0,
-  move: ({ rows, into }) => rows.every(isReadable) && isCluster(into),
-  load: ({ names, merged, moved }) =>
-    hasOnly(names, isCluster, (name) => isText(name) && name.trim()) &&
-    hasOnly(merged, isCluster, isCluster) &&
-    hasOnly(moved, isReadable, isCluster),
-};
-
-/** The entries of an object of JSON whose keys are numbers. */
-function numbered(object) {
-  return Object.entries(object).map(([key, value]) => [Number(key), value]);
-}
-
-function hasOnly(object, isKey, isValue) {
-  if (!(object instanceof Object)) return false;
-  return numbered(object).every(([key, value]) => isKey(key) && isValue(value));
-}
-
-function isStep(step) {
-  return STEP_CHECKS[step.kind](step);
 }
 
 const edits = new Edits();

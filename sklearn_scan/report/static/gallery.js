@@ -1,102 +1,55 @@
-/** Many images: all of a cluster, or all that a search has found. */
-
-const CHUNK = 120; // tiles made at a time
-
-/** A grid of thumbnails that grows as it is scrolled. */
-class Grid {
-  #rows = [];
-  #end = make("div", { className: "grid-end" });
-  #watcher;
-
-  constructor(label) {
-    this.element = make("div", {
-      className: "grid",
-      role: "group",
-      "aria-label": label,
-    });
-    this.chosen = null; // a Set while several are being chosen
-    this.onchoose = () => {};
-    this.#watcher = new IntersectionObserver(
-      (entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) this.#grow();
-      },
-      { rootMargin: "600px" },
-    );
-    this.element.addEventListener("focusin", (event) => {
-      if (event.target.nextElementSibling === this.#end) this.#grow();
-    });
-    rove(this.element);
-  }
-
-  show(rows) {
-    this.#rows = rows;
-    this.element.replaceChildren(this.#end);
-    this.#grow();
-  }
-
-  /** Say anew what is known of the images that are shown. */
-  refresh() {
-    for (const tile of this.element.querySelectorAll(".tile")) {
-      const badge = labelTile(tile).querySelector(".badge");
-      if (badge) badge.textContent = badgeOf(Number(tile.dataset.row));
-    }
-  }
-
-  #grow() {
-    const shown = this.element.childElementCount - 1;
-    const more = this.#rows.slice(shown, shown + CHUNK);
-    this.#end.before(...more.map((row) => this.#makeTile(row)));
-    if (!shown && more.length) this.element.firstElementChild.tabIndex = 0;
-    // Watched anew, it tells again if it is still in view.
-    this.#watcher.unobserve(this.#end);
-    if (shown + more.length < this.#rows.length) this.#watcher.observe(this.#end);
-  }
-
-  #makeTile(row) {
-    const tile = makeTile(row, () => this.#press(tile, row));
-    if (run.confidence[row] >= 0) {
-      tile.append(make("span", { className: "badge" }, badgeOf(row)));
-    }
-    if (this.chosen) tile.setAttribute("aria-pressed", String(this.chosen.has(row)));
-    return tile;
-  }
-
-  #press(tile, row) {
-    if (!this.chosen) {
-      detail.open(row, this.#rows);
-      return;
-    }
-    const isChosen = !this.chosen.delete(row);
-    if (isChosen) this.chosen.add(row);
-    tile.setAttribute("aria-pressed", String(isChosen));
-    this.onchoose();
-  }
-}
-
-function badgeOf(row) {
-  return edits.isByHand(row) ? "by hand" : percent(run.confidence[row]);
-}
+/** Many images: all of a cluster, or any list of them. */
 
 const compareNames = new Intl.Collator("en", { numeric: true }).compare;
 
-/** How the images of a cluster, which come surest first, may be put in order. */
+/** How images may be put in order. */
 const IMAGE_ORDERS = {
-  sure: ["Most confident first", (rows) => rows],
-  unsure: ["Least confident first", (rows) => rows.reverse()],
+  listed: ["As listed", (rows) => rows],
+  sure: ["Most confident first", (rows) => edits.sortSure(rows)],
+  unsure: ["Least confident first", (rows) => edits.sortSure(rows).reverse()],
   name: [
     "By file name",
     (rows) => rows.sort((a, b) => compareNames(nameOf(a), nameOf(b))),
   ],
 };
 
+// The style sheet shows the first, or on a touch screen the second.
+const HOW_TO_CHOOSE = {
+  "by-mouse":
+    "To choose one image: Ctrl and a click. A range: Shift and a click, or Shift and an " +
+    "arrow key. All: Ctrl+A. None: Esc.",
+  "by-touch": "To choose images, press one long, then tap others.",
+};
+
 const gallery = {
   dialog: byId("gallery"),
-  cluster: -1,
 
+  /** Show all images of a cluster, the surest first; after a merge, of all merged. */
   open(cluster) {
-    this.cluster = cluster;
-    this.grid = new Grid("Images of the cluster");
-    this.grid.onchoose = () => this.showMoving();
+    const title = () => {
+      const survivor = edits.survivor(cluster);
+      return [makeSwatch(survivor), clusterName(survivor)];
+    };
+    this.show(title, () => edits.members(edits.survivor(cluster)), cluster);
+  },
+
+  /**
+   * Show any images under a title, as listed at first. Rows may be a function, which
+   * is asked again after each edit.
+   */
+  openRows(title, rows) {
+    this.show(() => [title], rows instanceof Function ? rows : () => rows);
+  },
+
+  /** Show images that are all chosen. */
+  openChosen(title, rows) {
+    this.openRows(title, rows);
+    this.grid.chooseAll();
+  },
+
+  show(makeTitle, listRows, cluster = null) {
+    Object.assign(this, { makeTitle, listRows, cluster });
+    this.grid = new Grid("Images", () => this.showChosen());
     this.order = this.makeOrder();
     this.filter = make("input", {
       type: "search",
@@ -110,67 +63,111 @@ const gallery = {
     this.shown = make("span", { className: "hint", role: "status" });
     this.moving = make("div", { className: "buttons moving", hidden: true });
     const tools = [this.filter, this.order, this.several, this.shown];
+    this.title = make("h2", { id: "gallery-title" }, ...makeTitle());
     openDialog(
       this.dialog,
-      make("h2", { id: "gallery-title" }, makeSwatch(cluster), clusterName(cluster)),
+      this.title,
       make("div", { className: "buttons toolbar" }, ...tools),
+      ...Object.entries(HOW_TO_CHOOSE).map(([way, text]) =>
+        make("p", { className: `hint how-to-choose ${way}` }, text),
+      ),
       this.grid.element,
       this.moving,
     );
-    this.fill();
+    this.grid.show(this.found());
   },
 
+  /** The orders to choose from: a cluster has none of its own. */
   makeOrder() {
-    const options = Object.entries(IMAGE_ORDERS).map(([value, [text]]) =>
-      make("option", { value }, text),
+    const orders = Object.entries(IMAGE_ORDERS);
+    const options = orders.slice(this.cluster === null ? 0 : 1);
+    return make(
+      "select",
+      { "aria-label": "Order", onchange: () => this.fill() },
+      ...options.map(([value, [text]]) => make("option", { value }, text)),
     );
-    const settings = { "aria-label": "Order", onchange: () => this.fill() };
-    return make("select", settings, ...options);
   },
 
-  /** Show the images asked for, in the order asked for. */
+  /** Show the images asked for. */
   fill() {
+    this.grid.show(this.found());
+    this.showChosen();
+  },
+
+  /** Show them after an edit. */
+  refresh() {
+    // its cluster may be a new group that an undo has taken back
+    if (this.cluster !== null && edits.survivor(this.cluster) === undefined) {
+      this.dialog.close();
+      return;
+    }
+    this.title.replaceChildren(...this.makeTitle());
+    this.grid.chosen?.keep(this.listRows());
+    this.grid.replace(this.found());
+    this.showChosen();
+    if (document.activeElement === document.body) this.focus();
+  },
+
+  focus() {
+    this.several.focus({ preventScroll: true });
+  },
+
+  /** The images asked for, in the order asked for. */
+  found() {
     const wanted = this.filter.value.toLowerCase();
-    const members = edits.members(this.cluster);
-    const found = members.filter((row) => nameOf(row).toLowerCase().includes(wanted));
-    const rows = IMAGE_ORDERS[this.order.value][1](found);
+    const all = this.listRows();
+    const found = all.filter((row) => nameOf(row).toLowerCase().includes(wanted));
     this.shown.textContent = wanted
-      ? `${count(rows.length)} of ${images(members.length)}`
-      : images(members.length);
-    this.grid.show(rows);
+      ? `${count(found.length)} of ${images(all.length)}`
+      : images(all.length);
+    return IMAGE_ORDERS[this.order.value][1](found);
   },
 
   toggleSeveral() {
-    this.grid.chosen = this.grid.chosen ? null : new Set();
-    this.several.setAttribute("aria-pressed", String(this.grid.chosen !== null));
-    this.showMoving();
-    this.fill();
+    if (this.grid.chosen) this.grid.stopChoosing();
+    else this.grid.choose();
   },
 
-  /** Show where to the images chosen may be moved. */
-  showMoving() {
+  /** Show how many images are chosen, and where they may go. */
+  showChosen() {
     const { chosen } = this.grid;
-    const others = edits.clusters.filter((cluster) => cluster !== this.cluster);
-    this.moving.hidden = !chosen || !others.length;
-    if (this.moving.hidden) return;
-    const into = this.moving.querySelector("select")?.value;
-    const select = makeClusterSelect(others, "Move to");
-    if (into !== undefined) select.value = into;
-    const move = () => {
-      const rows = [...chosen];
-      chosen.clear();
-      moveRows(rows, Number(select.value));
-      this.showMoving();
-      this.several.focus();
-    };
+    this.several.setAttribute("aria-pressed", String(chosen !== null));
+    this.moving.hidden = !chosen;
+    if (!chosen) return;
+    const before = this.moving.querySelector("select")?.value;
+    const own = edits.survivor(this.cluster);
+    const others = edits.clusters.filter((cluster) => cluster !== own);
+    const listRows = () => [...chosen.rows];
+    const [select, ...buttons] = makeMoveControls(others, listRows, () => {
+      this.grid.chooseNone();
+      this.focus();
+    });
+    if (before !== undefined) select.value = before;
+    for (const button of buttons) button.disabled = !chosen.size;
+    const { nHidden } = this.grid;
+    const hidden = nHidden ? `, ${count(nHidden)} not shown` : "";
     this.moving.replaceChildren(
-      make("span", { role: "status" }, `${images(chosen.size)} chosen`),
+      make("span", { role: "status" }, `${images(chosen.size)} chosen${hidden}`),
+      makeButton("All", () => this.grid.chooseAll()),
+      makeButton("None", () => this.grid.chooseNone(), { disabled: !chosen.size }),
       select,
-      makeButton("Move", move, { className: "primary", disabled: !chosen.size }),
+      ...buttons,
     );
   },
 };
 
+gallery.dialog.addEventListener("keydown", (event) => {
+  const { chosen } = gallery.grid;
+  if (event.target.matches("input, select")) return;
+  if ((event.ctrlKey || event.metaKey) && event.key === "a") {
+    event.preventDefault();
+    gallery.grid.chooseAll();
+  }
+  if (event.key === "Escape" && chosen?.size) {
+    event.preventDefault(); // the next one closes
+    gallery.grid.chooseNone();
+  }
+});
 edits.addEventListener("change", () => {
-  if (gallery.dialog.open) gallery.fill();
+  if (gallery.dialog.open) gallery.refresh();
 });

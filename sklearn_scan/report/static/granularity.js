@@ -5,7 +5,7 @@
  * hand. Of two clusters, the one with a name is kept; else the larger one.
  */
 function* alongTree(byHand, names) {
-  const keys = allClusters.map((c) => [names[c] !== `cluster ${c}`, run.sizes[c], -c]);
+  const keys = names.map((name, c) => [!isUnnamed(name), run.sizes[c] ?? 0, -c]);
   const isBefore = (a, b) => {
     const at = keys[a].findIndex((key, i) => key !== keys[b][i]);
     return at >= 0 && keys[a][at] > keys[b][at];
@@ -29,9 +29,9 @@ const granularity = {
 
   /** Show what the edits have made. */
   show() {
-    this.slider.max = edits.mostGroups;
-    this.slider.value = edits.nGroups;
-    this.panel.hidden = edits.mostGroups < 2;
+    const { fewestGroups, nGroups, mostGroups } = edits;
+    Object.assign(this.slider, { min: fewestGroups, max: mostGroups, value: nGroups });
+    this.panel.hidden = mostGroups <= fewestGroups;
     this.say();
   },
 

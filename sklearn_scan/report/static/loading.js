@@ -5,7 +5,8 @@ function loadEdits(text) {
   const content = parseEdits(text);
   if (!content) return "This is not the edits.json of a report.";
   if (content.run !== run.id) return "These edits are of another run: nothing changed.";
-  if (content.version !== 1 || !edits.load(content)) {
+  if (content.version > 2) return "These edits are of a newer page: nothing changed.";
+  if (![1, 2].includes(content.version) || !edits.load(content)) {
     return "These edits are not as a report writes them: nothing changed.";
   }
   return "Loaded the edits, in place of those made so far.";

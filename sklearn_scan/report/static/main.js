@@ -4,21 +4,33 @@ function refresh() {
   cards.refresh();
   drawSizes();
   drawFacts();
+  leftOut.draw();
   map.draw();
 }
 
 function drawFacts() {
   const n = edits.clusters.length;
   byId("fact-clusters").textContent = count(n);
-  const gone = run.names.length - n;
+  const nNew = edits.clusters.filter((cluster) => cluster >= N_CLUSTERS).length;
+  const gone = run.names.length - (n - nNew);
   const nEmpty = edits.clusters.filter((c) => !edits.members(c).length).length;
   const hints = [];
   if (nEmpty) hints.push(`${nEmpty} empty`);
+  if (nNew) hints.push(`${nNew} new`);
   if (gone) hints.push(`${run.names.length} found, ${gone} merged`);
-  byId("fact-empty").textContent = hints.join(", ") || "groups of like images";
+  byId("fact-empty").textContent = hints.join(", ") || "groups of similar images";
+  drawQuality(!nNew && !gone);
   const undo = byId("undo");
   undo.disabled = !edits.nSteps;
   undo.textContent = edits.nSteps ? `Undo (${edits.nSteps})` : "Undo";
+  byId("redo").disabled = !edits.nUndone;
+}
+
+/** Show what is known without labels: it is of the clusters as they were found. */
+function drawQuality(isKnown) {
+  for (const text of document.querySelectorAll("[data-found]")) {
+    text.textContent = isKnown ? text.dataset.found : text.dataset.edited;
+  }
 }
 
 function drawMedian() {
@@ -27,24 +39,33 @@ function drawMedian() {
   byId("fact-median").textContent = median === undefined ? "–" : percent(median);
 }
 
-const UNDONE = {
-  rename: () => "Took the name back.",
-  merge: () => "Took the merge back.",
-  group: () => "Took the number of groups back.",
-  move: (step) => `Moved ${images(step.rows.length)} back.`,
-  load: () => "Took the loaded edits back.",
+/** What each kind of step is called, once it is undone or redone. */
+const STEP_NAMES = {
+  rename: () => "the name",
+  merge: () => "the merge",
+  group: () => "the number of groups",
+  move: ({ rows }) => `the move of ${images(rows.length)}`,
+  make: ({ name }) => `the new group ${visible(name)}`,
+  leave: ({ rows }) => `leaving out ${images(rows.length)}`,
+  restore: ({ rows }) => `putting back ${images(rows.length)}`,
+  load: () => "the loaded edits",
 };
 
 function undo() {
   const step = edits.undo();
-  if (step) announce(UNDONE[step.kind](step));
+  if (step) announce(`Undone: ${STEP_NAMES[step.kind](step)}.`);
+}
+
+function redo() {
+  const step = edits.redo();
+  if (step) announce(`Done again: ${STEP_NAMES[step.kind](step)}.`);
 }
 
 const THEME = "sklearn-scan theme";
 
 /** Use a theme, "light" or "dark". */
 function useTheme(theme) {
-  byId("dark").media = theme === "dark" ? "all" : "not all";
+  byId("dark").media = theme === "dark" ? "screen" : "not all"; // paper is white
   byId("theme").setAttribute("aria-pressed", String(theme === "dark"));
   refresh(); // colours of clusters go with it
   shadeConfusion();
@@ -75,6 +96,7 @@ prefersDark.onchange = () => {
 };
 
 byId("undo").onclick = undo;
+byId("redo").onclick = redo;
 document.addEventListener("keydown", (event) => {
   // which have uses for these
   if (event.target.matches("input:not([type=range]), select")) return;
@@ -82,10 +104,13 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     search.field.focus();
   }
-  if ((event.ctrlKey || event.metaKey) && event.key === "z") {
-    event.preventDefault();
-    undo();
-  }
+  if (!event.ctrlKey && !event.metaKey) return;
+  // a question on the screen is about the clusters as they are
+  if (document.querySelector("dialog.small[open]")) return;
+  const act = { z: event.shiftKey ? redo : undo, y: redo }[event.key.toLowerCase()];
+  if (!act) return;
+  event.preventDefault();
+  act();
 });
 
 const downloads = byId("downloads");
@@ -105,5 +130,6 @@ drawMedian();
 drawConfidence();
 drawCurves();
 listUnreadable();
-if (edits.nSteps) announce(`Edits of before are back: ${edits.nSteps} to undo.`);
+if (edits.nSteps) announce(`Your earlier edits are back: ${edits.nSteps} to undo.`);
+cards.follow(location.hash);
 document.documentElement.dataset.ready = "true";

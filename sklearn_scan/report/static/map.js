@@ -64,13 +64,14 @@ const map = {
     this.drawDots(context);
     if (this.thumbnails) this.drawThumbnails(context);
     if (this.current >= 0) this.drawRing(context);
+    lasso.draw(context);
   },
 
   drawDots(context) {
     const view = this.view();
     const size = Math.max(1.7, Math.min(4.5, 120 / Math.sqrt(this.placed.length)));
     const radius = size * Math.min(2, Math.sqrt(this.zoom));
-    const colors = new Map(edits.clusters.map((each) => [each, colorOf(each)]));
+    const colors = new Map([-1, ...edits.clusters].map((each) => [each, colorOf(each)]));
     const alphas = { faint: 0.13, plain: this.thumbnails ? 0.35 : 0.8 };
     // What is meant is drawn last, over the rest.
     for (const isMeant of [false, true]) {
@@ -99,13 +100,12 @@ const map = {
     const counts = this.size.map((side) => Math.floor(side / (THUMBNAIL + GAP)));
     this.thumbnails = new Map();
     for (const row of this.placed) {
-      const place = placeOf(row);
       const cell = this.cellAt(...view(row));
       const isInside = cell.every((at, axis) => at >= 0 && at < counts[axis]);
-      if (!place || !isInside || !this.isMeant(row)) continue;
+      if (run.places[row] < 0 || !isInside || !this.isMeant(row)) continue;
       if (this.thumbnails.has(String(cell))) continue;
       this.thumbnails.set(String(cell), row);
-      this.drawThumbnail(context, row, place, cell);
+      this.drawThumbnail(context, row, cell);
     }
   },
 
@@ -117,15 +117,16 @@ const map = {
     );
   },
 
-  drawThumbnail(context, row, place, cell) {
-    const image = readySheet(place.sheet);
+  drawThumbnail(context, row, cell) {
+    const image = readyPicture(row);
     if (!image) return;
     const pitch = THUMBNAIL + GAP;
     const [x, y] = cell.map(
       (at, axis) => at * pitch + ((this.size[axis] % pitch) + GAP) / 2,
     );
-    const { side } = tiles;
-    const from = [place.column * side, place.row * side, side, side];
+    const { naturalWidth: width, naturalHeight: height } = image;
+    const side = Math.min(width, height);
+    const from = [(width - side) / 2, (height - side) / 2, side, side];
     context.drawImage(image, ...from, x, y, THUMBNAIL, THUMBNAIL);
     context.strokeStyle = colorOf(edits.label(row));
     context.lineWidth = 2;
@@ -226,28 +227,40 @@ const map = {
     this.draw();
   },
 
+  /** Move the map until an image is in view. */
+  reveal(row) {
+    const at = this.view()(row);
+    const [dx, dy] = this.size.map(
+      (side, axis) => Math.min(Math.max(at[axis], MARGIN), side - MARGIN) - at[axis],
+    );
+    if (dx || dy) this.panBy(dx, dy);
+  },
+
   reset() {
     this.zoom = 1;
     this.settleView();
   },
 
   open(row) {
-    detail.open(row, edits.members(edits.label(row)));
+    const label = edits.label(row);
+    detail.open(row, label < 0 ? edits.leftOut : edits.members(label));
   },
 };
 
-const readySheets = new Map();
+const readyPictures = new Map();
 
-/** A sheet if it is decoded; if not, the map is drawn again when it is. */
-function readySheet(sheet) {
-  if (!readySheets.has(sheet)) {
-    readySheets.set(sheet, null);
-    sheetImage(sheet).then((image) => {
-      readySheets.set(sheet, image);
+/** A thumbnail if it is decoded; if not, the map is drawn again when it is. */
+function readyPicture(row) {
+  if (!readyPictures.has(row)) {
+    readyPictures.set(row, null);
+    const image = new Image();
+    image.onload = () => {
+      readyPictures.set(row, image);
       map.draw();
-    });
+    };
+    pageIsWhole.then(() => (image.src = addressOf(row)));
   }
-  return readySheets.get(sheet);
+  return readyPictures.get(row);
 }
 
 new ResizeObserver(() => map.draw()).observe(map.canvas);

@@ -1,77 +1,48 @@
-/** Thumbnails: tiles of sheets, which are decoded when one of them comes into view. */
+/** Thumbnails: pictures in the page, each read when it comes into view. */
 
-const tiles = page.tiles;
-const PER_SHEET = tiles.columns ** 2;
-const nTiles = run.places.reduce((most, place) => Math.max(most, place), -1) + 1;
-const sheetUrls = new Map();
-const sheetImages = new Map();
+const TINY = 64; // pixels of a side; of smaller pictures, the pixels are shown
+const packs = new Map(); // of pictures, in base64
 
 const pageIsWhole = new Promise((resolve) => {
   if (document.readyState !== "loading") resolve();
   else document.addEventListener("DOMContentLoaded", resolve, { once: true });
 });
 
-function remembered(results, key, compute) {
-  if (!results.has(key)) results.set(key, compute(key));
-  return results.get(key);
+function packOf(row) {
+  return Math.floor(run.places[row] / run.perPack);
 }
 
-/** The address of a sheet, a promise: the page may still be on its way. */
-function sheetUrl(sheet) {
-  return remembered(sheetUrls, sheet, async () => {
-    const element = () => byId(`sheet-${sheet}`);
-    if (!element()?.nextElementSibling) await pageIsWhole;
-    const bytes = unpack(element().textContent, Uint8Array);
-    element().textContent = ""; // once is enough in memory
-    return URL.createObjectURL(new Blob([bytes], { type: "image/webp" }));
-  });
-}
-
-/** A sheet to draw from, a promise. */
-function sheetImage(sheet) {
-  return remembered(sheetImages, sheet, async () => {
-    const image = new Image();
-    image.src = await sheetUrl(sheet);
-    await image.decode();
-    return image;
-  });
-}
-
-/** Where a tile is: its sheet, and its column and row there. */
-function placeOf(row) {
-  const place = run.places[row];
-  if (place < 0) return null;
-  const sheet = Math.floor(place / PER_SHEET);
-  const within = place % PER_SHEET;
-  return {
-    sheet,
-    column: within % tiles.columns,
-    row: Math.floor(within / tiles.columns),
-    nRows: Math.ceil(Math.min(PER_SHEET, nTiles - sheet * PER_SHEET) / tiles.columns),
-  };
-}
-
-async function paint(element) {
-  const place = placeOf(Number(element.dataset.row));
-  const url = await sheetUrl(place.sheet);
-  const [width, x] = stretch(place.column, tiles.columns);
-  const [height, y] = stretch(place.row, place.nRows);
-  Object.assign(element.style, {
-    backgroundImage: `url("${url}")`,
-    backgroundSize: `${width}% ${height}%`,
-    backgroundPosition: `${x}% ${y}%`,
-  });
+/** Whether an image has a thumbnail that has arrived: the page may be on its way. */
+function hasArrived(row) {
+  return (
+    packs.has(packOf(row)) || Boolean(byId(`pack-${packOf(row)}`)?.nextElementSibling)
+  );
 }
 
 /**
- * The size and the position of a background, in percent, of which one tile of n fills
- * the element; less a pixel at its edges, into which its neighbours run.
+ * The address of an image's thumbnail, which has arrived. It holds the picture itself:
+ * browsers show it at once, also when they are about to print.
  */
-function stretch(at, n) {
-  const inner = Math.max(tiles.side - 2, 1);
-  const edge = (tiles.side - inner) / 2;
-  const size = (n * tiles.side) / inner; // in elements
-  return [100 * size, (100 * (at * tiles.side + edge)) / inner / (size - 1)];
+function addressOf(row) {
+  const pack = packOf(row);
+  if (!packs.has(pack)) {
+    const element = byId(`pack-${pack}`);
+    packs.set(pack, element.textContent.split(" "));
+    element.textContent = ""; // once is enough in memory
+  }
+  return `data:image/webp;base64,${packs.get(pack)[run.places[row] % run.perPack]}`;
+}
+
+/** Give an <img> its picture: at once, if that has arrived. */
+async function paint(img) {
+  const row = Number(img.parentElement.dataset.row);
+  if (!hasArrived(row)) await pageIsWhole;
+  img.src = addressOf(row);
+}
+
+function markTiny({ target: img }) {
+  const { naturalWidth: width, naturalHeight: height } = img;
+  img.classList.toggle("pixels", width * height < TINY ** 2);
 }
 
 const unpainted = new IntersectionObserver(
@@ -79,35 +50,49 @@ const unpainted = new IntersectionObserver(
     for (const { target, isIntersecting } of entries) {
       if (!isIntersecting) continue;
       unpainted.unobserve(target);
-      paint(target);
+      paint(target.firstElementChild);
     }
   },
   { rootMargin: "300px" },
 );
 
-/** Make an element show an image's thumbnail. */
+/** Make an element show an image's thumbnail, cut to a square by its style. */
 function showThumbnail(element, row) {
   element.classList.add("thumbnail");
-  element.classList.toggle("pixels", tiles.side < 64);
   element.dataset.row = row;
-  if (placeOf(row)) unpainted.observe(element);
-  else element.classList.add("missing");
+  if (run.places[row] < 0) {
+    element.classList.add("missing");
+    return element;
+  }
+  const img = make("img", { alt: "", draggable: false, onload: markTiny });
+  element.prepend(img);
+  unpainted.observe(element);
   return element;
+}
+
+/** Paint all thumbnails in an element, in view or not. */
+function paintAll(element) {
+  for (const img of element.querySelectorAll(".thumbnail > img:not([src])")) {
+    unpainted.unobserve(img.parentElement);
+    paint(img);
+  }
 }
 
 /** What a screen reader, or a pointer that rests, is told of an image. */
 function describe(row) {
   const reason = run.unreadable.get(row);
   if (reason !== undefined) return `${nameOf(row)}: cannot be read`;
-  const name = clusterName(edits.label(row));
-  return `${nameOf(row)}, in ${name}, ${trustIn(row)}`;
+  const label = edits.label(row);
+  const place = label < 0 ? "left out" : `in ${clusterName(label)}`;
+  return `${nameOf(row)}, ${place}, ${trustIn(row)}`;
 }
 
 /** How sure the model is of an image's cluster; or that people chose it, and it not. */
 function trustIn(row) {
   const sure = percent(run.confidence[row]);
-  if (!edits.isByHand(row)) return `${sure} confident`;
-  return `moved by hand; the model says ${clusterName(edits.chosen(row))}, ${sure}`;
+  const said = `the model says ${clusterName(edits.chosen(row))}, ${sure}`;
+  if (edits.isLeftOut(row)) return said;
+  return edits.isByHand(row) ? `moved by hand; ${said}` : `${sure} confident`;
 }
 
 /** A thumbnail to press, which opens the image. */
