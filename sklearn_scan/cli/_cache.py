@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sklearn_scan.cli._console import Console
-from sklearn_scan.cli._options import default_cache
+from sklearn_scan.cli._parameters import default_cache
 from sklearn_scan.encoders.cache import cache_info, clear_cache
 
 

@@ -15,6 +15,8 @@ from typing import Self
 
 import click
 
+from sklearn_scan.cli._wording import explain
+
 
 class Console(AbstractContextManager["Console"]):
     """Prints results, and warnings as one line each, and writes both to a log file."""
@@ -51,6 +53,12 @@ class Console(AbstractContextManager["Console"]):
             click.echo(line)
             self.log(line)
 
+    def note(self, line: str) -> None:
+        """Print a remark beside the result, unless JSON is asked for."""
+        if not self._as_json:
+            click.echo(line, err=True)
+        self.log(line)
+
     def log(self, line: str) -> None:
         """Write a line to the log file, with the time."""
         if self._path is not None:
@@ -58,9 +66,10 @@ class Console(AbstractContextManager["Console"]):
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
     def _warn(self, message: Warning | str, *_args: object, **_kwargs: object) -> None:
+        text = explain(message) if isinstance(message, Warning) else message
         if not self._as_json:
-            print(f"Warning: {message}", file=sys.stderr)
-        self.log(f"warning: {message}")
+            print(f"Warning: {text}", file=sys.stderr)
+        self.log(f"warning: {text}")
 
 
 @contextmanager

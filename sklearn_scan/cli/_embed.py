@@ -11,24 +11,24 @@ import click
 import numpy as np
 
 from sklearn_scan.cli._console import Console
-from sklearn_scan.cli._options import (
-    AS_TOML,
-    SHARED,
-    EstimatorCommand,
-    check_parameters,
-    default_settings,
+from sklearn_scan.cli._options import EstimatorCommand
+from sklearn_scan.cli._parameters import SHARED, default_settings, list_words
+from sklearn_scan.cli._photos import check_photos, describe_skipped, list_photos
+from sklearn_scan.cli._results import check_place
+from sklearn_scan.cli._settings import (
+    Settings,
+    make_auto_encoder,
     make_encoder,
     merge_settings,
 )
-from sklearn_scan.cli._photos import list_photos
-from sklearn_scan.cli._results import check_place
+from sklearn_scan.cli._values import AS_VALUE
 from sklearn_scan.core.files import durable_file
 from sklearn_scan.encoders import resolve_encoder
 from sklearn_scan.images import as_image_source
 
 
 @click.command("embed", cls=EstimatorCommand, clusterer=False)
-@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))
+@click.argument("photos", nargs=-1, required=True, type=check_photos)
 @click.option(
     "-o",
     "--output",
@@ -36,11 +36,11 @@ from sklearn_scan.images import as_image_source
     type=click.Path(dir_okay=False, path_type=Path),
     help="A .npy file; the paths of its rows go to a .csv beside it.",
 )
-@click.option("--encoder", **AS_TOML, metavar="NAME", help="As in `sklearn-scan fit`.")
+@click.option("--encoder", **AS_VALUE, metavar="NAME", help="As in `sklearn-scan fit`.")
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file with a table [encoder].",
+    help="A TOML file with a table [encoder], such as one for `fit`.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
@@ -62,11 +62,16 @@ def command(
     for place in (output, table):
         check_place(place, overwrite=overwrite)
     settings = default_settings(quiet=as_json) | merge_settings(config, given)
-    spec = settings.pop("encoder", "auto")
-    check_parameters("embed", settings, SHARED)
-    encoder = resolve_encoder(make_encoder(spec), **settings)
-    paths = list_photos(photos)
+    shared = {name: value for name, value in settings.items() if name in SHARED}
+    encoder = resolve_encoder(_encoder(settings), **shared)
+    listed = list_photos(photos)
+    paths = listed.paths
     with Console(as_json=as_json) as console:
+        unused = [n for n in settings if n not in {*SHARED, "encoder", "method"}]
+        if unused:
+            console.note(f"embed clusters nothing, and ignores {list_words(unused)}.")
+        for line in describe_skipped(listed.skipped):
+            console.note(line)
         embedded = encoder.fit(paths).embed(as_image_source(paths))
         embedding = embedded.features.array
         with (  # neither file takes its place before both are complete
@@ -81,6 +86,7 @@ def command(
             "n_images": n_images,
             "n_features": n_features,
             "n_unreadable": len(embedded.unreadable),
+            "skipped": listed.skipped,
             "results": {"embedding": str(output), "paths": str(table)},
         }
         console.say(
@@ -88,3 +94,9 @@ def command(
             f"{n_images:,} photos as {n_features:,} numbers each: {output}, and their "
             f"paths: {table}",
         )
+
+
+def _encoder(settings: Settings) -> object:
+    """Return the encoder that `fit` has with these settings."""
+    encoder = make_encoder(settings.get("encoder", "auto"))
+    return make_auto_encoder(settings.get("method")) if encoder == "auto" else encoder

@@ -6,7 +6,8 @@ import click
 import timm
 
 from sklearn_scan.cli._console import Console
-from sklearn_scan.cli._options import encoder_kinds
+from sklearn_scan.cli._parameters import encoder_kinds
+from sklearn_scan.core.validation import did_you_mean
 from sklearn_scan.encoders import RECOMMENDED, RecommendedEncoder
 
 
@@ -16,14 +17,13 @@ from sklearn_scan.encoders import RECOMMENDED, RecommendedEncoder
 def command(pattern: str | None, as_json: bool) -> None:
     """List encoders for --encoder.
 
-    Without a PATTERN, the recommended ones; with a PATTERN, such as '*dinov2*', all
-    pretrained models of timm whose names match.
+    Without a PATTERN, the recommended ones; with a PATTERN, such as dinov2, all
+    pretrained models of timm whose names have it in them. A pattern with * or ?, such
+    as 'vit_*dinov2*', is that of the whole name.
     """
     with Console(as_json=as_json) as console:
         if pattern is not None:
-            names = timm.list_pretrained(pattern)
-            if not names:
-                raise ValueError(f"No pretrained model of timm fits {pattern!r}.")
+            names = _find_models(pattern)
             console.say(names, *names)
             return
         console.say(
@@ -35,6 +35,16 @@ def command(pattern: str | None, as_json: bool) -> None:
             "Learning from the photos themselves, from nothing:",
             f"  {', '.join(encoder_kinds())}",
         )
+
+
+def _find_models(pattern: str) -> list[str]:
+    """Return the names of the pretrained models of timm that a pattern fits."""
+    is_whole = any(character in pattern for character in "*?[")
+    names: list[str] = timm.list_pretrained(pattern if is_whole else f"*{pattern}*")
+    if not names:
+        near = "" if is_whole else did_you_mean(pattern, timm.list_pretrained())
+        raise ValueError(f"No pretrained model of timm fits {pattern!r}.{near}")
+    return names
 
 
 def _describe(encoder: RecommendedEncoder) -> str:

@@ -8,15 +8,18 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from sklearn_scan.cli._console import Console, count, on_ctrl_c
-from sklearn_scan.cli._photos import find_files
+from sklearn_scan.cli._photos import find_files, is_on_disk, is_there
 from sklearn_scan.cli._results import LABELS
 from sklearn_scan.cli._run_folder import EXPORT, RunFolder
-from sklearn_scan.results.label_table import read_table
+from sklearn_scan.core.urls import is_url
+from sklearn_scan.images import open_path
+from sklearn_scan.results.label_table import is_left_out, read_table
 
 # Names that Windows keeps for devices.
 _RESERVED = {"CON", "PRN", "AUX", "NUL"} | {
@@ -42,37 +45,44 @@ def command(
 ) -> None:
     """Make DESTINATION, with a folder of photos for each cluster of a RUN.
 
-    It goes by the run's labels.csv. The photos themselves stay where they are.
+    It goes by the run's labels.csv. The photos themselves stay where they are. Photos
+    that were left out on the report page are not exported.
     """
     if way is None:
         raise click.UsageError("Say --link or --copy.")
     folder = RunFolder(run).open()
-    rows = read_table(folder.path / LABELS)
+    table = read_table(folder.path / LABELS)
+    rows = [row for row in table if not is_left_out(row)]
+    n_left_out = len(table) - len(rows)
     files = find_files([row["path"] for row in rows], folder.working_folder)
+    if way == "link" and not all(map(is_on_disk, files)):
+        raise ValueError(
+            "Photos in an archive or at an address cannot be linked to: pass --copy."
+        )
     target = RunFolder(destination, EXPORT)
-    missing = [
-        row["path"]
-        for row, file in zip(rows, files, strict=True)
-        if not os.path.exists(file)
-    ]
     _keep_copies([file for file in files if _is_within(file, target.path)], target)
     target.prepare([], overwrite=overwrite)
-    _keep_copies(missing if target.made else [], target)
+    if target.made:
+        _keep_copies([file for file in files if not is_there(file)], target)
     names = _name_folders(rows)
     folders = [names[row["label"]] for row in rows]
     with target.alone(), Console(as_json=as_json) as console:
         with on_ctrl_c("The same command makes the rest."):
             target.clear()
-            _export(target, files, folders, link=way == "link")
+            placed = _export(target, files, folders, link=way == "link")
         target.finish()
+        pairs = zip(rows, placed, strict=True)
+        missing = [row["path"] for row, is_placed in pairs if not is_placed]
         counts = Counter(folders)
         exported = count(len(files) - len(missing), "photo")
-        text = f"{exported} in {count(len(counts), 'folder')}: {destination}"
-        console.say({"folders": counts, "missing": missing}, text)
+        left_out = f", {count(n_left_out, 'photo')} left out" if n_left_out else ""
+        text = f"{exported} in {count(len(counts), 'folder')}{left_out}: {destination}"
+        result = {"folders": counts, "missing": missing, "n_left_out": n_left_out}
+        console.say(result, text)
     if missing:
         raise FileNotFoundError(
-            f"No longer where it was: {count(len(missing), 'photo')}, such as "
-            f"{missing[0]!r}. All others are exported."
+            f"Not found: {count(len(missing), 'photo')}, such as {missing[0]!r}. All "
+            "others are exported."
         )
 
 
@@ -86,16 +96,18 @@ def _keep_copies(photos: Sequence[str], target: RunFolder) -> None:
 
 
 def _is_within(file: str, folder: Path) -> bool:
+    if is_url(file):
+        return False
     return Path(os.path.abspath(file)).is_relative_to(os.path.abspath(folder))
 
 
 def _export(
     target: RunFolder, files: Sequence[str], folders: Sequence[str], *, link: bool
-) -> None:
-    """Place the photos that are there."""
+) -> list[bool]:
+    """Place the photos that are there, and tell which are."""
     taken: set[str] = set()
     names = [
-        _free_name(f"{folder}/{Path(file).name}", taken)
+        _free_name(f"{folder}/{_name_copy(file)}", taken)
         for file, folder in zip(files, folders, strict=True)
     ]
     for name in names:
@@ -105,18 +117,46 @@ def _export(
                 f"{str(place)!r} was not made by sklearn-scan: choose another folder."
             )
     target.note(names)  # beforehand: what is made by half is ours too
-    for file, name in zip(files, names, strict=True):
-        if os.path.exists(file):
-            place = target.path / name
-            place.parent.mkdir(exist_ok=True)
-            _put(file, place, link=link)
+    return [
+        _put(file, target.path / name, link=link)
+        for file, name in zip(files, names, strict=True)
+    ]
 
 
-def _put(file: str, place: Path, *, link: bool) -> None:
-    if not link:
-        # not durable, which takes 9 times as long: an export that stops is begun anew
+def _name_copy(file: str) -> str:
+    """Return the name of a photo's copy: its own, as any system may have it."""
+    if is_on_disk(file):
+        return Path(file).name
+    address = file.split("::")[0].split("?")[0] if is_url(file) else file
+    name = Path(address)
+    return f"{_safe_name(name.stem)}{name.suffix}"
+
+
+def _put(file: str, place: Path, *, link: bool) -> bool:
+    """Place a photo, and tell whether it is there."""
+    if not is_there(file):
+        return False
+    place.parent.mkdir(exist_ok=True)
+    if link:
+        _link(file, place)
+        return True
+    try:
+        _copy(file, place)
+    except FileNotFoundError:  # only now known of an address
+        return False
+    return True
+
+
+def _copy(file: str, place: Path) -> None:
+    # not durable, which takes 9 times as long: an export that stops is begun anew
+    if is_on_disk(file):
         shutil.copy2(file, place)
         return
+    with closing(open_path(file)) as photo, place.open("wb") as copy:
+        shutil.copyfileobj(photo, copy)
+
+
+def _link(file: str, place: Path) -> None:
     try:
         place.symlink_to(os.path.abspath(file))
     except (OSError, NotImplementedError) as error:

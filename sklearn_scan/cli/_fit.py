@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from sklearn_scan.cli._console import Console, on_ctrl_c
-from sklearn_scan.cli._options import (
-    AS_TOML,
-    Clusterer,
-    EstimatorCommand,
-    default_settings,
-    make_estimator,
-    merge_settings,
-)
+from sklearn_scan.cli._console import Console, count, on_ctrl_c
+from sklearn_scan.cli._options import EstimatorCommand
+from sklearn_scan.cli._parameters import default_settings
 from sklearn_scan.cli._photos import (
+    check_photos,
+    describe_skipped,
+    describe_truth,
     list_photos,
     read_truth,
     resolve_truth,
@@ -27,31 +23,40 @@ from sklearn_scan.cli._photos import (
 )
 from sklearn_scan.cli._results import LABELS, LOG, MODEL, PAGE, RESULTS, keep_results
 from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan.cli._settings import Clusterer, make_estimator, merge_settings
+from sklearn_scan.cli._start import seconds_since_start
 from sklearn_scan.cli._summary import describe, summarize
+from sklearn_scan.cli._values import AS_VALUE
 from sklearn_scan.pretext import NetworkEncoder
 from sklearn_scan.report import write_report
+from sklearn_scan.results.quality import describe_quality
 
 
 @click.command("fit", cls=EstimatorCommand)
-@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))
+@click.argument("photos", nargs=-1, required=True, type=check_photos)
 @click.option(
     "-k",
     "--n-clusters",
-    **AS_TOML,
+    **AS_VALUE,
     metavar="N|auto",
     help="How many clusters.  [default: 10]",
 )
 @click.option(
     "-o", "--output", required=True, type=click.Path(), help="The folder of results."
 )
-@click.option("--method", **AS_TOML, metavar="scan|temi|jule", help="[default: scan]")
+@click.option(
+    "--method",
+    **AS_VALUE,
+    metavar="scan|temi|jule",
+    help="How to cluster.  [default: scan]",
+)
 @click.option(
     "--encoder",
-    **AS_TOML,
+    **AS_VALUE,
     metavar="NAME",
-    help="A timm model, or a pretext that learns from the photos: SimCLR, MoCo, "
-    "InstanceDiscrimination, RotNet; or RawPixels.  [default: a small DINOv2, and of "
-    "jule RawPixels]",
+    help="A pretrained network (`sklearn-scan encoders` lists some); or one that "
+    "learns from the photos: SimCLR, MoCo, InstanceDiscrimination, RotNet; or "
+    "RawPixels.  [default: a small DINOv2, and with jule RawPixels]",
 )
 @click.option(
     "--config",
@@ -70,20 +75,22 @@ def command(
     as_json: bool,
     **given: object,
 ) -> None:
-    """Cluster the PHOTOS, files or folders of them.
+    """Cluster the PHOTOS: files, folders, .zip or .tar files, or patterns of them.
 
     The folder of results holds labels.csv (path, label, name, confidence), report.html
     (the page to look at), model/ (for `sklearn-scan predict`) and log.txt.
 
-    Embeddings are kept for later runs (--memory; see `sklearn-scan cache`). Photos that
-    cannot be read are left out, or with --bad-images raise an error. Two runs with one
-    --random-state, by default 0, are equal. Values are written as in TOML, and none is
-    Python's None: --memory none keeps no embeddings.
+    Embeddings are kept for later runs (see `sklearn-scan cache`). Unreadable photos are
+    left out. With `--bad-images raise` they are an error. Two runs with the same
+    --random-state give the same clusters.
+
+    Write values as in a TOML file or as JSON. `none` means no value: `--memory none`
+    turns the cache off.
     """
-    start = time.perf_counter()
     settings = default_settings(quiet=as_json) | merge_settings(config, given)
     clusterer = make_estimator(settings)
-    paths = list_photos(photos)
+    listed = list_photos(photos)
+    paths = listed.paths
     if len(paths) < 2:
         raise ValueError("There is one photo, where at least two are needed.")
     classes = read_truth(truth, paths)
@@ -91,6 +98,10 @@ def command(
     folder.prepare(RESULTS, overwrite=overwrite)
     with folder.alone(), Console(folder.place(LOG), as_json=as_json) as console:
         console.log(f"sklearn-scan {shlex.join(sys.argv[1:])}")
+        for line in describe_truth(truth, classes):
+            console.note(line)
+        if clusterer.verbose:  # the first bar comes seconds later
+            console.note(f"{count(len(paths), 'photo')} found. Loading the network ...")
         with on_ctrl_c(_how_to_go_on(clusterer)):
             clusterer.fit(paths)
             keep_results(folder, clusterer, resolve_truth(truth))
@@ -103,13 +114,15 @@ def command(
         for bad in clusterer.bad_images_:
             console.log(f"unreadable: {bad.path}: {bad.reason}")
         summary = summarize(clusterer, classes)
-        summary["seconds"]["in all"] = round(time.perf_counter() - start, 2)
+        summary["seconds"]["in all"] = seconds_since_start()
+        summary["skipped"] = listed.skipped
         results = {name: str(folder.path / name) for name in RESULTS}
         width = max(map(len, results.values()))
         predict = f"sklearn-scan predict {folder.path} PHOTOS"
         console.say(
             summary | {"results": results},
-            *describe(summary),
+            *describe(summary, describe_quality(clusterer)),
+            *describe_skipped(listed.skipped),
             f"  {results[PAGE]:<{width}}  to look at, name, merge, move",
             f"  {results[LABELS]:<{width}}  path, label, name, confidence",
             f"  {results[MODEL]:<{width}}  for {predict}",

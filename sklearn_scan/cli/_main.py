@@ -10,6 +10,8 @@ from typing import IO, Any
 import click
 
 from sklearn_scan import __version__
+from sklearn_scan.cli._start import loading, note_start
+from sklearn_scan.cli._wording import explain
 
 # The module and the short help of each command, so that `--help` imports no torch.
 _COMMANDS = {
@@ -43,6 +45,18 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from sklearn_scan.core.validation import did_you_mean  # slow: takes NumPy
+
+            raise click.UsageError(
+                f"No such command: {args[0]}.{did_you_mean(args[0], _COMMANDS)}", ctx
+            )
+        with loading(quiet=ctx.resilient_parsing or "--json" in args):
+            return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
@@ -57,6 +71,7 @@ class _Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        note_start()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
@@ -67,20 +82,7 @@ class _Commands(click.Group):
             raise
         except _EXPECTED as error:
             notes = getattr(error, "__notes__", [])
-            raise click.ClickException("\n".join([_explain(error), *notes])) from error
-
-
-def _explain(error: Exception) -> str:
-    """Return an error's message in the words of the command line."""
-    from sklearn_scan.exceptions import HubUnavailableError
-
-    if isinstance(error, HubUnavailableError):
-        return (
-            f"{str(error).split('. ')[0]}. Ways on: weights on disk, by --encoder NAME "
-            "--encoder-checkpoint FILE; or an encoder that learns from the photos "
-            "themselves, by --encoder SimCLR."
-        )
-    return str(error) or type(error).__name__
+            raise click.ClickException("\n".join([explain(error), *notes])) from error
 
 
 @click.group(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import click
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from sklearn_scan.cli._console import Console
+from sklearn_scan.cli._photos import check_photo
 from sklearn_scan.cli._results import load_run
 from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.core.features import center_blocks
@@ -20,7 +22,7 @@ from sklearn_scan.results.label_table import LabelTable
 
 @click.command("neighbors")
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
-@click.argument("photo", type=click.Path(exists=True, dir_okay=False))
+@click.argument("photo", type=check_photo)
 @click.option(
     "-n",
     "--n-neighbors",
@@ -38,7 +40,7 @@ def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
     """
     folder = RunFolder(run).open()
     with Console(as_json=as_json) as console:
-        clusterer, files = load_run(folder)
+        clusterer, files = load_run(folder, quiet=as_json)
         query = clusterer.transform([photo])
         if np.isnan(query).any():
             raise ValueError(f"{photo!r} cannot be read.")
@@ -53,8 +55,17 @@ def command(run: str, photo: str, n_neighbors: int, as_json: bool) -> None:
         ]
         console.say(
             [{"path": p, "name": name, "similarity": s} for p, name, s in nearest],
-            *(f"{cosine:5.2f}  {name}  {path}" for path, name, cosine in nearest),
+            *_as_table(nearest),
         )
+
+
+def _as_table(nearest: Sequence[tuple[str, str, float]]) -> list[str]:
+    """Return lines of similarity, cluster and path, under a heading."""
+    width = max(len("cluster"), *(len(name) for _, name, _ in nearest))
+    return [
+        f"similarity  {'cluster':<{width}}  path",
+        *(f"{cosine:10.2f}  {name:<{width}}  {path}" for path, name, cosine in nearest),
+    ]
 
 
 def _similarities(

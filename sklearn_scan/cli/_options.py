@@ -1,110 +1,57 @@
-"""Options for the parameters of estimators, made of their signatures and docs."""
+"""Options for the parameters of estimators, in groups, with help from their docs."""
 
 from __future__ import annotations
 
-import inspect
-import os
 import re
-import sys
-import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any
 
 import click
 
-from sklearn_scan import pretext
-from sklearn_scan.core.validation import check_option, did_you_mean
-from sklearn_scan.encoders import ImageEncoder
-from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.cli._parameters import (
+    PRETRAINED,
+    SHARED,
+    Parameter,
+    clusterer_parameters,
+    default_settings,
+    encoder_kinds,
+    encoder_parameters,
+    list_words,
+    methods,
+)
+from sklearn_scan.cli._values import AS_VALUE, write_value
 
-Settings = dict[str, Any]  # values of parameters, read from TOML
-
-_Made = TypeVar("_Made")
-
-# Parameters that the command has other options for, or whose values are code.
-_NAMED_OTHERWISE = {"n_clusters", "encoder", "strong_views"}
-# Parameters that an encoder takes from the clusterer, or from `embed`.
-SHARED = (
-    "device", "precision", "memory", "bad_images", "n_jobs", "random_state", "verbose",
-)  # fmt: skip
-_GIVEN_BY_NAME = {*SHARED, "model"}
-
-
-class Clusterer(Clustering, Protocol):
-    """A clusterer that the command makes and fits."""
-
-    encoder: object
-    memory: object
-
-    def make_auto_encoder(self) -> object:
-        """Return what embeds images where `encoder` is "auto"."""
-
-    def fit(self, X: Sequence[str]) -> Self:
-        """Cluster images."""
-
-
-def _methods() -> dict[str, type]:
-    from sklearn_scan.clusterers import clusterer_classes
-
-    return clusterer_classes
-
-
-def encoder_kinds() -> dict[str, type]:
-    """Return encoders by name; any other name is that of a timm model."""
-    classes = {name: getattr(pretext, name) for name in pretext.__all__}
-    return {
-        name: each
-        for name, each in classes.items()
-        if inspect.isclass(each)
-        and issubclass(each, pretext.NetworkEncoder)
-        and not inspect.isabstract(each)
-    }
-
-
-def default_cache() -> str:
-    """Return the folder of the embeddings of all runs of the user."""
-    return os.environ.get("SKLEARN_SCAN_CACHE") or str(Path.home() / ".cache")
-
-
-def default_settings(*, quiet: bool) -> Settings:
-    """Return the command's own defaults, where they differ from those of Python."""
-    return {
-        "memory": default_cache(),
-        "bad_images": "skip",
-        "random_state": 0,
-        "verbose": int(sys.stderr.isatty() and not quiet),
-    }
-
-
-class _NotGiven:
-    """The value of an option that is not given; None is a value too."""
-
-
-NOT_GIVEN = _NotGiven()
-
-
-def read_value(text: str | _NotGiven) -> object:
-    """Read a value as TOML writes it; what is not TOML is a text, and none is None."""
-    if isinstance(text, _NotGiven):
-        return text
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    return _null(text if isinstance(value, date | time) else value)
-
-
-def _null(value: object) -> object:
-    """Return None for "none", since TOML has no word for it."""
-    return None if isinstance(value, str) and value == "none" else value
-
-
-# The arguments of an option whose value is read as TOML.
-AS_TOML: dict[str, Any] = {
-    "type": read_value, "default": NOT_GIVEN, "show_default": False,
-}  # fmt: skip
+_OFTEN = "Often used"
+_OFTEN_USED = {"--encoder-checkpoint", "--random-state", "--memory", "--verbose"}
+# Parameters that the command has other options for.
+_NAMED_OTHERWISE = {"n_clusters", "encoder", "model"}
+# Names that people try: they work too.
+_ALIASES = {
+    "--clusters": "--n-clusters",
+    "--seed": "--random-state",
+    "--weights": "--encoder-checkpoint",
+    "--checkpoint": "--encoder-checkpoint",
+    "--model": "--encoder",
+    "-v": "--verbose",
+}
+# Names that do not say which of several options is meant, or resemble none.
+_SYNONYMS = {
+    "k": "--n-clusters",
+    "epochs": "--max-epochs",
+    "lr": "--learning-rate",
+    "gpu": "--device",
+    "cuda": "--device",
+    "threads": "--n-jobs",
+    "workers": "--n-jobs",
+    "cache": "--memory",
+    "force": "--overwrite",
+    "out": "--output",
+    "name": "--encoder",
+}
+_COLUMN = 26  # of option names, in all groups
+_LEVEL = re.compile(r"-?\d+|true|false")
 
 
 class EstimatorCommand(click.Command):
@@ -116,122 +63,208 @@ class EstimatorCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options, made here since they need imports."""
-        made: list[click.Parameter] = []
-        encoders = [ImageEncoder, *encoder_kinds().values()]
-        if self._with_clusterer:
-            made += _options(_methods().values(), _NAMED_OTHERWISE)
-        else:
-            made += _options(encoders, set(_parameters(encoders)) - {*SHARED})
-        made += _options(encoders, _GIVEN_BY_NAME, "encoder_")
-        return [*super().get_params(ctx), *made]
+        *declared, help_option = super().get_params(ctx)
+        return [*declared, *_options(with_clusterer=self._with_clusterer), help_option]
 
-
-def _options(
-    classes: Collection[type], left_out: set[str], prefix: str = ""
-) -> Iterator[click.Option]:
-    """Yield an option for each parameter of one of the classes."""
-    for name, text in _parameters(classes).items():
-        if name not in left_out:
-            flag = f"--{prefix}{name}".replace("_", "-")
-            names = [flag, f"{prefix}{name}"]
-            yield click.Option(names, **AS_TOML, metavar="VALUE", help=text)
-
-
-def _parameters(classes: Collection[type]) -> dict[str, str]:
-    """Return the parameters of classes, with the docs of the first that has each."""
-    docs: dict[str, str] = {}
-    for each in classes:
-        known = parameter_docs(each)
-        for name in inspect.signature(each).parameters:
-            docs[name] = docs.get(name) or known.get(name, "")
-    return docs
-
-
-def parameter_docs(documented: Callable[..., object]) -> dict[str, str]:
-    """Return the first sentence of a docstring on each parameter, and its type."""
-    from numpydoc.docscrape import NumpyDocString  # here, since only help needs it
-
-    docs: dict[str, str] = {}
-    sections = NumpyDocString(inspect.getdoc(documented) or "")
-    for names, kind, lines in sections["Parameters"]:
-        sentence = re.split(r"(?<=\.)\s", " ".join(lines), maxsplit=1)[0]
-        text = f"{sentence}  [{kind}]".replace("`", "")
-        docs |= dict.fromkeys(names.split(", "), text)
-    return docs
-
-
-def merge_settings(config: Path | None, options: Mapping[str, object]) -> Settings:
-    """Return the settings of a TOML file, overruled by options."""
-    settings: Settings = {}
-    if config is not None:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options, by their names and others that people try."""
         try:
-            settings = tomllib.loads(config.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{str(config)!r} is not TOML: {error}.") from error
-    settings = {name: _null(value) for name, value in settings.items()}
-    given = {name: value for name, value in options.items() if value is not NOT_GIVEN}
-    of_encoder = {n: given.pop(n) for n in list(given) if n.startswith("encoder_")}
-    settings |= given
-    if of_encoder:
-        encoder = settings.get("encoder", "auto")
-        settings["encoder"] = _overrule(encoder, of_encoder)
-    return settings
+            return super().parse_args(ctx, list(_without_aliases(args)))
+        except click.NoSuchOption as error:
+            known = {name for each in self.get_params(ctx) for name in each.opts}
+            near = similar_options(error.option_name, known)
+            meant = f" Did you mean {list_words(near, 'or')}?" if near else ""
+            raise click.UsageError(
+                f"No such option: {error.option_name}.{meant}", ctx
+            ) from error
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the options in their groups."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx)
+            if record is not None and isinstance(option, click.Option):
+                group = option.group if isinstance(option, _SettingOption) else _OFTEN
+                groups.setdefault(group, []).append(record)
+        for heading, rows in groups.items():
+            with formatter.section(heading):
+                (names, text), *others = rows
+                aligned = [(names.ljust(_COLUMN), text), *others]
+                formatter.write_dl(aligned, col_max=_COLUMN)
 
 
-def _overrule(encoder: object, options: Settings) -> object:
-    """Return the table of an encoder, with options added."""
-    table = _table(encoder) if isinstance(encoder, str) else encoder
-    if isinstance(table, dict):
-        return table | {n.removeprefix("encoder_"): v for n, v in options.items()}
-    raise ValueError(
-        "Options of the encoder go with one encoder; of several, write a table for "
-        "each, [[encoder]], in a TOML file."
+class _SettingOption(click.Option):
+    """The option of a parameter, whose help is made when it is asked for."""
+
+    def __init__(self, parameter: Parameter, destination: str, group: str) -> None:
+        super().__init__([parameter.option, destination], **AS_VALUE)
+        self.group = group
+        self._parameter = parameter
+
+    def get_help_record(self, _ctx: click.Context) -> tuple[str, str]:
+        """Return the option's name, and its help."""
+        text, kind = self._parameter.describe()
+        plain = _plain_kind(kind)
+        facts = [plain, f"default: {_describe_default(self._parameter)}"]
+        also = [a for a, name in _ALIASES.items() if name == self._parameter.option]
+        facts += [f"also {list_words(also)}"] if also else []
+        facts += [_describe_owners(self._parameter)]
+        return f"{self._parameter.option} {_metavar(plain)}", (
+            f"{text}  [{'; '.join(filter(None, facts))}]"
+        )
+
+
+def _options(*, with_clusterer: bool) -> Iterator[click.Option]:
+    """Yield an option for each parameter, group by group."""
+    of_encoders, of_clusterers = encoder_parameters(), clusterer_parameters()
+    chosen = [
+        (of_clusterers[name], name, _group(of_clusterers[name]))
+        for name in (of_clusterers if with_clusterer else SHARED)
+        if name not in _NAMED_OTHERWISE
+    ]
+    chosen += [
+        (parameter, f"encoder_{name}", _group(parameter))
+        for name, parameter in of_encoders.items()
+        if name not in {*SHARED, *_NAMED_OTHERWISE}
+    ]
+    for each in sorted(chosen, key=lambda item: _rank(item[2])):
+        yield _SettingOption(*each)
+
+
+_COMPUTING = "Computing"
+_TRAINING = "Training"
+_ENCODER = "Encoder, a pretrained network"
+
+
+def _rank(group: str) -> int:
+    """Return the place of a group in the help."""
+    of_methods = [_only("--method", name) for name in methods()]
+    of_encoders = [_only("--encoder", name) for name in encoder_kinds()]
+    order = [_OFTEN, _COMPUTING, _TRAINING, *of_methods, _ENCODER, _learning()]
+    return [*order, *of_encoders].index(group)
+
+
+def _learning() -> str:
+    return f"Encoders that learn: {list_words(_learners())}"
+
+
+def _learners() -> list[str]:
+    kinds = encoder_kinds().items()
+    return [name for name, kind in kinds if kind.learns_from_images]
+
+
+def _only(choice: str, name: str) -> str:
+    return f"Only for {choice} {name}"
+
+
+def _group(parameter: Parameter) -> str:
+    """Return the heading that the option of a parameter stands under."""
+    owners = list(parameter.owners)
+    is_of_encoder = parameter.option.startswith("--encoder")
+    if parameter.option in _OFTEN_USED:
+        return _OFTEN
+    if parameter.name in SHARED:
+        return _COMPUTING
+    if PRETRAINED in owners:
+        return _ENCODER
+    if len(owners) > 1:
+        return _learning() if is_of_encoder else _TRAINING
+    return _only("--encoder" if is_of_encoder else "--method", owners[0])
+
+
+def _describe_owners(parameter: Parameter) -> str:
+    """Return which methods or encoders have a parameter; "" where its group says so."""
+    owners, learners = set(parameter.owners), set(_learners())
+    if owners == set(encoder_kinds()):
+        return f"{list_words(owners - learners)} too"
+    if len(owners) == 1 or owners >= learners or owners == set(methods()):
+        return ""
+    return f"only {list_words(parameter.owners)}"
+
+
+def _describe_default(parameter: Parameter) -> str:
+    """Return the default that the command has, of each owner where they differ."""
+    own = default_settings(quiet=True)
+    if parameter.name == "verbose":
+        return "1 in a terminal, else 0"
+    if parameter.name in own:
+        home, text = str(Path.home()), write_value(own[parameter.name])
+        return f"~{text.removeprefix(home)}" if text.startswith(home) else text
+    by_value: dict[str, list[str]] = {}
+    for owner, default in parameter.defaults.items():
+        by_value.setdefault(write_value(default), []).append(owner)
+    if len(by_value) == 1:
+        return next(iter(by_value))
+    return ", ".join(
+        f"{value} ({_name_owners(owners)})" for value, owners in by_value.items()
     )
 
 
-def make_estimator(settings: Settings) -> Clusterer:
-    """Return the clusterer of some settings."""
-    own = dict(settings)
-    methods = _methods()
-    method = check_option("method", own.pop("method", "scan"), methods)
-    if "encoder" in own:
-        own["encoder"] = make_encoder(own["encoder"])
-    clusterer: Clusterer = _make(methods[method], own)
-    return clusterer
+def _name_owners(owners: Iterable[str]) -> str:
+    return ", ".join("pretrained" if o == PRETRAINED else o for o in owners)
 
 
-def make_encoder(spec: object) -> object:
-    """Return the encoder of a name or a table, or encoders of a list of these."""
-    if isinstance(spec, list):
-        return [make_encoder(each) for each in spec]
-    if isinstance(spec, str):
-        spec = _table(spec)
-    if not isinstance(spec, dict):
-        raise TypeError(f"An encoder is a name or a table; got {spec!r}.")
-    settings = dict(spec)
-    name = settings.pop("pretext", None)
-    if name is None:
-        return _make(ImageEncoder, settings) if settings else "auto"
-    kinds = encoder_kinds()
-    return _make(kinds[check_option("pretext", name, kinds)], settings)
+_KINDS = {
+    "int": "integer", "float": "number", "floats": "numbers",
+    "dict": "table", "str": "text", "None": "none", "array-like": "list",
+}  # fmt: skip
+_CODE_KINDS = {"RandomState", "torch.device", "joblib.Memory", "callable"}
 
 
-def _table(name: str) -> Settings:
-    """Return the table of an encoder's name."""
-    if name == "auto":
-        return {}
-    return {"pretext" if name in encoder_kinds() else "model": name}
+def _plain_kind(kind: str) -> str:
+    """Return the type of a parameter in plain words, without what only code has."""
+    kind = re.sub(r",? default=.*", "", kind).replace('"', "")
+    if kind.startswith("{"):
+        return kind.strip("{}").replace(", ", " | ")
+    kind = re.sub(r" of shape \([^)]*\)", "", kind).replace("bool", "true or false")
+    outside = r",\s*(?![^(\[{]*[)\]}])|\s+or\s+"  # commas that are in no bracket
+    alternatives = [each for each in re.split(outside, kind) if each]
+    plain = [
+        re.sub(r"^[\w-]+|floats", lambda word: _KINDS.get(word[0], word[0]), each)
+        for each in alternatives
+        if each not in _CODE_KINDS
+    ]
+    return list_words(plain, "or") if plain else ""
 
 
-def _make(kind: type[_Made], settings: Settings) -> _Made:
-    """Return an object made with the settings, if it has such parameters."""
-    check_parameters(kind.__name__, settings, inspect.signature(kind).parameters)
-    return kind(**settings)
+def _metavar(kind: str) -> str:
+    for start, metavar in {"integer": "N", "number": "X", "path": "PATH"}.items():
+        if kind.startswith(start):
+            return metavar
+    return "VALUE"
 
 
-def check_parameters(owner: str, given: Iterable[str], known: Collection[str]) -> None:
-    """Raise if a given parameter is not among the known ones."""
-    for name in given:
-        if name not in known:
-            near = did_you_mean(name, known)
-            raise ValueError(f"{owner} has no parameter {name!r}.{near}")
+def _without_aliases(args: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments with the options' own names; --verbose may lack a value."""
+    is_option = True
+    for i, arg in enumerate(args):
+        is_option &= arg != "--"
+        name, equals, value = arg.partition("=")
+        name = _ALIASES.get(name, name) if is_option else name
+        following = args[i + 1] if i + 1 < len(args) else ""
+        if is_option and name == "--verbose" and not equals:
+            lacks = arg == "-v" or not _LEVEL.fullmatch(following)
+            yield "--verbose=1" if lacks else name
+        else:
+            yield f"{name}{equals}{value}"
+
+
+def similar_options(name: str, known: Collection[str]) -> list[str]:
+    """Return the options that may be meant by a name that is none."""
+    word = name.lstrip("-")
+    if _SYNONYMS.get(word) in known:
+        return [_SYNONYMS[word]]
+    names = {each.lstrip("-"): each for each in sorted(known, key=len)}
+    containing = [each for each in names if len(word) > 1 and word in each]
+    aliases = {each.lstrip("-"): each for each, own in _ALIASES.items() if own in known}
+    names |= aliases
+    near = containing[:3] or get_close_matches(word, names, n=2, cutoff=0.6)
+    return [names[each] for each in near]
+
+
+def synonym(name: str) -> str | None:
+    """Return the parameter that people mean by another name."""
+    option = _SYNONYMS.get(name) or _ALIASES.get(f"--{name}".replace("_", "-"))
+    return option and option.removeprefix("--").replace("-", "_")

@@ -8,18 +8,15 @@ from pathlib import Path
 
 import click
 
-from sklearn_scan import load
 from sklearn_scan.cli._console import Console, count
-from sklearn_scan.cli._photos import list_photos
-from sklearn_scan.cli._results import check_place
-from sklearn_scan.cli._run_folder import find_model
-from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.cli._photos import check_photos, describe_skipped, list_photos
+from sklearn_scan.cli._results import check_place, load_model
 from sklearn_scan.results.label_table import LabelTable
 
 
 @click.command("predict")
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
-@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True))
+@click.argument("photos", nargs=-1, required=True, type=check_photos)
 @click.option(
     "-o",
     "--output",
@@ -38,18 +35,24 @@ def command(
     """Label PHOTOS with a MODEL: a folder that `fit` made, or the model in it.
 
     Prints path, label, name and confidence of each, as CSV. A photo that cannot be read
-    has the label -1, or is an error if it was one in the fit.
+    has the label -1, or is an error if it was one in the fit. If none can be read, the
+    exit code is 1.
     """
     if output is not None:
         check_place(output, overwrite=overwrite)
-    paths = list_photos(photos)
+    listed = list_photos(photos)
+    paths = listed.paths
     with Console(as_json=as_json) as console:
-        clusterer: Clustering = load(find_model(model))
+        for line in describe_skipped(listed.skipped):
+            console.note(line)
+        clusterer = load_model(model, quiet=as_json)
         table = LabelTable.predicted(clusterer, paths)
         if output is not None:
             table.write_csv(output)
         if output is None and not as_json:
-            table.write_to(sys.stdout)
+            table.write_to(sys.stdout, line_end="\n")
         else:
             text = f"{count(len(paths), 'photo')} labelled: {output}"
             console.say(table.records(), text)
+    if (table.labels < 0).all():
+        raise ValueError(f"No photo of {len(paths)} could be read.")

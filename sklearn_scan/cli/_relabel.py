@@ -21,11 +21,12 @@ def command(run: str, edits: str, as_json: bool) -> None:
     """Apply EDITS, downloaded from the report of a RUN, to all its results.
 
     EDITS is the report's edits.json, or its labels.csv. Names and merged clusters
-    become part of the model, also for new photos; moved photos change labels.csv.
+    become part of the model, also for new photos. Moved photos, new groups and photos
+    that are left out change labels.csv; the model never predicts a new group.
     """
     folder = RunFolder(run).open()
     with folder.alone(), Console(folder.place(LOG), as_json=as_json) as console:
-        clusterer, files = load_run(folder)
+        clusterer, files = load_run(folder, quiet=as_json)
         changes = read_edits(edits, LabelTable.of(clusterer))
         changed = relabel(clusterer, changes)
         classes = read_truth(folder.truth, clusterer.image_names_ or [])
@@ -34,11 +35,22 @@ def command(run: str, edits: str, as_json: bool) -> None:
             "n_named": len(changes.names),
             "n_merged": len(changes.merged),
             "n_moved": len(changes.moved),
+            "n_new": len(changes.groups),
+            "n_left_out": len(changes.left_out),
             "n_clusters": changed.n_clusters_,
         }
-        named, merged, moved, n_clusters = result.values()
-        console.say(
-            result,
-            f"{named} named, {merged} merged, {count(moved, 'photo')} moved: "
-            f"{n_clusters} clusters, {run}",
-        )
+        console.say(result, f"{_describe(result)}, {run}")
+
+
+def _describe(result: dict[str, int]) -> str:
+    """Return the numbers of changes as a text; new kinds only where there are any."""
+    parts = [
+        f"{result['n_named']} named",
+        f"{result['n_merged']} merged",
+        f"{count(result['n_moved'], 'photo')} moved",
+    ]
+    if result["n_new"]:
+        parts.append(count(result["n_new"], "new group"))
+    if result["n_left_out"]:
+        parts.append(f"{count(result['n_left_out'], 'photo')} left out")
+    return f"{', '.join(parts)}: {count(result['n_clusters'], 'cluster')}"

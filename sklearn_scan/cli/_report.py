@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sklearn_scan.cli._console import Console, count
-from sklearn_scan.cli._photos import read_truth, truth_option
+from sklearn_scan.cli._photos import describe_truth, read_truth, truth_option
 from sklearn_scan.cli._results import PAGE, load_run
 from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.cli._summary import summarize
@@ -31,8 +31,10 @@ def command(
     """Write the report.html of a RUN, a folder that `fit` made, again."""
     folder = RunFolder(run).open()
     with folder.alone(), Console(as_json=as_json) as console:
-        clusterer, files = load_run(folder)
+        clusterer, files = load_run(folder, quiet=as_json)
         classes = read_truth(truth or folder.truth, clusterer.image_names_ or [])
+        for line in describe_truth(truth or folder.truth, classes):
+            console.note(line)
         page = folder.place(PAGE)
         write_report(
             page, clusterer, files, y=classes, projection=projection, title=title

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sklearn_scan import load, save
+from sklearn_scan.cli._parameters import shows_progress
 from sklearn_scan.cli._photos import find_files
 from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.core.files import durable_path
+from sklearn_scan.encoders import Encoder, EncoderList, ImageEncoder
+from sklearn_scan.pretext import NetworkEncoder
 from sklearn_scan.report import write_report
 from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.label_table import LabelTable
@@ -18,10 +21,30 @@ LABELS, MODEL, PAGE, LOG = "labels.csv", "model", "report.html", "log.txt"
 RESULTS = (LABELS, MODEL, PAGE, LOG)
 
 
-def load_run(folder: RunFolder) -> tuple[Clustering, list[str]]:
+def load_run(folder: RunFolder, *, quiet: bool) -> tuple[Clustering, list[str]]:
     """Return the clusterer of a run, and the paths of its photos."""
-    clusterer: Clustering = load(find_model(folder.path))
+    clusterer = load_model(folder.path, quiet=quiet)
     return clusterer, find_files(clusterer.image_names_, folder.working_folder)
+
+
+def load_model(path: str | os.PathLike[str], *, quiet: bool) -> Clustering:
+    """Return a clusterer that shows progress as this command does, not as its fit."""
+    clusterer: Clustering = load(find_model(path))
+    clusterer.verbose = int(shows_progress(quiet=quiet))
+    for encoder in _encoders_in(clusterer.encoder_):
+        encoder.set_params(verbose=clusterer.verbose)
+    return clusterer
+
+
+def _encoders_in(encoder: Encoder | None) -> Iterator[ImageEncoder]:
+    """Yield the encoders of images that an encoder is made of."""
+    if isinstance(encoder, EncoderList):
+        for each in encoder.encoders:
+            yield from _encoders_in(each)
+    elif isinstance(encoder, NetworkEncoder):
+        yield encoder.encoder_
+    elif isinstance(encoder, ImageEncoder):
+        yield encoder
 
 
 def keep_results(folder: RunFolder, clusterer: Clustering, truth: str | None) -> None:

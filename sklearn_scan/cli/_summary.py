@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_scan.cli._console import count
+from sklearn_scan.core.durations import describe_duration
 from sklearn_scan.core.labels import cluster_sizes
 from sklearn_scan.encoders import Encoder, name_encoder
 from sklearn_scan.metrics import clustering_report
 from sklearn_scan.results.clustering import Clustering
+from sklearn_scan.results.quality import Fact
 
 _WIDTH = 88
 _SHOWN_SIZES = 20
@@ -43,9 +45,10 @@ class Summary(TypedDict):
     confidence_threshold: float
     share_confident: float
     median_confidence: float
-    expected_accuracy: float | None
+    quality: dict[str, float | None]
     most_confused: list[int] | None
     seconds: dict[str, float]
+    skipped: NotRequired[dict[str, int]]
     agreement: NotRequired[_Scores]
 
 
@@ -67,9 +70,12 @@ def summarize(clusterer: Clustering, truth: Sequence[str] | None = None) -> Summ
         "confidence_threshold": clusterer.confidence_threshold,
         "share_confident": float(clusterer.confident_[readable].mean()),
         "median_confidence": float(np.median(confidence)),
-        "expected_accuracy": _or_none(clusterer.expected_accuracy_),
+        "quality": {
+            name: _or_none(value)
+            for name, value in clusterer.quality_._asdict().items()
+        },
         "most_confused": _most_confused(probabilities[readable]),
-        "seconds": {k: round(v, 2) for k, v in clusterer.stage_times_.items()},
+        "seconds": _seconds(clusterer),
     }
     if truth is not None:
         report = clustering_report(truth, labels, probabilities)
@@ -80,6 +86,13 @@ def summarize(clusterer: Clustering, truth: Sequence[str] | None = None) -> Summ
             "top_5": report.top_5,
         }
     return summary
+
+
+def _seconds(clusterer: Clustering) -> dict[str, float]:
+    """Return the time of each stage, and that of all of them, as the page has it."""
+    times = clusterer.stage_times_
+    seconds = {**times, "fit": sum(times.values())}
+    return {name: round(value, 2) for name, value in seconds.items()}
 
 
 def _or_none(value: float) -> float | None:
@@ -107,22 +120,22 @@ def _most_confused(probabilities: NDArray[np.float64]) -> list[int] | None:
     return [int(i) for i in np.unravel_index(shared.argmax(), shared.shape)]
 
 
-def describe(summary: Summary) -> list[str]:
-    """Return the summary as a few lines of text."""
+def describe(summary: Summary, quality: Sequence[Fact]) -> list[str]:
+    """Return the summary, and what is known of the clusters, as lines of text."""
     n_readable = summary["n_images"] - summary["n_unreadable"]
     n_clusters = count(summary["n_clusters"], "cluster")
     estimated = " (estimated)" if summary["is_estimated"] else ""
     lines = [
         f"{count(n_readable, 'photo')} in {n_clusters}{estimated}, by "
-        f"{summary['method']} on {summary['encoder']}, in "
-        f"{summary['seconds']['in all']:.0f} s."
+        f"{summary['method']} on {summary['encoder']}.",
+        _how_long(summary["seconds"]),
     ]
     sizes = summary["cluster_sizes"]
     shown = ", ".join(map(str, sizes[:_SHOWN_SIZES]))
     if len(sizes) > _SHOWN_SIZES:
         shown += f" and {len(sizes) - _SHOWN_SIZES} smaller ones"
     lines += textwrap.wrap(f"Sizes: {shown}.", _WIDTH)
-    lines.append(_how_sure(summary))
+    lines += [f"{fact.name}: {fact.value} ({fact.note})." for fact in quality]
     lines += _where_to_look(summary)
     if "agreement" in summary:
         scores = summary["agreement"]
@@ -138,15 +151,10 @@ def describe(summary: Summary) -> list[str]:
     return lines
 
 
-def _how_sure(summary: Summary) -> str:
-    """Return a line on the share that is sure, and on that expected to be right."""
-    share, expected = summary["expected_accuracy"], ""
-    if share is not None:
-        expected = f"; about {share:.0%} are expected to be right"
-    return (
-        f"Sure of {summary['share_confident']:.0%} of them (above "
-        f"{summary['confidence_threshold']:g}){expected}."
-    )
+def _how_long(seconds: dict[str, float]) -> str:
+    """Return a line on the time of the fit, which the page has too, and of all."""
+    fit, whole = (describe_duration(seconds[name]) for name in ("fit", "in all"))
+    return f"Embedding and clustering took {fit}, with loading and the report {whole}."
 
 
 def _where_to_look(summary: Summary) -> list[str]:

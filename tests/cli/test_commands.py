@@ -45,6 +45,16 @@ def test_predict_prints_csv(run, photos, call):
     assert [row["path"] for row in rows] == clusterer.image_names_
     assert [int(row["label"]) for row in rows] == clusterer.labels_.tolist()
     assert all(row["name"].startswith("cluster ") for row in rows if row["confidence"])
+    assert "\r" not in result.stdout  # as `cut` and its kin have it
+
+
+def test_predict_fails_where_no_photo_is_read(run, photos, tmp_path, call):
+    (tmp_path / "phone.HEIC").write_bytes(b"no format that is read")
+    broken = [photos / "circle" / "broken.jpg", tmp_path / "phone.HEIC"]
+    result = call("predict", run, *broken, expect=1)
+    assert "cannot be read" in result.output
+    both = call("predict", run, photo_zero(photos), *broken)
+    assert [row["label"] for row in read_rows(both.stdout)][1:] == ["-1", "-1"]
 
 
 def test_predict_of_a_model_folder_as_json(run, photos, call):
@@ -85,6 +95,26 @@ def test_relabel_by_json_reaches_all_results(run, photos, tmp_path, call):
     assert "round" in (run / "report.html").read_text(encoding="utf-8")
     predicted = read_rows(call("predict", run, photos).stdout)
     assert {row["label"] for row in predicted} <= {"-1", "0", "1"}
+
+
+def test_new_groups_and_photos_left_out(run, tmp_path, call):
+    edits = write_edits(
+        tmp_path / "edits.json", run, version=2, moved={"5": 3, "6": 3},
+        groups={"3": "odd"}, left_out=[7, 8],
+    )  # fmt: skip
+    result = call("relabel", run, edits)
+    assert (
+        "0 named, 0 merged, 2 photos moved, 1 new group, 2 photos left out: 4 clusters"
+        in result.stdout
+    )
+    rows = read_rows((run / "labels.csv").read_text())
+    assert [rows[i]["name"] for i in (5, 6, 7, 8)] == ["odd", "odd"] + 2 * ["left out"]
+    assert [rows[i]["label"] for i in (5, 6, 7, 8)] == ["3", "3", "-1", "-1"]
+    result = call("export", run, tmp_path / "sorted", "--link")
+    assert "38 photos in 5 folders, 2 photos left out" in result.stdout
+    assert len(list((tmp_path / "sorted").rglob("*.*p*g"))) == 38
+    assert len(list((tmp_path / "sorted" / "odd").iterdir())) == 2
+    assert len(list((tmp_path / "sorted" / "unreadable").iterdir())) == 1
 
 
 def test_relabel_by_csv(run, tmp_path, call):
@@ -171,7 +201,7 @@ def test_export_of_photos_that_are_gone(run, photos, tmp_path, call):
     gone = table.replace("photo 7.png", "gone.png")
     (run / "labels.csv").write_text(gone)
     result = call("export", run, tmp_path / "sorted", "--link", expect=1)
-    assert "No longer where it was: 1 photo" in result.output
+    assert "Not found: 1 photo" in result.output
     assert "39 photos in" in result.output
 
 
@@ -187,9 +217,13 @@ def test_neighbors_of_a_photo_of_the_run(run, photos, call):
 def test_the_nearest_of_a_copy_is_the_photo_itself(run, photos, tmp_path, call):
     photo = photo_zero(photos)
     shutil.copy(photo, tmp_path / "new.png")
-    line = call("neighbors", run, tmp_path / "new.png", "-n", 1).stdout
-    assert line.startswith(" 1.00  cluster ")
-    assert line.rstrip().endswith(str(photo))
+    heading, line = call(
+        "neighbors", run, tmp_path / "new.png", "-n", 1
+    ).stdout.splitlines()
+    assert heading.split() == ["similarity", "cluster", "path"]
+    assert line.lstrip().startswith("1.00  cluster ")
+    assert line.endswith(str(photo))
+    assert heading.index("path") == line.index(str(photo))
 
 
 def test_neighbors_agree_with_those_mined(run, photos, call):
@@ -226,8 +260,13 @@ def test_embed(photos, tmp_path, call):
 
 def test_encoders(call):
     assert "the default" in call("encoders").stdout
-    assert "MoCo, RawPixels, RotNet, SimCLR" in call("encoders").stdout
-    assert all("dinov2" in name for name in call("encoders", "*dinov2*").stdout.split())
+    kinds = call("encoders").stdout.splitlines()[-1].strip().split(", ")
+    assert {"MoCo", "RawPixels", "RotNet", "SimCLR"} <= set(kinds)
+    names = call("encoders", "dinov2").stdout.split()
+    assert len(names) > 3
+    assert all("dinov2" in name for name in names)
+    assert call("encoders", "*dinov2*").stdout.split() == names
+    assert call("encoders", "dinov2*", expect=1).output.startswith("Error: No pretr")
     assert "No pretrained model" in call("encoders", "*nothing*", expect=1).output
 
 
@@ -335,8 +374,11 @@ def test_relabel_leaves_all_as_it_was_where_it_cannot_write_the_page(
     changed = {p.name for p in run.rglob("*") if before.get(p) != _content(p)}
     assert changed <= {"log.txt"}
     summary = json.loads(call("relabel", run, edits, "--json").stdout)
-    assert summary == {"n_named": 1, "n_merged": 0, "n_moved": 0, "n_clusters": 3}
-    assert "before it was changed" in call("relabel", run, edits, expect=1).output
+    assert summary == {
+        "n_named": 1, "n_merged": 0, "n_moved": 0, "n_new": 0, "n_left_out": 0,
+        "n_clusters": 3,
+    }  # fmt: skip
+    assert "was applied already" in call("relabel", run, edits, expect=1).output
 
 
 def _content(path):
@@ -368,6 +410,34 @@ def test_embed_knows_its_settings(photos, tmp_path, call):
     assert "Did you mean 'memory'" in call(*command, *QUICK[:6], expect=1).output
     call("embed", photos, "-o", tmp_path / "e.v1", "--memory", "none", *QUICK[:6])
     assert (tmp_path / "e.v1.npy").exists()
+
+
+def test_embed_takes_the_file_of_a_fit(photos, tmp_path, call):
+    config = tmp_path / "run.toml"
+    config.write_text(
+        'n_clusters = 3\nmethod = "temi"\nbeta = 0.5\nn_jobs = 1\n[encoder]\n'
+        'pretext = "SimCLR"\nepochs = 1\nimage_size = 16\n'
+    )
+    command = ["embed", photos, "--config", config, "-o"]
+    result = call(*command, tmp_path / "e.npy")
+    assert "ignores n_clusters and beta." in result.output
+    assert "ignores" not in call(*command, tmp_path / "f.npy", "--json").output
+    again = call("embed", photos, "-o", tmp_path / "g.npy", *QUICK[:6], "--n-jobs", 1)
+    assert "ignores" not in again.output
+    expected = np.load(tmp_path / "g.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), expected)
+
+
+def test_embed_has_the_encoder_that_a_method_begins_with(photos, tmp_path, call):
+    config = tmp_path / "run.toml"
+    config.write_text('method = "jule"\n')
+    for name, options in (
+        ("e", ["--config", config]),
+        ("f", ["--encoder", "RawPixels"]),
+    ):
+        call("embed", photos, "-o", tmp_path / name, *options)
+    e, f = (np.load(tmp_path / f"{name}.npy") for name in "ef")
+    np.testing.assert_array_equal(e, f)
 
 
 def test_report_as_json(run, call):

@@ -17,8 +17,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from sklearn_scan import load
-from sklearn_scan.cli._options import make_estimator
 from sklearn_scan.cli._run_folder import RunFolder
+from sklearn_scan.cli._settings import make_estimator
+from sklearn_scan.cli._summary import describe, summarize
+from sklearn_scan.core.durations import describe_duration
 from sklearn_scan.core.random import isolated_rng
 
 fit_module = import_module("sklearn_scan.cli._fit")
@@ -52,13 +54,48 @@ def test_the_results(finished_run, photos):
 def test_the_summary_is_short_and_says_where_to_look(finished_run):
     out, result = finished_run
     lines = result.stdout.splitlines()
-    assert len(lines) < 12
-    assert lines[0].startswith("39 photos in 3 clusters, by SCANClusterer on SimCLR")
-    assert sum(map(int, lines[1].removeprefix("Sizes: ").rstrip(".").split(","))) == 39
-    assert lines[2].startswith("Sure of ")
-    assert lines[3].startswith("Look first at 'cluster ")
+    assert len(lines) < 15
+    assert lines[0] == "39 photos in 3 clusters, by SCANClusterer on SimCLR."
+    assert sum(map(int, lines[2].removeprefix("Sizes: ").rstrip(".").split(","))) == 39
+    assert "Look first at 'cluster " in result.stdout
     assert "1 photo cannot be read" in result.stdout
     assert str(out / "report.html") in result.stdout
+
+
+def test_what_is_known_without_labels_comes_before_advice(finished_run):
+    lines = finished_run[1].stdout.splitlines()
+    starts = [line.split(":")[0].split(" at ")[0] for line in lines]
+    begin = starts.index("Sizes") + 1
+    assert starts[begin : begin + 6] == [
+        "Groups", "Neighbours agree", "Stable", "Expected right", "Too few images",
+        "Look first",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2])
+def test_what_is_known_without_labels_as_json(n_clusters, photos, tmp_path, call):
+    fit = ["fit", photos, "-k", n_clusters, "-o", tmp_path / "out", "--json"]
+    quality = json.loads(call(*fit, "--encoder", "RawPixels").stdout)["quality"]
+    assert sorted(quality) == [
+        "expected_accuracy", "neighbor_agreement", "score", "stability",
+    ]  # fmt: skip
+    for value in quality.values():
+        assert value is None if n_clusters == 1 else 0 <= value <= 1
+
+
+def test_one_meaning_of_time(photos, tmp_path, call):
+    out = tmp_path / "out"
+    result = call("fit", photos, "-k", 3, "-o", out, "--json", *QUICK)
+    seconds = json.loads(result.stdout)["seconds"]
+    clusterer = load(out / "model")
+    fit = sum(clusterer.stage_times_.values())
+    assert seconds["fit"] == pytest.approx(fit, abs=0.01)
+    assert seconds["in all"] > seconds["fit"]
+    took = describe_duration(fit)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert f"<dt>Time</dt><dd>{took.replace('<', '&lt;')}</dd>" in page
+    shown = describe({**summarize(clusterer), "seconds": seconds}, [])
+    assert shown[1].startswith(f"Embedding and clustering took {took}, with loading")
 
 
 def test_the_log(finished_run):
@@ -155,9 +192,9 @@ def test_overwrite(run, photos, call):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["-k", "0"], 1, "n_clusters must be at least 1; got 0"),
-        (["-k", "many"], 1, "n_clusters must be 'auto' or a number"),
-        (["--n-heads", "-2"], 1, "n_heads"),
+        (["-k", "0"], 1, "--n-clusters must be at least 1; got 0"),
+        (["-k", "many"], 1, "--n-clusters must be 'auto' or a number"),
+        (["--n-heads", "-2"], 1, "--n-heads must be at least 1"),
         (["--encoder", "resnet19"], 1, "Did you mean"),
         (["--truth", "none.csv"], 1, "none.csv"),
         (["--no-such-option"], 2, "No such option"),
@@ -182,14 +219,13 @@ def test_a_folder_without_photos(tmp_path, call):
 def test_the_hub_out_of_reach_says_which_options_help(
     photos, tmp_path, call, monkeypatch
 ):
-    from sklearn_scan.exceptions import HubUnavailableError
+    def refuse():
+        raise OSError("no network")
 
-    def refuse(*args, **kwargs):
-        raise HubUnavailableError("The weights could not be fetched. Three ways on: x")
-
-    monkeypatch.setattr("sklearn_scan.encoders._image_encoder.build_backbone", refuse)
+    monkeypatch.setattr("sklearn_scan.encoders.backbones._build.probe_hub", refuse)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no hub"))
     result = call("fit", photos, "-o", tmp_path / "out", expect=1)
-    assert "could not be fetched. Ways on" in result.output
+    assert "could not be fetched from the model hub" in result.output
     assert "--encoder-checkpoint" in result.output
 
 

@@ -1,26 +1,15 @@
 """Constructors' parameters as options, and as TOML."""
 
-import inspect
-
 import pytest
-from click.testing import CliRunner
 
 from sklearn_scan import (
     ImageEncoder,
     JULEClusterer,
-    SCANClusterer,
     SimCLR,
     TEMIClusterer,
 )
-from sklearn_scan.cli import main
-from sklearn_scan.cli._options import (
-    make_encoder,
-    make_estimator,
-    merge_settings,
-    parameter_docs,
-    read_value,
-)
-from sklearn_scan.pretext import RawPixels
+from sklearn_scan.cli._settings import make_encoder, make_estimator, merge_settings
+from sklearn_scan.cli._values import read_value
 
 
 @pytest.mark.parametrize(
@@ -35,38 +24,15 @@ from sklearn_scan.pretext import RawPixels
         ("weights/a.safetensors", "weights/a.safetensors"),
         ("", ""),
         ("none", None),
+        ('{"pad_type": "same", "bias": null}', {"pad_type": "same", "bias": None}),
+        ("[1, null, true]", [1, None, True]),
+        ("null", None),
+        ("'photos'", "photos"),
     ],
 )
-def test_values_are_read_as_toml(text, value):
+def test_values_are_read_as_toml_or_json(text, value):
     assert read_value(text) == value
     assert type(read_value(text)) is type(value)
-
-
-def test_help_is_the_first_sentence_and_the_type():
-    help_text = (
-        "Workers that read images; None takes one per core.  [int, default=None]"
-    )
-    assert parameter_docs(SCANClusterer)["n_jobs"] == help_text
-
-
-@pytest.mark.parametrize("kind", [SCANClusterer, TEMIClusterer, JULEClusterer])
-def test_every_parameter_is_an_option_with_help(kind):
-    output = CliRunner().invoke(main, ["fit", "--help"], terminal_width=200).output
-    docs = parameter_docs(kind)
-    for name in inspect.signature(kind).parameters:
-        if name not in {"verbose", "strong_views"}:  # Ctrl-C and code have these
-            assert f"--{name.replace('_', '-')}" in output
-            assert docs[name]
-
-
-@pytest.mark.parametrize("kind", [ImageEncoder, SimCLR, RawPixels])
-def test_the_encoder_has_options_of_its_own(kind):
-    shared = set(inspect.signature(SCANClusterer).parameters) | {"model"}
-    output = CliRunner().invoke(main, ["fit", "--help"], terminal_width=200).output
-    own = set(inspect.signature(kind).parameters) - shared
-    assert own
-    for name in own:
-        assert f"--encoder-{name.replace('_', '-')}" in output
 
 
 def test_options_overrule_the_file(tmp_path):
@@ -82,11 +48,13 @@ def test_options_overrule_the_file(tmp_path):
     assert (clusterer.encoder.epochs, clusterer.encoder.batch_size) == (3, 8)
 
 
-def test_an_encoder_by_name_with_its_options():
-    given = {"encoder": "mobilenetv2_100", "encoder_checkpoint": "a.safetensors"}
+def test_an_encoder_by_name_with_its_options(tmp_path):
+    weights = tmp_path / "a.safetensors"
+    weights.touch()
+    given = {"encoder": "mobilenetv2_100", "encoder_checkpoint": str(weights)}
     encoder = make_estimator(merge_settings(None, given)).encoder
     assert isinstance(encoder, ImageEncoder)
-    assert (encoder.model, encoder.checkpoint) == ("mobilenetv2_100", "a.safetensors")
+    assert (encoder.model, encoder.checkpoint) == ("mobilenetv2_100", str(weights))
 
 
 def test_the_default_encoder_with_options():
@@ -121,12 +89,25 @@ def test_the_other_methods(method, kind, own):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"beta": 0.7}, "SCANClusterer has no parameter 'beta'"),
+        ({"beta": 0.7}, "--beta is an option of temi: add --method temi"),
+        (
+            {"method": "temi", "finetune": True},
+            "--finetune is an option of scan and jule: add --method scan or --method j",
+        ),
+        ({"encoder": {"epochs": 3}}, "--encoder-epochs is an option of SimCLR, "),
+        (
+            {"encoder": {"pretext": "SimCLR", "queue_size": 3}},
+            "--encoder-queue-size is an option of MoCo: add --encoder MoCo",
+        ),
+        (
+            {"encoder": {"pretext": "SimCLR", "checkpoint": "x"}},
+            "--encoder-checkpoint is an option of pretrained networks: add --encoder N",
+        ),
         ({"n_cluster": 7}, "Did you mean 'n_clusters'"),
         ({"method": "scann"}, "Did you mean 'scan'"),
         ({"encoder": {"pretext": "SimCLR", "epoch": 3}}, "Did you mean 'epochs'"),
         ({"encoder": {"pretext": "SimCRL"}}, "Did you mean 'SimCLR'"),
-        ({"encoder": {"name": "resnet18"}}, "ImageEncoder has no parameter 'name'"),
+        ({"encoder": {"name": "resnet18"}}, "Did you mean 'model'"),
     ],
 )
 def test_unknown_parameters(settings, message):
@@ -143,4 +124,20 @@ def test_a_file_that_is_not_toml(tmp_path):
     config = tmp_path / "run.toml"
     config.write_text("n_clusters: 3")
     with pytest.raises(ValueError, match="not TOML"):
+        merge_settings(config, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("k = 6", "Did you mean 'n_clusters'"),
+        ("seed = 6", "Did you mean 'random_state'"),
+        ("n_cluster = 6", "Did you mean 'n_clusters'"),
+        ("encoder_checkpoint = 'x'", r"'checkpoint' belongs in the table \[encoder\]"),
+    ],
+)
+def test_unknown_settings_of_a_file(tmp_path, content, message):
+    config = tmp_path / "run.toml"
+    config.write_text(content)
+    with pytest.raises(ValueError, match=message):
         merge_settings(config, {})
