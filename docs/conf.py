@@ -89,6 +89,7 @@ html_sidebars = {
         "house",
     )
 }
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_theme_options = {
     "header_links_before_dropdown": 7,
     "navigation_with_keys": False,

@@ -4,7 +4,7 @@ Clusters of handwritten digits, and how to read them
 
 SCAN sorts 1,797 handwritten digits into ten groups, without labels. Did it find the
 digits? This page looks at the result as you would look at clusters of your own photos:
-at the images first, and at labels, if there are any, last.
+first at the images, and last at labels, if there are any.
 
 The features are the pixels themselves. This is good enough for digits of 8 x 8 pixels
 that all have the same position and size. Photos need an encoder; everything else is the
@@ -63,8 +63,9 @@ plot_cluster(clusterer, images, 0)
 # %%
 # The tree of clusters
 # --------------------
-# Which clusters are alike? The tree merges the two nearest again and again: those that
-# many paths of neighbours join. Cut it further to the right for fewer, coarser groups.
+# Which clusters are alike? The tree merges the two nearest clusters again and again.
+# Two clusters are near if many paths of neighbours lead from one to the other. A cut
+# further to the right gives fewer, coarser groups.
 
 plot_tree(clusterer, images)
 

@@ -3,16 +3,17 @@ Learning from the images themselves
 ===================================
 
 If no pretrained network suits your images, a pretext task trains a network on the
-images alone. SimCLR makes two random views of each image, and the network learns which
-views belong together. So it learns what the views do not change.
+images alone. It needs about 1,000 images or more, and it pays for images unlike photos
+on the web, such as these digits. SimCLR makes two random views of each image, and the
+network learns which views belong together. So it learns what the views do not change.
 """
 
 # %%
 # A network and a pretext task
 # ----------------------------
-# The network can be any network from pixels to features. ``SimCLR()`` has its own, and
-# its number of epochs depends on the number of images; that takes about a minute. Here
-# a smaller network and a few epochs are enough.
+# The network can be any network from pixels to features. ``SimCLR()`` has a network of
+# its own, and chooses the number of epochs by the number of images; training then takes
+# about a minute. For this page a smaller network and a few epochs are enough.
 
 import matplotlib.pyplot as plt
 from sklearn.cluster import KMeans
@@ -87,7 +88,7 @@ ax.invert_yaxis()
 ax.set(xlabel="accuracy", xlim=(0, 1.1))
 
 # %%
-# ``SCANClusterer(encoder=SimCLR())`` does all of this in one fit. It then continues to
-# train the network together with the clusters, as the paper does for small images,
-# which is better still.
+# ``SCANClusterer(encoder=SimCLR())`` does all of this in one fit. Then it continues to
+# train the network together with the clusters, as the paper does for small images. The
+# result is better still.
 plt.show()

@@ -2,8 +2,8 @@
 How sure is it?
 ===============
 
-A clusterer puts every image into a cluster, also an image that fits none. The
-probabilities show which images to check. This page shows what they can be used for.
+A clusterer puts every image into a cluster, even if the image fits none of them. The
+probabilities show which images to check. This page shows how to use them.
 """
 
 # %%
@@ -36,7 +36,8 @@ clusterer = SCANClusterer(n_clusters=10, random_state=0).fit(X)
 plot_confidence(clusterer)
 
 # %%
-# Look at the few others. Below each image are the two clusters that it may belong to.
+# These are the least confident images. Below each image are the two clusters that it
+# may belong to.
 
 plot_uncertain(clusterer, images)
 
@@ -51,10 +52,10 @@ plot_neighbors(clusterer, images, least_sure)
 # %%
 # Confident and correct
 # ---------------------
-# Are confident images more often correct? The labels show it. The images that were set
-# aside are sorted by confidence, and the accuracy is computed for the most confident
-# ones. It falls when less confident images are included. So if a person can check some
-# of the images, choose the least confident ones.
+# Are confident images more often correct? The labels answer this. The images that were
+# set aside are sorted by confidence, and the accuracy is computed for the most
+# confident ones. It falls if less confident images are included. So if a person can
+# check some of the images, choose the least confident ones.
 
 probabilities = clusterer.predict_proba(X_new)
 class_of = match_clusters(y, clusterer.labels_)
@@ -73,19 +74,20 @@ ax.set(xlabel="share of images, the most confident first", ylabel="their accurac
 # %%
 # About as sure as correct
 # ------------------------
-# A head is trained to be confident, without labels that show its mistakes. So its
-# probabilities are calibrated after the training: other methods cluster the images too,
-# and from what they agree on the share of correct images is estimated
-# (``expected_accuracy_``). The mean confidence is lowered to this share. Were it exact,
-# the points would lie near the diagonal; below it the model is still too confident,
-# above it too modest.
+# Training makes a head confident, and no labels show it its mistakes. So its
+# probabilities are calibrated after the training. Other methods cluster the images too.
+# If they find the same clusters, the clusters are probably correct: this gives an
+# estimate of the share of correct images (``quality_.expected_accuracy``). The mean
+# confidence is lowered to this share. In the picture, points below the diagonal mean
+# that the model is still too confident; points above it mean that it is not confident
+# enough.
 
 display = CalibrationDisplay.from_predictions(
     right, confidence, n_bins=6, strategy="uniform", name="SCAN"
 )
 display.ax_.set(xlabel="confidence", ylabel="share that is correct")
 
-print(f"expected accuracy: {clusterer.expected_accuracy_:.3f}")
+print(f"expected accuracy: {clusterer.quality_.expected_accuracy:.3f}")
 overconfidence = confidence.mean() - right.mean()
 print(f"mean confidence less accuracy: {overconfidence:.3f}")
 plt.show()

@@ -40,10 +40,10 @@ plot_tree(clusterer, images, n_leaves=20)
 # %%
 # The tree as SciPy draws it
 # --------------------------
-# ``tree_.to_scipy()`` is a linkage matrix, which all tools of
-# ``scipy.cluster.hierarchy`` take. ``truncate_mode="lastp"`` draws the last merges
-# only. The dashed line is a cut that leaves ten groups: it crosses ten vertical lines.
-# The colours show the groups below it.
+# ``tree_.to_scipy()`` returns a linkage matrix for the functions of
+# ``scipy.cluster.hierarchy``. ``truncate_mode="lastp"`` draws the last merges only. The
+# dashed line is a cut that leaves ten groups: it crosses ten vertical lines. The
+# colours show the groups below it.
 
 matrix = clusterer.tree_.to_scipy()
 ten, nine = clusterer.distances_[-10:-8]  # of the merges that leave so many groups
@@ -71,8 +71,8 @@ for n_clusters in (5, 8, 10, 12, 15, 25, 50):
 # A cut by height
 # ---------------
 # If you do not know the number of clusters, look at the tree for a height with long
-# lines and cut there. ``distance_threshold`` takes this height, and ``n_clusters`` is
-# then None. Groups are merged below the height, and not at it or above.
+# vertical lines and cut there. Pass this height as ``distance_threshold``, and
+# ``n_clusters=None``. Only merges below this height are made.
 
 by_height = GraphDegreeLinkage(n_clusters=None, distance_threshold=height).fit(X)
 print(f"below a height of {height:.2f}: {by_height.n_clusters_} clusters")

@@ -2,16 +2,18 @@
 Choosing settings without labels
 ================================
 
-Which encoder, how many clusters, which entropy weight? With labels you would compare
-accuracies. Without labels, ``score(X)`` measures how well neighbours and a linear model
-agree with the clusters, and a grid search maximises it like any other score.
+Which encoder, which entropy weight? With labels you would compare accuracies. Without
+labels, ``score(X)`` checks two things: are similar images in the same cluster, and can
+a linear model, trained on half of the images, predict the clusters of the other half? A
+grid search maximises this score like any other.
 """
 
 # %%
 # A grid search without ``y``
 # ---------------------------
-# ``TransductiveSplit`` fits and scores all images, once for each setting. Without
-# labels nothing can leak, and these are the images that you want to cluster.
+# ``TransductiveSplit`` fits and scores all images, once for each setting. These are the
+# images that you want to cluster, and without labels a score cannot be too good because
+# of them.
 
 import matplotlib.pyplot as plt
 from sklearn.base import clone
@@ -37,9 +39,9 @@ print(search.best_params_)
 # %%
 # Did it choose well?
 # -------------------
-# Here the labels show how good each setting really was. A second search records both
-# scores. ``refit`` names the score that decides, which is the one without labels. Each
-# point is one setting; the chosen setting has a ring.
+# The labels show how good each setting really was. A second search records both scores:
+# the one without labels, which decides (``refit``), and the accuracy. Each point is one
+# setting; the chosen setting has a ring.
 
 
 def score_without_labels(clusterer, X, y):
@@ -62,14 +64,16 @@ ax.figure.colorbar(points, label="number of clusters")
 ax.set(xlabel="score without labels", ylabel="accuracy")
 
 # %%
-# Settings with a high score tend to be accurate, and settings with the lowest scores
-# are not. Among the best few, the score says no more than a short look at the pictures.
+# The settings with the lowest scores have the lowest accuracies. But the score grows
+# with the number of clusters, so it prefers 13 clusters, although there are ten digits.
+# Choose the number yourself, or with ``n_clusters="auto"``, and use the score to
+# compare settings with this number.
 #
 # Clusters from other features
 # ----------------------------
 # ``label_free_score`` takes any labels. So you can compare clusters from different
-# features if you score them all in the same features. Here the clusters of the pixels
-# are compared with the clusters of the sums of each row, which lose much of a digit.
+# features, if you score them all in the same features. This example compares clusters
+# of the pixels with clusters of the sum of each row. Such sums lose much of a digit.
 
 profiles = FunctionTransformer(lambda X: X.reshape(-1, 8, 8).sum(axis=2))
 for name, features in [

@@ -29,8 +29,8 @@ shares = np.array([*counts.values()]) / len(y)
 # %%
 # Four ways
 # ---------
-# - ``entropy_weight=5`` makes the clusters equal in size, as in the SCAN paper, whose
-#   data sets are balanced.
+# - ``entropy_weight=5`` makes the clusters equal in size. The SCAN paper uses this
+#   weight, for data sets with classes of equal size.
 # - By default, heads push more or less strongly towards equal sizes, and the head with
 #   the best score is kept.
 # - ``cluster_prior`` gives the proportions, in any order. SCAN finds out which cluster

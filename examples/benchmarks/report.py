@@ -29,7 +29,7 @@ N_IMAGES = 10_000
 MOST_SECONDS, MOST_MEGABYTES, MOST_SECONDS_TO_OPEN = 20, 40, 3
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Once prototypes are painted and a dialog opens on a press, the page is in use.
-PAINTED = ".card-proto .tile[style*='blob:']"
+PAINTED = ".card-proto .tile img[src]"
 
 
 def photos(folder):
@@ -90,7 +90,7 @@ def open_in_browser(report):
         page.locator(PAINTED).first.wait_for()
         painted = time.perf_counter() - start
         page.locator("[data-action=all]").first.click()
-        page.locator("#gallery .tile[style*='blob:']").first.wait_for()
+        page.locator("#gallery .tile img[src]").first.wait_for()
         usable = time.perf_counter() - start
         version = browser.version
         browser.close()

@@ -105,6 +105,9 @@ def test_code_that_is_quoted_exists(page):
 @pytest.mark.parametrize("module", PUBLIC)
 def test_every_public_name_is_documented(module):
     text = (DOCS / "api" / f"{PUBLIC[module]}.rst").read_text(encoding="utf-8")
-    assert text.startswith(f"{module}\n{'=' * len(module)}\n")
+    title, underline = text.splitlines()[:2]
+    assert module not in title  # which says the subject
+    assert underline == "=" * len(title)
+    assert f"\n.. currentmodule:: {module}\n\nModule ``{module}``.\n" in text
     names = set(import_module(module).__all__)
     assert names == {name for name in names if re.search(rf"(?<!\w){name}(?!\w)", text)}
