@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from sklearn_scan.core.random import RandomState
 
 __all__ = ["count_skipped", "list_images", "load_digits_images", "make_shapes"]
+
+
+class Listing(NamedTuple):
+    """The images of a folder, and how many other files of each kind there are."""
+
+    images: list[str]
+    skipped: dict[str, int]
 
 
 def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> list[str]:
@@ -78,13 +85,7 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = True) -> li
     ...     [Path(path).name for path in list_images(folder)]
     ['img2.PNG', 'img10.png']
     """
-    folder = os.fspath(folder)
-    paths = [
-        path for path in list_files(folder, recursive=recursive) if is_image_name(path)
-    ]
-    if not paths:
-        raise ValueError(_no_images(folder, recursive))
-    return sorted(paths, key=_natural_key)
+    return list_with_skipped(folder, recursive=recursive).images
 
 
 def count_skipped(
@@ -125,15 +126,31 @@ def count_skipped(
     ...     count_skipped(folder)
     {'.heic': 2, '.mp4': 1, 'other': 1}
     """
-    files = list_files(os.fspath(folder), recursive=recursive)
+    return _sort_files(os.fspath(folder), recursive).skipped
+
+
+def list_with_skipped(
+    folder: str | os.PathLike[str], *, recursive: bool = True
+) -> Listing:
+    """Return what `list_images` and `count_skipped` do, by one look at the folder."""
+    folder = os.fspath(folder)
+    listing = _sort_files(folder, recursive)
+    if not listing.images:
+        raise ValueError(_no_images(folder, listing.skipped))
+    return listing
+
+
+def _sort_files(folder: str, recursive: bool) -> Listing:
+    """Return the images of a folder in natural order, and its other files by kind."""
+    files = list_files(folder, recursive=recursive)
+    images = sorted(filter(is_image_name, files), key=_natural_key)
     counts = Counter(file_kind(path) for path in files if not is_image_name(path))
     order = sorted(counts, key=lambda kind: (kind == OTHERS, -counts[kind], kind))
-    return {kind: counts[kind] for kind in order}
+    return Listing(images, {kind: counts[kind] for kind in order})
 
 
-def _no_images(folder: str, recursive: bool) -> Message:
+def _no_images(folder: str, counts: Mapping[str, int]) -> Message:
     """Return what a folder without images holds, and what to do."""
-    counts = count_skipped(folder, recursive=recursive)
     found = [kind for kind in counts if kind != OTHERS]
     if not found:
         return Message(

@@ -65,7 +65,7 @@ def command(
     shared = {name: value for name, value in settings.items() if name in SHARED}
     encoder = resolve_encoder(_encoder(settings), **shared)
     listed = list_photos(photos)
-    paths = listed.paths
+    paths = listed.images
     with Console(as_json=as_json) as console:
         unused = [n for n in settings if n not in {*SHARED, "encoder", "method"}]
         if unused:

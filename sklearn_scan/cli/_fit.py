@@ -90,7 +90,7 @@ def command(
     settings = default_settings(quiet=as_json) | merge_settings(config, given)
     clusterer = make_estimator(settings)
     listed = list_photos(photos)
-    paths = listed.paths
+    paths = listed.images
     if len(paths) < 2:
         raise ValueError("There is one photo, where at least two are needed.")
     classes = read_truth(truth, paths)

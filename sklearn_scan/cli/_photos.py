@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
@@ -20,7 +19,7 @@ from sklearn_scan.core.archives import (
 )
 from sklearn_scan.core.file_kinds import is_image_name
 from sklearn_scan.core.urls import is_url
-from sklearn_scan.datasets import count_skipped, list_images
+from sklearn_scan.datasets import Listing, list_with_skipped
 from sklearn_scan.results.label_table import read_table
 
 FOLDERS = "folders"
@@ -85,24 +84,18 @@ def _match(pattern: str) -> list[str]:
     return sorted(glob.glob(pattern, recursive=True))
 
 
-class Listed(NamedTuple):
-    """The photos of a command, and how many other files of each kind there are."""
-
-    paths: list[str]
-    skipped: dict[str, int]
-
-
-def list_photos(places: Sequence[str]) -> Listed:
+def list_photos(places: Sequence[str]) -> Listing:
     """Return the photos in folders and archives, and those named, each of them once."""
     photos: dict[str, str] = {}
     skipped: Counter[str] = Counter()
     matched = [[p] if _is_place(p) else _match(p) for p in places]
     for place in dict.fromkeys(each for some in matched for each in some):
         is_folder = _holds_photos(place)
-        for photo in list_images(place) if is_folder else [place]:
+        found = list_with_skipped(place) if is_folder else Listing([place], {})
+        for photo in found.images:
             photos.setdefault(photo if is_url(photo) else os.path.abspath(photo), photo)
-        skipped.update(count_skipped(place) if is_folder else {})
-    return Listed(list(photos.values()), dict(skipped))
+        skipped.update(found.skipped)
+    return Listing(list(photos.values()), dict(skipped))
 
 
 def describe_skipped(skipped: Mapping[str, int]) -> list[str]:

@@ -41,7 +41,7 @@ def command(
     if output is not None:
         check_place(output, overwrite=overwrite)
     listed = list_photos(photos)
-    paths = listed.paths
+    paths = listed.images
     with Console(as_json=as_json) as console:
         for line in describe_skipped(listed.skipped):
             console.note(line)

@@ -2,8 +2,8 @@
 
 Threads wait for each other after every matrix product. If another program has one of
 their cores, all wait for it: with one busy neighbour on two cores, heads train up to
-ten times slower on two threads than on one. So the number is chosen anew, every second
-or so, by what other programs use.
+ten times slower on two threads than on one. So the number is chosen anew for each part
+and each epoch, by what other programs use.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def score_partitions(
     # Modularity has a limit of resolution, and with many clusters prefers few large
     # ones: partitions that it chose were 5.3 points below the best.
     found_again = linear_generalization(partitions, features).cpu()
-    nearest = neighbors.nearest(min(N_NEAREST, neighbors.n_neighbors))
+    nearest = neighbors.nearest(N_NEAREST)
     shared = [neighbor_information(each, nearest) for each in partitions.cpu().numpy()]
     return torch.tensor(shared, dtype=torch.float32) * found_again.square()
 

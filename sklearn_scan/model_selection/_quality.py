@@ -89,7 +89,7 @@ class Quality(NamedTuple):
         )
         partition = from_numpy(labels)[None].to(features.device)
         found_again = float(linear_generalization(partition, features)[0])
-        nearest = neighbors.nearest(min(N_NEAREST, neighbors.n_neighbors))
+        nearest = neighbors.nearest(N_NEAREST)
         shared = _share_of_entropy(labels, nearest)
         expected = float(stability) * found_again * shared**0.5
         return cls(

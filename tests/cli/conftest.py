@@ -3,11 +3,14 @@
 import shutil
 
 import pytest
+import timm
 from cli_helpers import QUICK
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import save_file
 
 from sklearn_scan.cli import main
+from sklearn_scan.core.random import isolated_rng
 from sklearn_scan.datasets import make_shapes
 
 
@@ -22,6 +25,15 @@ def photos(tmp_path_factory):
         Image.fromarray(image).save(path)
     (folder / "circle" / "broken.jpg").write_bytes(b"no image")
     return folder
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """Weights on the disk of a small network of timm."""
+    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
+    with isolated_rng(0):
+        save_file(timm.create_model("test_resnet", num_classes=0).state_dict(), path)
+    return path
 
 
 @pytest.fixture(autouse=True)

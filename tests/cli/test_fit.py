@@ -11,17 +11,14 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-import timm
 from cli_helpers import QUICK
 from PIL import Image
-from safetensors.torch import save_file
 
 from sklearn_scan import load
 from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.cli._settings import make_estimator
 from sklearn_scan.cli._summary import describe, summarize
 from sklearn_scan.core.durations import describe_duration
-from sklearn_scan.core.random import isolated_rng
 
 fit_module = import_module("sklearn_scan.cli._fit")
 
@@ -227,15 +224,6 @@ def test_the_hub_out_of_reach_says_which_options_help(
     result = call("fit", photos, "-o", tmp_path / "out", expect=1)
     assert "could not be fetched from the model hub" in result.output
     assert "--encoder-checkpoint" in result.output
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Weights on the disk of a small network of timm."""
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    with isolated_rng(0):
-        save_file(timm.create_model("test_resnet", num_classes=0).state_dict(), path)
-    return path
 
 
 def stop(*args, **kwargs):

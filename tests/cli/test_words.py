@@ -3,23 +3,12 @@
 import re
 
 import pytest
-import timm
 from cli_helpers import QUICK
-from safetensors.torch import save_file
 
 from sklearn_scan import load
-from sklearn_scan.core.random import isolated_rng
 
 # What only Python has: calls, keyword arguments, and its constants.
 PYTHON = re.compile(r"\w\(\w*\)|\b[a-z_]+=\S|\b(None|True|False)\b|timm\.|ImageEncoder")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    with isolated_rng(0):
-        save_file(timm.create_model("test_resnet", num_classes=0).state_dict(), path)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ class Starts:
 
     def _learnt(self, features: Tensor) -> NeighborGraph:
         """Return the neighbours in features in which the nearest neighbours agree."""
-        nearest = self.graph.nearest(min(N_PAIRS, self.graph.n_neighbors))
+        nearest = self.graph.nearest(N_PAIRS)
         agreeing = agreeing_features(features.cpu().numpy(), nearest)
         return mine_neighbors(
             torch.from_numpy(agreeing).to(features.device),

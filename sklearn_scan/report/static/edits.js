@@ -83,19 +83,11 @@ class Edits extends EventTarget {
   }
 
   undo() {
-    if (!this.#steps.length) return null;
-    const undone = this.#steps.pop();
-    this.#undone.push(undone);
-    this.#settle();
-    return undone;
+    return this.#shift(this.#steps, this.#undone);
   }
 
   redo() {
-    if (!this.#undone.length) return null;
-    const redone = this.#undone.pop();
-    this.#steps.push(redone);
-    this.#settle();
-    return redone;
+    return this.#shift(this.#undone, this.#steps);
   }
 
   /** The clusters that are left and, after them, the new groups, by number. */
@@ -241,6 +233,15 @@ class Edits extends EventTarget {
     this.#steps = readStored();
     this.#undone = [];
     this.#replay();
+  }
+
+  /** Move the last step of some to others; return it, or null if there is none. */
+  #shift(from, to) {
+    if (!from.length) return null;
+    const step = from.pop();
+    to.push(step);
+    this.#settle();
+    return step;
   }
 
   #settle() {
