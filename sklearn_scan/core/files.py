@@ -8,89 +8,52 @@ The promise of `durable_file`, `durable_path` and `durable_folder`:
 - It takes its name by `os.replace`. A lock lets one writer at a time do so.
 - If anything fails before, it is deleted, and what was there stays. If the sync after
   the rename fails, the error is raised, and the complete file or folder is in place.
+- What a killed process left is deleted by the next writer of the same target, and what
+  another one is writing never is: see `asides`.
 
-A lock is a file `.NAME.lock` beside what it guards, where other machines see it too.
-Its holder deletes it. A killed process leaves it behind: it blocks nobody, and the next
-holder deletes it. Where files cannot be locked, as on some network file systems, or one
-holds the lock for long, writing goes on without: files are still replaced whole.
+A folder is replaced by two renames: the old one gets a hidden name, and the new one its
+own. Then the files in the old one that are the user's move to the new one, and the old
+one is deleted. After a kill between the two, `find_folder` finds the old one by its
+hidden name, and the next writer puts it back. After a kill later, the next writer moves
+what is left of the user's. Nothing of the user's is ever deleted.
 
-What a killed process was writing stays too, as `.NAME.….part`, and so does the folder
-that it was replacing, as `.NAME.before-…`: that may hold files of the user.
+Where one holds the lock for long, writing goes on without: files are still replaced
+whole.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
-AnyPath = str | os.PathLike[str]
+from sklearn_scan.core import disk
+from sklearn_scan.core.asides import (
+    clear_remains,
+    find_befores,
+    make_aside,
+    names_of_others,
+    place_before,
+    remove_own,
+)
+from sklearn_scan.core.disk import AnyPath
+from sklearn_scan.core.locks import lock
 
-_BEFORE = ".{}.before-"  # begins the name of a folder while it is replaced
+_Result = TypeVar("_Result")
+
 _LONGEST_WAIT = 10.0  # seconds for a lock that is held while something is renamed
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a disk, a quota, a file
-# Errors of file systems that have no locks, and of those that sync no folder, or of a
-# folder that may be written to and not read.
-_NO_LOCKS = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-_NO_SYNC = _NO_LOCKS | {errno.EACCES, errno.EPERM}
-
-
-def sync(path: AnyPath) -> None:
-    """Have the system write a file, or the entries of a folder, to the disk."""
-    on_windows = os.name == "nt"  # which opens no folders, and syncs what it may write
-    if on_windows and os.path.isdir(path):
-        return
-    try:
-        descriptor = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_SYNC:
-            raise
-
-
-def replace(source: AnyPath, target: AnyPath) -> None:
-    """Give a file or a folder the name `target`, in one step."""
-    os.replace(source, target)
-
-
-@contextmanager
-def lock(path: AnyPath, *, wait: float = 0.0) -> Iterator[None]:
-    """Keep other threads and processes that lock `path` out of the block."""
-    from filelock import FileLock, Timeout
-
-    place = Path(path).with_name(f".{Path(path).name}.lock")
-    held = FileLock(place, fallback_to_soft=False)
-    try:
-        held.acquire(timeout=wait)
-    except Timeout as error:
-        raise TimeoutError(f"{os.fspath(path)!r} is locked by another one.") from error
-    except OSError as error:
-        if error.errno in _NO_LOCKS:  # found out when the file was made
-            with suppress(OSError):
-                place.unlink()
-    try:
-        yield
-    finally:
-        if held.is_locked:
-            if os.name != "nt":  # where FileLock does it, after the release
-                with suppress(OSError):
-                    place.unlink()
-            held.release()
+# Errors that name no file: of a disk, a quota or a file that is full, and of a device.
+_NAMELESS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 @contextmanager
 def durable_file(path: AnyPath) -> Iterator[BinaryIO]:
     """Provide a file that takes the name `path` when the block has ended well."""
-    with durable_path(path) as aside, open(aside, "wb") as file:
+    with durable_path(path) as aside, disk.open_file(aside) as file:
         yield file
 
 
@@ -100,16 +63,14 @@ def durable_path(path: AnyPath) -> Iterator[Path]:
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"path must be a file; got the folder {str(target)!r}.")
-    aside = _make_aside(target, lambda place: place.touch(exist_ok=False))
-    try:
-        with _naming(target):
-            yield aside
-            sync(aside)
-            with _one_writer(target):
-                replace(aside, target)
-            sync(target.parent)
-    finally:
-        aside.unlink(missing_ok=True)
+    _check_parent(target)
+    clear_remains(target)
+    with make_aside(target, disk.create) as aside, naming(target):
+        yield aside
+        disk.sync(aside)
+        with _one_writer(target):
+            disk.replace(aside, target)
+        disk.sync(target.parent)
 
 
 @dataclass(frozen=True)
@@ -124,7 +85,8 @@ class FolderKind:
     def is_at(self, path: Path) -> bool:
         """Tell a folder of this kind, even a damaged one, from others."""
         try:
-            return self.format.encode() in (path / self.document).read_bytes()[:200]
+            with open(path / self.document, "rb") as document:
+                return self.format.encode() in document.read(200)
         except OSError:
             return False
 
@@ -153,80 +115,101 @@ def durable_folder(
 ) -> Iterator[Path]:
     """Provide an empty folder that takes the name `path` when the block ends well."""
     target = Path(os.path.realpath(path))  # a link to a folder stays a link
-    if target.exists():  # not amid another writer's renames
+    _check_parent(target)
+    with _one_writer(target):  # not amid another writer's renames
+        clear_remains(target, kind.files)
+        kind.check_free(target, overwrite=overwrite)
+    with make_aside(target, disk.make_folder) as aside, naming(target):
+        yield aside
+        for each in (*aside.rglob("*"), aside):
+            disk.sync(each)
         with _one_writer(target):
-            kind.check_free(target, overwrite=overwrite)
-    aside = _make_aside(target, Path.mkdir)
-    try:
-        with _naming(target):
-            yield aside
-            for each in aside.rglob("*"):
-                sync(each)
-            with _one_writer(target):
-                kind.check_free(target, overwrite=overwrite)  # the block took a while
-                _put_in_place(aside, target, kind.files)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+            kind.check_free(target, overwrite=overwrite)  # the block took a while
+            _put_in_place(aside, target, kind.files)
 
 
-def find_replaced(path: AnyPath) -> Path | None:
-    """Return the folder that was at `path`, if the machine stopped between renames."""
+def find_folder(path: AnyPath) -> Path:
+    """Return where the folder `path` is: aside, if it was being replaced.
+
+    A process may have been killed while it did so; one at work is waited for.
+    """
     target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
+    if target.exists() or not target.parent.is_dir() or not find_befores(target):
+        return Path(path)
+    with _one_writer(target):
+        befores = [] if target.exists() else find_befores(target)
+    return next((each for each in befores if each.is_dir()), Path(path))
+
+
+def read_folder_whole(path: AnyPath, read: Callable[[Path], _Result]) -> _Result:
+    """Return what `read` makes of a folder, all of one state where it is replaced."""
+    while True:
+        folder = find_folder(path)
+        before = _identity(folder)
+        try:
+            result = read(folder)
+        except Exception:
+            if _identity(folder) == before:
+                raise
+        else:
+            if _identity(folder) == before:
+                return result
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(folder)
+    except OSError:
         return None
-    start = _BEFORE.format(target.name)
-    return next((e for e in target.parent.iterdir() if e.name.startswith(start)), None)
+    return found.st_dev, found.st_ino
 
 
 def _put_in_place(aside: Path, target: Path, files: frozenset[str]) -> None:
-    """Rename the new folder; on an error, rename all back."""
-    before = target.with_name(_BEFORE.format(target.name) + secrets.token_hex(4))
-    there = target.iterdir() if target.exists() else ()
-    others = [each.name for each in there if each.name not in files]
+    """Rename the new folder, and keep what is the user's; on an error, rename back."""
+    before = place_before(aside)
+    if not target.exists():
+        disk.replace(aside, target)
+        disk.sync(target.parent)
+        return
+    others = names_of_others(target, files)
+    moves = [(target, before), (aside, target)]
+    moves += [(before / name, target / name) for name in others]
+    _rename_all(moves)
     try:
-        if target.exists():
-            replace(target, before)
-        for name in others:
-            replace(before / name, aside / name)
-        sync(aside)
-        replace(aside, target)
-    except BaseException:
-        if aside.exists() and before.exists():
-            for name in others:
-                if os.path.lexists(aside / name):
-                    replace(aside / name, before / name)
-            replace(before, target)
-        raise
-    try:
-        sync(target.parent)
+        if others:
+            disk.sync(target)
+        disk.sync(target.parent)
     finally:
-        shutil.rmtree(before, ignore_errors=True)
+        with suppress(OSError):  # then the next writer deletes it
+            remove_own(before, files)
 
 
-def _make_aside(target: Path, make: Callable[[Path], None]) -> Path:
-    """Make an empty file or folder with a random name beside `target`."""
+def _rename_all(moves: list[tuple[Path, Path]]) -> None:
+    """Rename all, or none if there is an error."""
+    try:
+        for source, target in moves:
+            disk.replace(source, target)
+    except BaseException:
+        for source, target in reversed(moves):
+            if os.path.lexists(target) and not os.path.lexists(source):
+                disk.replace(target, source)
+        raise
+
+
+def _check_parent(target: Path) -> None:
     if not target.parent.is_dir():
         raise FileNotFoundError(
             f"path must be in a folder that exists; got {str(target)!r}."
         )
-    # cut: a long name would have no room for more letters
-    aside = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
-    try:
-        make(aside)
-    except OSError as error:
-        raise type(error)(
-            f"path cannot be written: {str(target)!r} ({error.strerror})."
-        ) from error
-    return aside
 
 
 @contextmanager
-def _naming(target: Path) -> Iterator[None]:
-    """Name the target in the errors of a full disk, which name nothing."""
+def naming(target: Path) -> Iterator[None]:
+    """Name the target in the errors of a disk, which name nothing."""
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno in _FULL:
+        if error.filename is None and error.errno in _NAMELESS:
             error.filename = str(target)
         raise
 

@@ -266,7 +266,8 @@ class NeighborGraph:
             The folder.
         mmap_mode : {"r", "c"} or None, default=None
             How to map the files into memory, as in `numpy.load`, for a graph that is
-            larger than memory. None reads all of it into memory.
+            larger than memory. None reads all of it into memory, and checks all of it
+            for damage. Of mapped files, only sizes and indices are checked.
 
         Raises
         ------

@@ -1,23 +1,36 @@
-"""A graph as a folder: two arrays, which may be mapped into memory, and a document."""
+"""A graph as a folder: a document, and two arrays that may be mapped into memory.
+
+The document has their checksums: whatever is damaged is noticed when it is read. Of
+arrays that are mapped, which may be larger than memory, sizes and indices are checked.
+"""
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
+import stat
 from pathlib import Path
-from typing import Literal, TypeVar
+from tokenize import TokenError
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
 from numpy.typing import NDArray
 
-from sklearn_scan.core.files import FolderKind, durable_folder
+from sklearn_scan.core import disk
+from sklearn_scan.core.documents import (
+    file_digest,
+    is_sound,
+    read_document,
+    write_document,
+)
+from sklearn_scan.core.files import FolderKind, durable_folder, read_folder_whole
 from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.exceptions import ModelFileError
 
-_FORMAT, _VERSION = "sklearn-scan-neighbors", 3
-_WITHOUT_METRIC = 2  # the version of graphs whose metric is the cosine
+_FORMAT, _VERSION = "sklearn-scan-neighbors", 4
+_READABLE_FROM = "0.1.0"  # the first sklearn_scan that reads this version
+_LARGEST = 2**16  # bytes of the document
 METRICS = ("cosine", "euclidean")
 _DOCUMENT, _INDICES, _SIMILARITIES = "graph.json", "indices.npy", "similarities.npy"
 _KIND = FolderKind(
@@ -28,14 +41,18 @@ _KIND = FolderKind(
 )
 _INDEX, _SIMILARITY = np.dtype("<i8"), np.dtype("<f4")
 
-# What reading a folder that is damaged may raise.
+# What reading a folder that is damaged may raise; the last two are of the header of an
+# array, which NumPy reads as Python's literals.
 _DAMAGE = (
     FileNotFoundError,
     LookupError,
+    MemoryError,
     OverflowError,
     RecursionError,
     TypeError,
     ValueError,
+    SyntaxError,
+    TokenError,
 )
 
 _Number = TypeVar("_Number", np.int64, np.float32)
@@ -48,15 +65,20 @@ def write_graph(path: Path, parts: Parts) -> None:
     indices, similarities, method, recall, metric = parts
     check_indices(indices)
     document = {
-        "format": _FORMAT, "version": _VERSION, "method": method, "recall": recall,
+        "format": _FORMAT,
+        "version": _VERSION,
+        "readable_from": _READABLE_FROM,
+        "method": method,
+        "recall": recall,
         "metric": metric,
-    }  # fmt: skip
+    }
     with durable_folder(path, _KIND, overwrite=True) as folder:
         _check_room(path, math.prod(indices.shape))
         _write_array(folder / _INDICES, indices, _INDEX)
         _write_array(folder / _SIMILARITIES, similarities, _SIMILARITY)
-        text = json.dumps(document, indent=1) + "\n"
-        (folder / _DOCUMENT).write_text(text, encoding="utf-8")
+        names = (_INDICES, _SIMILARITIES)
+        digests = {name: file_digest(folder / name) for name in names}
+        write_document(folder / _DOCUMENT, document | {"files": digests})
 
 
 def _check_room(path: Path, n_neighbors: int) -> None:
@@ -73,7 +95,7 @@ def _check_room(path: Path, n_neighbors: int) -> None:
 def _write_array(file: Path, array: NDArray[_Number], dtype: np.dtype[_Number]) -> None:
     """Write an array as `numpy.save` would, converting a few MB at a time."""
     header = {"descr": dtype.str, "fortran_order": False, "shape": array.shape}
-    with file.open("wb") as content:
+    with disk.open_file(file) as content:
         write_array_header_1_0(content, header)
         for block in row_blocks(*array.shape):
             content.write(np.ascontiguousarray(array[block], dtype).data)
@@ -83,6 +105,10 @@ def read_graph(path: Path, mmap_mode: MmapMode | None) -> Parts:
     """Read, or map, the parts of a graph."""
     if mmap_mode not in (None, "r", "c"):
         raise ValueError(f"mmap_mode must be None, 'r' or 'c'; got {mmap_mode!r}.")
+    return read_folder_whole(path, lambda folder: _read(folder, mmap_mode))
+
+
+def _read(path: Path, mmap_mode: MmapMode | None) -> Parts:
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r} is not there.")
     if not path.is_dir():
@@ -92,7 +118,10 @@ def read_graph(path: Path, mmap_mode: MmapMode | None) -> Parts:
             "folder: mine the neighbours again, and save them",
         )
     try:
-        method, recall, metric = _read_document(path / _DOCUMENT)
+        _check_file(path / _DOCUMENT)
+        document = _read_document(path / _DOCUMENT)
+        method, recall, metric = _read_facts(document)
+        _check_files(path, None if mmap_mode else document["files"])
         indices = _read_array(path / _INDICES, _INDEX, mmap_mode)
         similarities = _read_array(path / _SIMILARITIES, _SIMILARITY, mmap_mode)
         if indices.ndim != 2 or indices.shape != similarities.shape:
@@ -105,27 +134,52 @@ def read_graph(path: Path, mmap_mode: MmapMode | None) -> Parts:
     return indices, similarities, method, recall, metric
 
 
-def _read_document(file: Path) -> tuple[str, float | None, str]:
-    """Return the method of a graph, its recall and its metric."""
-    document = json.loads(file.read_text(encoding="utf-8"))
+def _read_document(file: Path) -> dict[str, Any]:
+    document: dict[str, Any] = read_document(file, largest=_LARGEST)
     if document["format"] != _FORMAT:
         raise ValueError(f"it is of the format {document['format']!r}")
-    version = int(document["version"])
-    if version not in (_WITHOUT_METRIC, _VERSION):
-        hint = "install a newer one" if version > _VERSION else "mine and save it again"
+    version = document["version"]
+    if not isinstance(version, int):
+        raise TypeError("its version is no number")
+    if version != _VERSION:
+        newer = f"sklearn_scan {document.get('readable_from')} and later read it"
+        hint = newer if version > _VERSION else "mine and save it again"
         raise ModelFileError(
             f"{str(file.parent)!r} is a graph of version {version}, and this "
-            f"sklearn_scan reads versions {_WITHOUT_METRIC} and {_VERSION}: {hint}."
+            f"sklearn_scan reads version {_VERSION}: {hint}."
         )
-    method, recall = document["method"], document["recall"]
+    if not is_sound(document):
+        raise ValueError(f"{_DOCUMENT} is damaged: its checksum is wrong")
+    return document
+
+
+def _read_facts(document: dict[str, Any]) -> tuple[str, float | None, str]:
+    """Return the method of a graph, its recall and its metric."""
+    method, recall, metric = (document[key] for key in ("method", "recall", "metric"))
     if not isinstance(method, str):
         raise TypeError("its method is no text")
     if not isinstance(recall, float | None):
         raise TypeError("its recall is no number")
-    metric = "cosine" if version == _WITHOUT_METRIC else document["metric"]
     if metric not in METRICS:
         raise ValueError(f"its metric is {metric!r}")
     return method, recall, metric
+
+
+def _check_files(path: Path, digests: dict[str, str] | None) -> None:
+    """Raise if a file is none of the folder, or has another digest than is given."""
+    for name in (_INDICES, _SIMILARITIES):
+        _check_file(path / name)
+        if digests is not None and file_digest(path / name) != digests[name]:
+            raise ValueError(f"{name} is damaged: its checksum is wrong")
+
+
+def _check_file(file: Path) -> None:
+    try:
+        mode = file.lstat().st_mode
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{file.name} is missing") from error
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"{file.name} is a link or no file: copy it there")
 
 
 def _read_array(
@@ -135,6 +189,8 @@ def _read_array(
     mapped = open_memmap(file, mode=mmap_mode or "r")
     if mapped.dtype != dtype:
         raise ValueError(f"{file.name} must be of {dtype}; got {mapped.dtype}")
+    if file.stat().st_size != mapped.offset + mapped.nbytes:
+        raise ValueError(f"{file.name} has another size than its header says")
     return mapped if mmap_mode else np.array(mapped)
 
 

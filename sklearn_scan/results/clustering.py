@@ -6,7 +6,7 @@ A clusterer of any class that has these attributes can be shown, saved and used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_scan.core.features import Features
-from sklearn_scan.encoders import Encoder
+from sklearn_scan.encoders import Encoder, limit_of
 from sklearn_scan.exceptions import UnreadableImage
+from sklearn_scan.images import MAX_PIXELS, ImageSource, as_image_source
 from sklearn_scan.model_selection import ClusterNumberCurve, Quality
 from sklearn_scan.neighbors import NeighborGraph
 
-__all__ = ["Clustering", "Epoch", "check_has_model", "features_of"]
+__all__ = ["Clustering", "Epoch", "check_has_model", "features_of", "read_again"]
 
 # What is noted of an epoch: its stage and its number, the loss and the loss's terms.
 Epoch = dict[str, float | str]
@@ -87,3 +88,22 @@ def check_has_model(clusterer: object, user: str) -> None:
 def features_of(clusterer: Clustering) -> Features:
     """Return the features that a clusterer was fitted on."""
     return Features.of(clusterer.embedding_, clusterer.embedding_dims_)
+
+
+def read_again(clusterer: object, images: Any) -> ImageSource:
+    """Return the source of the images of a fit, with the limit of pixels that it had.
+
+    Parameters
+    ----------
+    clusterer : fitted clusterer
+        Of any kind.
+    images : images
+        Anything that `as_image_source` reads.
+
+    Returns
+    -------
+    ImageSource
+    """
+    encoder = getattr(clusterer, "encoder_", None)
+    limit = limit_of(encoder, getattr(clusterer, "max_pixels", MAX_PIXELS))
+    return as_image_source(images, max_pixels=limit)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sklearn_scan.core.documents import read_document
 from sklearn_scan.results.label_table import LabelTable
 
 FORMAT = "sklearn-scan-edits"
 VERSION = 2  # 1 had neither new groups nor images that are left out
+_LARGEST = 2**30  # bytes: changes of some ten million images
 
 _Value = TypeVar("_Value")
 
@@ -46,11 +47,11 @@ class Edits:
 def read_json(path: Path, table: LabelTable) -> Edits:
     """Read the edits.json of a report on this table."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_document(path, largest=_LARGEST)
         version = _whole(content["version"])
         if content["format"] != FORMAT or version < 1:
             raise ValueError("it is of another format")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise _damaged(path) from error
     if version > VERSION:
         raise ValueError(f"{os.fspath(path)!r} is of a newer sklearn_scan: upgrade it.")

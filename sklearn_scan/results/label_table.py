@@ -146,10 +146,16 @@ def read_table(
         file.seek(0)
         # a row that is too short has empty fields at its end
         reader = csv.DictReader(file, delimiter=delimiter, restval="")
-        missing = [c for c in columns if c not in (reader.fieldnames or ())]
-        if missing:
+        try:
+            missing = [c for c in columns if c not in (reader.fieldnames or ())]
+            rows = [] if missing else list(reader)
+        except csv.Error as error:  # which is no ValueError
             raise ValueError(
-                f"{os.fspath(path)!r} must be a CSV file in UTF-8, whose first line "
-                f"names the columns; it has no column {', '.join(map(repr, missing))}."
-            )
-        return list(reader)
+                f"{os.fspath(path)!r} is not a CSV file, or is damaged: {error}."
+            ) from error
+    if missing:
+        raise ValueError(
+            f"{os.fspath(path)!r} must be a CSV file in UTF-8, whose first line names "
+            f"the columns; it has no column {', '.join(map(repr, missing))}."
+        )
+    return rows

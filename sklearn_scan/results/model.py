@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.labels import cluster_sizes, most_probable
+from sklearn_scan.core.threads import note_work
 from sklearn_scan.training.heads import (
     CalibratedClusters,
     Heads,
@@ -75,6 +76,7 @@ class ClusterModel:
     @torch.inference_mode()
     def _logits(self, features: Features) -> Iterator[tuple[slice, Tensor]]:
         """Yield the logits of some rows at a time."""
+        note_work()
         # In double precision: a sample's row then does not depend on its batch.
         module = copy.deepcopy(self.module).double()
         for rows, block in features.blocks():

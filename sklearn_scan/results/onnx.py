@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
-from sklearn_scan.core.files import durable_path, replace
+from sklearn_scan.core import disk
+from sklearn_scan.core.asides import make_aside
+from sklearn_scan.core.files import durable_path
 from sklearn_scan.exceptions import OnnxExportError
 from sklearn_scan.results.standalone import StandaloneModel
 
@@ -25,14 +26,14 @@ def write_onnx(model: StandaloneModel, path: Path) -> None:
     _check_installed()
     with durable_path(path) as place:
         program = _export(model)
-        with TemporaryDirectory(dir=path.parent, prefix=".") as folder, _silence():
-            written = Path(folder, path.name)
-            program.save(str(written))
+        with make_aside(path, disk.make_folder) as folder, _silence():
+            written = folder / path.name
+            disk.write_by_name(written, lambda: program.save(str(written)))
             weights = written.with_name(f"{path.name}.data")
             if weights.exists():  # of more than 1.5 GB, in a file that the other names
                 with durable_path(path.with_name(weights.name)) as place_of_weights:
-                    replace(weights, place_of_weights)
-            replace(written, place)
+                    disk.replace(weights, place_of_weights)
+            disk.replace(written, place)
 
 
 def _export(model: StandaloneModel) -> torch.onnx.ONNXProgram:

@@ -317,6 +317,32 @@ def test_an_entry_of_another_kind(images, folder, vector):
     assert Counting.n_images == 2 * len(images)
 
 
+def test_a_view_in_the_place_of_the_table(images, folder):
+    """Which may have rows without end."""
+    expected = counting(folder).transform(images)
+    with closing(sqlite3.connect(only_file(folder))) as connection, connection:
+        connection.execute("DROP TABLE embeddings")
+        connection.execute(
+            "CREATE VIEW embeddings AS WITH RECURSIVE n(image, checksum, vector) AS "
+            "(SELECT 0, 0, '' UNION ALL SELECT image + 1, 0, '' FROM n) SELECT * FROM n"
+        )
+    assert cache_info(folder).encoders[0].encoder == "(damaged)"
+    with pytest.warns(UserWarning, match="damaged"):
+        assert_array_equal(counting(folder).transform(images), expected)
+    counting(folder).transform(images)
+    Counting.n_images = 0
+    assert_array_equal(counting(folder).transform(images), expected)
+    assert Counting.n_images == 0
+
+
+@pytest.mark.parametrize("name", ["NULL", "12", "x'ff'"])
+def test_the_name_of_an_encoder_is_damaged(images, folder, name):
+    counting(folder).transform(images)
+    with closing(sqlite3.connect(only_file(folder))) as connection, connection:
+        connection.execute(f"UPDATE encoder SET name = {name}")
+    assert "damaged" in str(cache_info(folder)) or "12" in str(cache_info(folder))
+
+
 def test_a_database_of_another_make(images, folder):
     expected = counting(folder).transform(images)
     with closing(sqlite3.connect(only_file(folder))) as connection, connection:

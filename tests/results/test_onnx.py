@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_written(tmp_path, monkeypatch):
     def full(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("sklearn_scan.core.files.sync", full)
+    monkeypatch.setattr("sklearn_scan.core.disk.sync", full)
     with pytest.raises(OSError, match=r"No space left on device: .*model\.onnx"):
         clusterer.to_onnx(tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").read_text() == "of before"

@@ -3,7 +3,7 @@
 ``sklearn-scan cache`` reports its size, and with ``--clear`` deletes it.
 """
 
-from sklearn_scan.encoders.cache._fingerprint import fingerprint
+from sklearn_scan.encoders.cache._fingerprint import digest, fingerprint
 from sklearn_scan.encoders.cache._report import (
     CachedEncoder,
     CacheInfo,
@@ -20,5 +20,6 @@ __all__ = [
     "cache_folder",
     "cache_info",
     "clear_cache",
+    "digest",
     "fingerprint",
 ]

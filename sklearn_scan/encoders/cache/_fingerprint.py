@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from importlib.metadata import version
-from types import CodeType
+from types import CodeType, FunctionType, MethodType
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,20 +36,47 @@ def fingerprint(module: nn.Module, *settings: str) -> str:
         hooks = [*part._forward_pre_hooks.values(), *part._forward_hooks.values()]
         digest.update(f"{name}{_describe([own, hooks])}".encode())
         # and what it does: a forward pass edited in a notebook is another encoder.
-        digest.update("".join(_code_of(type(part))).encode())
+        for function_name, function in _functions_of(type(part)):
+            digest.update(f"{function_name}{_describe(function)}".encode())
     for name, value in (*module.named_parameters(), *module.named_buffers()):
         digest.update(f"{name}{_describe(value)}".encode())
     return digest.hexdigest()
 
 
-def _code_of(kind: type) -> Iterator[str]:
-    """Yield the code of a module's class and of those it inherits from."""
+def digest(*parts: object) -> str:
+    """Return a digest of values, the same in every process for equal ones.
+
+    Parameters
+    ----------
+    *parts : object
+        Texts, numbers, arrays, tensors, functions, and objects made of them.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> len(digest("a", 1))
+    64
+    >>> digest("a", 1) == digest("a", 2)
+    False
+    """
+    content = blake2b(digest_size=32)
+    for part in parts:
+        content.update(_describe(part).encode())
+    return content.hexdigest()
+
+
+def _functions_of(kind: type) -> Iterator[tuple[str, FunctionType]]:
+    """Yield the functions of a class and of those it inherits from, by name."""
     for base in kind.__mro__:
         if base.__module__.partition(".")[0] not in (*_KNOWN, "builtins"):
             for name, value in sorted(vars(base).items()):
                 function = inspect.unwrap(getattr(value, "__func__", value))
                 if inspect.isfunction(function):
-                    yield f"{name}{_describe(function)}"
+                    yield name, function
 
 
 def _describe(value: object, depth: int = 0) -> str:
@@ -57,6 +87,10 @@ def _describe(value: object, depth: int = 0) -> str:
         return f"{value.dtype}{tuple(value.shape)}{_hash(content.numpy())}"
     if isinstance(value, np.ndarray) and value.dtype != object:
         return f"{value.dtype}{value.shape}{_hash(np.ascontiguousarray(value))}"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if value is None or isinstance(
         value, str | bytes | int | float | complex | torch.dtype | torch.device
     ):
@@ -72,20 +106,51 @@ def _describe(value: object, depth: int = 0) -> str:
 
 def _parts(value: object) -> list[object] | None:
     """Return the parts of a value; None if they are not known."""
-    if isinstance(value, Mapping):
-        return [part for key in sorted(value, key=str) for part in (key, value[key])]
-    if isinstance(value, list | tuple | set | frozenset):
-        return list(value)
-    if inspect.ismethod(value):
-        return [value.__func__]
-    if inspect.isfunction(value):
-        closed_over = inspect.getclosurevars(value).nonlocals
-        return [value.__code__, value.__defaults__, closed_over]
-    if isinstance(value, CodeType):
-        return [value.co_code, value.co_names, value.co_consts]
-    if isinstance(value, nn.Module | type) or not hasattr(value, "__dict__"):
-        return None  # a module within another is told of by itself
-    return [vars(value)]
+    for kind, take_apart in _TAKE_APART:
+        if isinstance(value, kind):
+            return take_apart(value)
+    own = {**getattr(value, "__dict__", {}), **_slots(value)}
+    return [own] if own else None
+
+
+def _parts_of_mapping(value: Mapping[Any, object]) -> list[object]:
+    return [part for key in sorted(value, key=str) for part in (key, value[key])]
+
+
+def _parts_of_function(value: FunctionType) -> list[object]:
+    closed_over = dict(inspect.getclosurevars(value).nonlocals)
+    closed_over.pop("__class__", None)  # of methods: it holds them
+    return [value.__code__, value.__defaults__, value.__kwdefaults__, closed_over]
+
+
+def _parts_of_class(value: type) -> list[object]:
+    codes = [function.__code__ for _, function in _functions_of(value)]
+    return [value.__qualname__, codes]
+
+
+_TakeApart = Callable[[Any], list[object] | None]
+_TAKE_APART: tuple[tuple[type | tuple[type, ...], _TakeApart], ...] = (
+    (Mapping, _parts_of_mapping),
+    ((list, tuple, set, frozenset), list),
+    (range, lambda value: [value.start, value.stop, value.step]),
+    (functools.partial, lambda value: [value.func, value.args, value.keywords]),
+    (MethodType, lambda value: [value.__func__, value.__self__]),
+    (FunctionType, _parts_of_function),
+    (CodeType, lambda value: [value.co_code, value.co_names, value.co_consts]),
+    (type, _parts_of_class),
+    (nn.Module, lambda _: None),  # one within another is told of by itself
+)
+
+
+def _slots(value: object) -> dict[str, object]:
+    """Return the attributes of an object that are in slots, and not in a dict."""
+    names = [
+        name
+        for base in type(value).__mro__
+        for name in getattr(base, "__slots__", ())
+        if name != "__weakref__"
+    ]
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
 def _hash(content: NDArray[np.generic]) -> str:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import joblib
 
+from sklearn_scan.core import disk
 from sklearn_scan.core.wording import Advice, Message, Setting
-from sklearn_scan.encoders.cache._store import SUFFIX
+from sklearn_scan.encoders.cache._store import SUFFIX, has_tables
 
 _FOLDER = "sklearn_scan"  # in the folder of `memory`, which may hold other things
 
@@ -156,7 +157,7 @@ def clear_cache(memory: str | Path | joblib.Memory) -> CacheInfo:
     for entry in info.encoders:
         file = Path(entry.file)
         for part in file.parent.glob(f"{file.name}*"):  # with SQLite's journal
-            part.unlink(missing_ok=True)
+            disk.remove(part)
     return info
 
 
@@ -164,8 +165,12 @@ def _describe(file: Path) -> CachedEncoder:
     try:
         address = f"{file.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True)) as c:
+            if not has_tables(c):
+                raise ValueError("no tables")
             ((n_images,),) = c.execute("SELECT count(*) FROM embeddings")
             ((name,),) = c.execute("SELECT name FROM encoder LIMIT 1")
-    except (sqlite3.Error, ValueError):
+            if not isinstance(name, str):
+                raise ValueError("no name")
+    except (MemoryError, sqlite3.Error, ValueError):
         name, n_images = "(damaged)", 0
     return CachedEncoder(name, n_images, file.stat().st_size, str(file))

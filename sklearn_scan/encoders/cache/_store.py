@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_scan.core import disk
 from sklearn_scan.core.rows import row_slices
 from sklearn_scan.core.warn import warn
 
@@ -25,7 +26,9 @@ _TABLES = (
     "(image TEXT PRIMARY KEY, checksum INTEGER NOT NULL, vector BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS encoder (name TEXT PRIMARY KEY)",
 )
-_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'embeddings'"
+_HAS_TABLES = (  # a view of this name is none of ours, and may have rows without end
+    "SELECT 1 FROM sqlite_master WHERE name = 'embeddings' AND type = 'table'"
+)
 # SQLite's errors for a sound file that cannot be used; all others mean damage.
 _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
@@ -73,7 +76,7 @@ class EmbeddingCache:
         known: dict[str, NDArray[np.float32]] = {}
 
         def select(connection: sqlite3.Connection) -> None:
-            if not connection.execute(_HAS_TABLES).fetchone():
+            if not has_tables(connection):
                 return
             for part in row_slices(len(images), _ROWS_A_QUERY):
                 keys = images[part]
@@ -94,10 +97,12 @@ class EmbeddingCache:
         return known
 
     def add(self, image: str, vector: NDArray[np.float32]) -> None:
-        """Keep an embedding; it is written within seconds, or by `save`."""
-        if not np.isfinite(vector).all():
-            return  # such as an overflow, which need not happen the next time
-        self._unsaved[image] = vector
+        """Keep an embedding, until it is written by `save` or `save_in_time`."""
+        if np.isfinite(vector).all():  # an overflow need not happen the next time
+            self._unsaved[image] = vector
+
+    def save_in_time(self) -> None:
+        """Write what was added, if that was not done for some seconds."""
         if time.monotonic() - self._saved_at > _FLUSH_INTERVAL:
             self.save()
 
@@ -122,7 +127,9 @@ class EmbeddingCache:
                 )
 
         if rows:
-            self._attempt("written", insert)
+            self._attempt(
+                "written", lambda c: disk.write_by_name(self._file, lambda: insert(c))
+            )
         self._unsaved.clear()
         self._saved_at = time.monotonic()
 
@@ -131,13 +138,13 @@ class EmbeddingCache:
         if done in self._given_up:
             return
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            disk.make_folders(self._file.parent)
             connection = sqlite3.connect(self._file, timeout=_LOCK_TIMEOUT)
             # damaged letters match no checksum
             connection.text_factory = lambda text: text.decode(errors="replace")
             with closing(connection):
                 work(connection)
-        except (OSError, sqlite3.Error) as error:
+        except (MemoryError, OSError, sqlite3.Error) as error:
             code = getattr(error, "sqlite_errorcode", None)  # its kind: the lowest byte
             if code is not None and code & 0xFF not in _OUT_OF_REACH:
                 self._warn(f"is damaged ({error}): it is begun anew")
@@ -149,12 +156,17 @@ class EmbeddingCache:
     def _discard(self) -> None:
         try:
             for file in self._file.parent.glob(self._file.name + "*"):
-                file.unlink(missing_ok=True)
+                disk.remove(file)
         except OSError:
             self._given_up |= {"read", "written"}
 
     def _warn(self, what: str) -> None:
         warn(f"The cache of embeddings {str(self._file)!r} {what}.", UserWarning)
+
+
+def has_tables(connection: sqlite3.Connection) -> bool:
+    """Tell whether a database has the tables of a cache."""
+    return connection.execute(_HAS_TABLES).fetchone() is not None
 
 
 def _checksum(image: str, vector: bytes) -> int:

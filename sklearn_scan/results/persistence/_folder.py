@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -12,7 +10,14 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from sklearn_scan.core.files import FolderKind, durable_folder, find_replaced
+from sklearn_scan.core import disk
+from sklearn_scan.core.documents import (
+    file_digest,
+    is_sound,
+    read_document,
+    write_document,
+)
+from sklearn_scan.core.files import FolderKind, durable_folder, read_folder_whole
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.results.persistence._known import Entry
 
@@ -20,6 +25,7 @@ FORMAT, VERSION = "sklearn-scan-model", 2
 _READABLE_FROM = "0.1.0"  # the first sklearn_scan that reads this version
 _DOCUMENT = "model.json"
 _TENSORS = {kind: f"{kind}.safetensors" for kind in ("heads", "backbones", "arrays")}
+_LARGEST = 2**32  # bytes of the document: names of some ten million images
 _FILES = frozenset(_TENSORS.values())
 _KIND = FolderKind("a saved model", _DOCUMENT, FORMAT, _FILES | {_DOCUMENT})
 
@@ -33,13 +39,13 @@ def write_folder(
 ) -> None:
     """Write a model durably, as a folder."""
     path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    disk.make_folders(path.parent)
     with durable_folder(path, _KIND, overwrite=overwrite) as folder:
         digests = {}
         for kind, of_kind in tensors.items():
             file = folder / _TENSORS[kind]
             _write_tensors(file, of_kind)
-            digests[file.name] = _digest(file)
+            digests[file.name] = file_digest(file)
         document: Entry = {
             "format": FORMAT,
             "version": VERSION,
@@ -47,19 +53,19 @@ def write_folder(
             **content,
             "files": digests,
         }
-        document["checksum"] = _checksum(document)
-        text = json.dumps(document, indent=1) + "\n"
-        (folder / _DOCUMENT).write_text(text, encoding="utf-8")
+        write_document(folder / _DOCUMENT, document)
 
 
 def _write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    file.touch()
+    disk.create(file)
     mode = stat.S_IMODE(file.stat().st_mode)
     try:
-        safetensors.torch.save_file(_apart(tensors), file)
+        apart = _apart(tensors)
+        disk.write_by_name(file, lambda: safetensors.torch.save_file(apart, file))
     except safetensors.SafetensorError as error:  # a full disk, for one
         raise OSError(f"{str(file)!r} cannot be written: {error}") from error
-    file.chmod(mode)  # of ordinary files: safetensors lets no others read its own
+    # that of ordinary files: safetensors lets no others read its own
+    disk.set_mode(file, mode)
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -73,23 +79,14 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def _digest(file: Path) -> str:
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _checksum(document: Entry) -> str:
-    rest = {key: value for key, value in document.items() if key != "checksum"}
-    text = json.dumps(rest, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def read_folder(path: Path) -> tuple[Entry, dict[str, dict[str, Tensor]]]:
     """Return the document and the tensors, which are views of the files; checked."""
+    return read_folder_whole(path, _read)
+
+
+def _read(path: Path) -> tuple[Entry, dict[str, dict[str, Tensor]]]:
     if not path.is_dir():
-        replaced = find_replaced(path)
-        hint = f" Saving was interrupted: {str(replaced)!r} is what was there."
-        raise ModelFileError(f"there is no such folder.{hint if replaced else ''}")
+        raise ModelFileError("there is no such folder.")
     document = _read_document(path / _DOCUMENT)
     files = document["files"]
     if not isinstance(files, dict) or not set(files) <= _FILES:
@@ -103,10 +100,8 @@ def read_folder(path: Path) -> tuple[Entry, dict[str, dict[str, Tensor]]]:
 def _read_document(file: Path) -> Entry:
     _check_file(file)
     try:
-        document = json.loads(
-            file.read_text(encoding="utf-8"), parse_constant=_refuse_constant
-        )
-    except (ValueError, RecursionError) as error:
+        document = read_document(file, largest=_LARGEST)
+    except ValueError as error:
         raise ModelFileError(f"{_DOCUMENT} is damaged: {error}.") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ModelFileError(f"{_DOCUMENT} is not that of a saved model.")
@@ -124,20 +119,16 @@ def _read_document(file: Path) -> Entry:
             f"its format is version {version}, and this sklearn_scan reads version "
             f"{VERSION}: fit the estimator again and save it."
         )
-    if document.get("checksum") != _checksum(document):
+    if not is_sound(document):
         raise ModelFileError(
             f"{_DOCUMENT} is damaged, or was changed by hand: its checksum is wrong."
         )
     return document
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _read_tensors(file: Path, digest: str) -> dict[str, Tensor]:
     _check_file(file)
-    if _digest(file) != digest:
+    if file_digest(file) != digest:
         raise ModelFileError(f"{file.name} is damaged: its checksum is wrong.")
     try:
         with safetensors.safe_open(file, framework="pt") as content:

@@ -12,6 +12,7 @@ from sklearn_scan.encoders import (
     ImageEncoder,
     Preprocessing,
     TimmRecipe,
+    WeightsOrigin,
 )
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images.augment import ColorViews, GreyViews, StrongViews
@@ -72,6 +73,7 @@ RECORDS = _by_name(
     StrongViews,
     TimmRecipe,
     PretextRecipe,
+    WeightsOrigin,
 )
 
 # Stored by attributes, weights and parts.

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sklearn_scan.core.random import isolated_rng
-from sklearn_scan.encoders import Encoder, describe_misfit, recipe_of
+from sklearn_scan.encoders import Encoder, ImageEncoder, describe_misfit, recipe_of
 from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.results.persistence._known import (
     MODULE_STATE,
@@ -36,6 +36,8 @@ HEADS, BACKBONES, ARRAYS = "heads", "backbones", "arrays"  # the files of tensor
 
 _PLAIN = (bool, int, str)  # written as they are; of their subclasses, some are not
 _CALLBACKS = "_skl_callbacks"  # scikit-learn's, which follow the fits of one session
+# (The checkpoint of an ImageEncoder is its weights.)
+_FOLDERS = {"memory", "checkpoint"}
 _Kind = type | tuple[type, ...]
 
 
@@ -128,8 +130,9 @@ class Packer:
         if self._estimators.get(name) is not type(estimator):
             return self._own(estimator, place)
         parameters = estimator.get_params(deep=False)
-        # a cache is of this machine: who loads a model has not asked to use a folder
-        stored = {k: v for k, v in parameters.items() if k != "memory"}
+        # they are of this machine: who loads a model has not asked to use a folder
+        folders = {"memory"} if isinstance(estimator, ImageEncoder) else _FOLDERS
+        stored = {k: v for k, v in parameters.items() if k not in folders}
         left_out = {*parameters, _CALLBACKS}
         fitted = {k: v for k, v in vars(estimator).items() if k not in left_out}
         return {

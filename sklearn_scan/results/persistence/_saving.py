@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from sklearn.base import BaseEstimator
@@ -10,8 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_scan.core.version import __version__
 from sklearn_scan.core.warn import warn
+from sklearn_scan.encoders import EncoderList, ImageEncoder, WeightsOrigin
+from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.results.persistence._folder import write_folder
-from sklearn_scan.results.persistence._known import estimator_classes, first_place
+from sklearn_scan.results.persistence._known import (
+    Entry,
+    estimator_classes,
+    first_place,
+)
 from sklearn_scan.results.persistence._packing import NotStorableError, Packer
 from sklearn_scan.results.persistence._unpacking import library_versions
 
@@ -24,8 +31,9 @@ def save(
     """Save a fitted estimator as a folder that suffices by itself.
 
     The folder holds JSON and safetensors: parameters, what `fit` has set, the weights
-    of the heads and of the encoder. It is written durably: what was there before stays
-    until the new one is complete.
+    of the heads and of the encoder. Its `model.json` begins with where the weights of
+    the encoder come from, their licence, as timm states it, and their fingerprint. It
+    is written durably: what was there before stays until the new one is complete.
 
     Parameters
     ----------
@@ -89,7 +97,22 @@ def save(
     content = {
         "sklearn_scan": __version__,
         "made_with": library_versions(),
+        "encoders": list(_describe_encoders(estimator)),
         "estimator": packed,
         "left_out": packer.left_out,
     }
     write_folder(Path(path), content, packer.tensors, overwrite=overwrite)
+
+
+def _describe_encoders(encoder: object) -> Iterator[Entry]:
+    """Yield what people may want to know of each fitted encoder of images."""
+    if isinstance(encoder, ImageEncoder):
+        # an encoder of an earlier version may not know where its weights come from
+        origin: WeightsOrigin | None = getattr(encoder, "weights_origin_", None)
+        known = {} if origin is None else origin._asdict()
+        yield {**known, "fingerprint": fingerprint(encoder.module_)}
+    elif isinstance(encoder, EncoderList):
+        for each in encoder.encoders:
+            yield from _describe_encoders(each)
+    elif isinstance(encoder, BaseEstimator):  # a clusterer or a pretext, say
+        yield from _describe_encoders(getattr(encoder, "encoder_", None))
