@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import BinaryIO, Protocol, cast
 
+from sklearn_scan.core.bounded_reader import BoundedReader
+
 ARCHIVES = (".zip", ".tar")
 # Compressed as a whole: to read one member, all before it would be decompressed.
 _COMPRESSED_TAR = re.compile(r"\.(tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst))$", re.IGNORECASE)
@@ -150,11 +152,25 @@ class _ZipMember:
             _, *lengths = _LOCAL_HEADER.unpack(header)  # may differ from the index's
             file.seek(sum(lengths), os.SEEK_CUR)
             # not by ZipFile.open: to make a ZipFile, all headers are read
-            member = zipfile.ZipExtFile(file, "r", self.info, close_fileobj=True)
+            member = ZipMemberFile(file, self.info)
         except BaseException:
             file.close()
             raise
         return cast(BinaryIO, member)
+
+
+class ZipMemberFile(zipfile.ZipExtFile):
+    """A file in a zip.
+
+    Attributes
+    ----------
+    size : int
+        The bytes that can be read at most, as the archive says.
+    """
+
+    def __init__(self, archive: BinaryIO, info: zipfile.ZipInfo) -> None:
+        super().__init__(archive, "r", info, close_fileobj=True)
+        self.size = info.file_size
 
 
 def _index_zip(archive: str) -> _Index:
@@ -176,7 +192,7 @@ class _TarMember:
 
     def open(self, archive: str) -> BinaryIO:
         window = _Window(io.FileIO(archive), self.offset, self.size)
-        return io.BufferedReader(window)
+        return BoundedReader(window)
 
 
 def _index_tar(archive: str) -> _Index:

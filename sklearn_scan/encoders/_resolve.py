@@ -13,6 +13,7 @@ from sklearn_scan.encoders._base import Encoder
 from sklearn_scan.encoders._encoder_list import EncoderList, naming
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders.backbones import check_model
+from sklearn_scan.images import MAX_PIXELS
 
 # The default of each setting: an encoder that has another was given it by the user.
 _DEFAULTS: dict[str, Any] = {
@@ -20,6 +21,7 @@ _DEFAULTS: dict[str, Any] = {
     "precision": "auto",
     "memory": None,
     "bad_images": "raise",
+    "max_pixels": MAX_PIXELS,
     "n_jobs": None,
     "random_state": None,
     "verbose": 0,
@@ -35,8 +37,9 @@ def resolve_encoder(encoder: Any, **settings: Any) -> Encoder:
         "auto" is the default pretrained model. An Encoder is cloned, and a module is
         copied. Each encoder of a list gets a `random_state` of its own.
     **settings
-        device, precision, memory, bad_images, n_jobs, random_state, verbose. The
-        encoder gets those that it has as parameters with their default values.
+        device, precision, memory, bad_images, max_pixels, n_jobs, random_state,
+        verbose. The encoder gets those that it has as parameters with their default
+        values.
 
     Raises
     ------
@@ -80,6 +83,25 @@ def _resolve_each(encoders: Sequence[Any], settings: dict[str, Any]) -> EncoderL
             own = settings | {"random_state": seed}
             resolved.append(resolve_encoder(encoder, **own))
     return EncoderList(resolved)
+
+
+def limit_of(encoder: Encoder | None, max_pixels: int | None) -> int | None:
+    """Return the limit of an encoder's images.
+
+    Parameters
+    ----------
+    encoder : Encoder or None
+        What embeds the images, if anything does.
+    max_pixels : int or None
+        The limit of a clusterer.
+
+    Returns
+    -------
+    int or None
+        The encoder's own limit, if it has such a parameter; else that of the clusterer.
+        Of several encoders, the largest.
+    """
+    return max_pixels if encoder is None else encoder.pixel_limit(max_pixels)
 
 
 def name_encoder(encoder: Encoder) -> str:

@@ -9,6 +9,7 @@ from sklearn_scan.images._dispatch import as_image_source, is_image_input
 from sklearn_scan.images._file_sources import ContentSource, FileSource, PathSource
 from sklearn_scan.images._files import decoder_name, decoder_settings, open_path
 from sklearn_scan.images._hugging_face import HuggingFaceSource
+from sklearn_scan.images._limits import MAX_PIXELS
 from sklearn_scan.images._loading import load_batches, load_pixels, resolve_workers
 from sklearn_scan.images._pixels import BACKGROUND
 from sklearn_scan.images._refusals import check_no_folder as check_no_folder
@@ -22,6 +23,7 @@ from sklearn_scan.images._sources import (
 __all__ = [
     "BACKGROUND",
     "INTERPOLATIONS",
+    "MAX_PIXELS",
     "POLICIES",
     "ArraySource",
     "BadImages",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from sklearn_scan.core.warn import warn
+from sklearn_scan.core.wording import Message
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 
 POLICIES = ("raise", "skip")
@@ -41,8 +42,11 @@ class BadImages:
 
     @property
     def found(self) -> list[UnreadableImage]:
-        """The images, by row."""
-        return [self._by_row[i] for i in sorted(self._by_row)]
+        """The images, by row, with reasons in plain text, which can be kept."""
+        return [
+            failure._replace(reason=str(failure.reason))
+            for _, failure in sorted(self._by_row.items())
+        ]
 
     @property
     def lost(self) -> bool:
@@ -80,9 +84,21 @@ class BadImages:
         """
         if not self._by_row:
             return
-        error = ImageReadError(self.found)
+        error = ImageReadError(self._by_row.values())
         if self.raises or len(self._by_row) == n_images:
             raise error
         n_bad = len(self._by_row)
-        lines = [f"{n_bad} of {n_images} images cannot be read, and left out:"]
-        warn("\n".join(lines + error.details(3)), UserWarning)
+        first = f"{n_bad} of {n_images} images cannot be read, and left out:"
+        lines = [first, *_worded(error, 3)]
+        warn(Message("\n".join(["{}"] * len(lines)), *lines), UserWarning)
+
+
+def _worded(error: ImageReadError, shown: int) -> list[str]:
+    """Return the details of an error, of which the reasons know their settings."""
+    lines = error.details(shown)
+    reasons = [failure.reason for failure in error.failures[:shown]]
+    named = [
+        Message("{}{}", line.removesuffix(reason), reason)
+        for line, reason in zip(lines, reasons, strict=False)
+    ]
+    return named + lines[len(named) :]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_scan.core.validation import check_count
 from sklearn_scan.images._file_sources import ContentSource, PathSource
 from sklearn_scan.images._hugging_face import (
     is_dataset,
@@ -15,6 +16,7 @@ from sklearn_scan.images._hugging_face import (
     read_dataset,
 )
 from sklearn_scan.images._items import Kind, is_image, item_kind
+from sklearn_scan.images._limits import MAX_PIXELS
 from sklearn_scan.images._messages import check_not_empty
 from sklearn_scan.images._pixels import check_float_range, list_some, tensor_to_array
 from sklearn_scan.images._refusals import refusal_of
@@ -35,7 +37,9 @@ class _Collection(NamedTuple):
     read: Callable[[Any, float | None], ImageSource]  # X and the value of white
 
 
-def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
+def as_image_source(
+    X: Any, *, float_range: float | None = None, max_pixels: int | None = MAX_PIXELS
+) -> ImageSource:
     """Return the `ImageSource` that reads X.
 
     Parameters
@@ -52,7 +56,7 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
         - a list or tuple of PIL images, of arrays or of tensors of one shape;
         - a map-style torch Dataset, or a list, of images or of tuples (image, label);
         - a Hugging Face Dataset with one column of images, or that column;
-        - an `ImageSource`, returned as it is.
+        - an `ImageSource`, returned as it is, with the limits that it has.
 
         Integers are read in [0, 255], uint16 in [0, 65535], booleans as black and
         white, floats in [0, 1] or [0, 255]. Grey images become RGB, and transparent
@@ -60,6 +64,14 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
     float_range : {1.0, 255.0}, default=None
         The value of white in images of floats. None decides once for all of X: 1.0
         if no value exceeds one, else 255.0.
+    max_pixels : int or None, default=89_478_485
+        The most pixels of an image that is to be decoded. The header of one that has
+        more is read, and not its pixels: it is an image that cannot be read. This holds
+        for files, encoded images, and PIL images that are opened from a file; others
+        are in memory already. The default is the size that Pillow warns of, and takes
+        358 MB when it is decoded. A larger `PIL.Image.MAX_IMAGE_PIXELS` takes its
+        place. Files of more than 8 bytes a pixel of this limit, and of more than
+        1.1 GB, are not read either. None is no limit.
 
     Returns
     -------
@@ -91,13 +103,18 @@ def as_image_source(X: Any, *, float_range: float | None = None) -> ImageSource:
     (5, (8, 8, 3), 128, 1.0)
     """
     check_float_range(float_range)
+    if max_pixels is not None:
+        check_count("max_pixels", max_pixels)
     collection = unwrap(X)
     reason = refusal_of(X) or refusal_of(collection)
     if reason is not None:
         raise TypeError(reason)
     for matches, read in _COLLECTIONS:
         if matches(collection):
-            return read(collection, float_range)
+            source = read(collection, float_range)
+            if source is not collection:
+                source.max_pixels = max_pixels
+            return source
     raise TypeError(
         "X must be an array of images, a list of paths, PIL images or arrays, "
         f"or a torch Dataset; got {type(X).__name__}."

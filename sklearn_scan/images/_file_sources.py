@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import UnidentifiedImageError
 
+from sklearn_scan.core.archives import split_member
 from sklearn_scan.core.optional import is_instance
 from sklearn_scan.core.urls import check_protocols, local_path
 from sklearn_scan.exceptions import UnreadableImage
@@ -22,10 +24,12 @@ from sklearn_scan.images._files import (
     check_header,
     content_key,
     decode_file,
-    explain,
     explain_path,
     open_path,
 )
+from sklearn_scan.images._formats import has_added_formats, is_of_added_format
+from sklearn_scan.images._limits import check_bytes, check_size
+from sklearn_scan.images._messages import explain
 from sklearn_scan.images._pixels import RGBImage
 from sklearn_scan.images._sources import ImageSource
 
@@ -37,7 +41,8 @@ class FileSource(ImageSource):
     """Encoded images, such as JPEGs, turned upright as their EXIF tags say.
 
     A subclass writes `__len__`, `name` and `_open`. Of an animation, the first frame is
-    read.
+    read. The content tells the format, and not the name: JPEG, PNG, GIF, WebP, BMP,
+    TIFF, PPM, JPEG 2000, AVIF, or one that the user has added to Pillow.
     """
 
     # decoders raise nearly anything on damaged files
@@ -48,18 +53,18 @@ class FileSource(ImageSource):
         """Open the content of image `i`, to be read and closed."""
 
     def __getitem__(self, i: int) -> RGBImage:
-        with self._reading(i), closing(self._open(i)) as file:
-            return np.array(decode_file(file))
+        with self._opened(i) as file:
+            return np.array(decode_file(file, self.max_pixels))
 
     def read(self, i: int, crop: SquareCrop) -> RGBImage:
         """Return the crop of image `i`, decoded at no more than the size it needs."""
-        with self._reading(i), closing(self._open(i)) as file:
-            image = decode_file(file, crop.ample_side)
+        with self._opened(i) as file:
+            image = decode_file(file, self.max_pixels, crop.ample_side)
         return crop(image)
 
     def identity(self, i: int) -> str:
         """Return the content key of image `i`: a digest of its bytes."""
-        with self._reading(i), closing(self._open(i)) as file:
+        with self._opened(i) as file:
             return content_key(file)
 
     def unreadable(self, rows: Iterable[int] | None = None) -> list[UnreadableImage]:
@@ -69,8 +74,22 @@ class FileSource(ImageSource):
         return [header for header in headers if header is not None]
 
     def _check_header(self, i: int) -> None:
+        with self._opened(i) as file:
+            check_header(file, self.max_pixels)
+
+    def is_of_added_format(self, i: int) -> bool:
+        """Tell whether image `i` may be of a format that the user has added."""
+        if not has_added_formats():  # then the file need not be opened
+            return False
+        with self._opened(i) as file:
+            return is_of_added_format(file)
+
+    @contextmanager
+    def _opened(self, i: int) -> Iterator[BinaryIO]:
+        """Open the content of image `i`; what it is damaged by is an ImageReadError."""
         with self._reading(i), closing(self._open(i)) as file:
-            check_header(file)
+            check_bytes(file, self.max_pixels)
+            yield file
 
     def _explain(self, i: int, error: Exception) -> str:
         if isinstance(error, UnidentifiedImageError) and self._is_empty(i):
@@ -120,9 +139,20 @@ class PathSource(FileSource):
         """Return the path of image `i`."""
         return self._paths[i]
 
+    def _make_fingerprint(self) -> str:
+        """Return a digest of the paths, and of the sizes and times of the files."""
+        digest = hashlib.blake2b()
+        for path in self._paths:
+            local = local_path(path)
+            place = path if local is None else os.path.abspath(local)
+            digest.update(f"{place}\0{_status(path)}".encode(errors="surrogatepass"))
+        return digest.hexdigest()
+
     def take(self, rows: Iterable[int]) -> PathSource:
         """Return the source of some of the files."""
-        return PathSource([self._paths[row] for row in rows])
+        part = PathSource([self._paths[row] for row in rows])
+        part.max_pixels = self.max_pixels
+        return part
 
     def _check_header(self, i: int) -> None:
         if local_path(self._paths[i]) is not None:  # others would be fetched twice
@@ -130,6 +160,19 @@ class PathSource(FileSource):
 
     def _reason(self, i: int, error: Exception) -> str:
         return explain_path(self._paths[i], error)
+
+
+def _status(path: str) -> str:
+    """Return the size and the time of change of a file, or of its archive."""
+    local = local_path(path)
+    if local is None:
+        return "at an address"
+    place = split_member(local)
+    try:
+        status = os.stat(local if place is None else place[0])
+    except OSError:
+        return "not there"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 class ContentSource(FileSource):
@@ -150,11 +193,15 @@ class ContentSource(FileSource):
         return len(self._items)
 
     def _open(self, i: int) -> BinaryIO:
-        return open_content(self._items[i])
+        return open_content(self._items[i], self.max_pixels)
 
     def name(self, i: int) -> str:
         """Return the path of image `i`, if it has one."""
         return content_name(self._items[i]) or super().name(i)
+
+    def _looked_at(self) -> Sequence[int]:
+        """Return all images: most are in memory."""
+        return range(len(self))
 
     def _reason(self, i: int, error: Exception) -> str:
         name = content_name(self._items[i])
@@ -186,8 +233,11 @@ def content_name(item: Any) -> str | None:
     return os.fspath(name) if name and isinstance(name, str | os.PathLike) else None
 
 
-def open_content(item: Any) -> BinaryIO:
-    """Open an encoded image, as a file that may be closed."""
+def open_content(item: Any, max_pixels: int | None) -> BinaryIO:
+    """Open an encoded image, as a file that may be closed.
+
+    One that is open already is read, unless it is larger than any image may be.
+    """
     if isinstance(item, Mapping):
         content = item.get("bytes")
         if content is None:
@@ -198,21 +248,24 @@ def open_content(item: Any) -> BinaryIO:
         content = item
     elif is_instance(item, "fsspec.core", "OpenFile"):
         with item as file:
-            content = file.read()
+            content = _read_open_file(file, max_pixels)
     else:
-        content = _read_open_file(item)
+        content = _read_open_file(item, max_pixels)
     if isinstance(content, str):
         raise ValueError('opened as text: open it with mode "rb"')
     return io.BytesIO(content)
 
 
-def _read_open_file(file: Any) -> bytes | str:
+def _read_open_file(file: Any, max_pixels: int | None) -> bytes | str:
     """Return the content of an open file, which stays where it is."""
     if not file.seekable():
         raise ValueError("a stream that can be read only once: pass file.read()")
     with _ONE_READER:
         position = file.tell()
-        file.seek(0)
-        content: bytes | str = file.read()
-        file.seek(position)
+        try:
+            check_size(file.seek(0, os.SEEK_END), max_pixels)
+            file.seek(0)
+            content: bytes | str = file.read()
+        finally:
+            file.seek(position)
     return content

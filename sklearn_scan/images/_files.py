@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Callable
@@ -12,32 +13,53 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from sklearn_scan.core.archives import is_archive, open_member, split_member
+from sklearn_scan.core.bounded_reader import BoundedReader
 from sklearn_scan.core.urls import local_path, open_url
+from sklearn_scan.images._formats import open_image
+from sklearn_scan.images._limits import PIXEL_BYTES, large_one_by_one
+from sklearn_scan.images._messages import explain
 from sklearn_scan.images._pixels import check_mode, pil_to_rgb
 
 if TYPE_CHECKING:
     import torch
 
+_ENOUGH_BYTES = 2**20  # of a small JPEG, which may have a large profile of colours
 _new_digest = functools.partial(hashlib.blake2b, digest_size=16)
 
 
-def decode_file(file: BinaryIO, ample_side: int | None = None) -> Image.Image:
+def decode_file(
+    file: BinaryIO, max_pixels: int | None, ample_side: int | None = None
+) -> Image.Image:
     """Return the image in a file, upright RGB; of an animation, the first frame."""
-    with Image.open(file) as image:
+    with open_image(file, max_pixels) as image, large_one_by_one(image.size):
         check_mode(image)
         whole = image.size
         if ample_side is not None:
             image.draft(None, (ample_side, ample_side))
-        fast = _fast_decoder() if _is_plain_jpeg(image) else None
-        if fast and image.size == whole:
-            file.seek(0)
-            decoded = fast(file.read())
+        if image.size == whole and _is_plain_jpeg(image):
+            decoded = _decode_fast(file, whole)
             if decoded is not None:
                 return decoded
-            file.seek(0)
-            image = Image.open(file)  # Pillow reads more kinds, and explains errors
+            # Pillow reads more kinds, and explains errors
+            image = open_image(file, max_pixels)
         image.load()
         return pil_to_rgb(image)
+
+
+def _decode_fast(file: BinaryIO, size: tuple[int, int]) -> Image.Image | None:
+    """Return a JPEG decoded by torchcodec; None if that cannot be done."""
+    decode = _fast_decoder()
+    if decode is None:
+        return None
+    # It takes the whole file: of one that is larger than its pixels, Pillow reads a
+    # part, and takes less memory.
+    limit = max(_ENOUGH_BYTES, PIXEL_BYTES * size[0] * size[1])
+    file.seek(0)
+    content = file.read(limit + 1)
+    decoded = decode(content) if len(content) <= limit else None
+    # of a damaged file the decoders may take different sizes for its own
+    same = decoded is not None and sorted(decoded.size) == sorted(size)
+    return decoded if same else None
 
 
 def _is_plain_jpeg(image: Image.Image) -> bool:
@@ -81,9 +103,9 @@ def _fast_decoder() -> Callable[[bytes], Image.Image | None] | None:
     return decode
 
 
-def check_header(file: BinaryIO) -> None:
+def check_header(file: BinaryIO, max_pixels: int | None) -> None:
     """Read the header of an image, which raises an error if that is damaged."""
-    with Image.open(file) as image:
+    with open_image(file, max_pixels) as image:
         check_mode(image)
 
 
@@ -125,7 +147,7 @@ def open_path(path: str) -> BinaryIO:
         raise IsADirectoryError(path)
     if not stat.S_ISREG(mode):  # reading a pipe could wait without end
         raise OSError("not a file but a pipe, a socket or a device")
-    return open(local, "rb")
+    return BoundedReader(io.FileIO(local))
 
 
 def explain_path(path: str, error: Exception) -> str:
@@ -141,15 +163,3 @@ def explain_path(path: str, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError) and is_archive(local):
         return "an archive: pass sklearn_scan.datasets.list_images(archive)"
     return explain(error)
-
-
-def explain(error: Exception) -> str:
-    """Return in a few words why an encoded image cannot be read."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image that PIL knows"
-    if isinstance(error, Image.DecompressionBombError):
-        return (
-            f"{error} If you trust the file, and have the memory, raise the limit: "
-            "PIL.Image.MAX_IMAGE_PIXELS"
-        )
-    return str(error) or type(error).__name__

@@ -42,7 +42,7 @@ class HuggingFaceSource(FileSource):
     def _open(self, i: int) -> BinaryIO:
         with self._one_reader:
             item = self._rows[i][self._column]
-        return open_content(item or {})
+        return open_content(item or {}, self.max_pixels)
 
     def name(self, i: int) -> str:
         """Return the path of image `i`, if the dataset has it."""

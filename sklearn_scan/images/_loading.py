@@ -5,23 +5,21 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil
 from typing import TypeVar
-from weakref import WeakSet
 
 import joblib
 import numpy as np
-from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
-from PIL import Image
 
 from sklearn_scan.core.wording import Message, Setting, Value
 from sklearn_scan.exceptions import UnreadableImage
-from sklearn_scan.images._bad_images import BadImages, try_each
+from sklearn_scan.images._bad_images import BadImages
 from sklearn_scan.images._crop import SquareCrop
 from sklearn_scan.images._file_sources import PathSource
+from sklearn_scan.images._processes import Read, ReadingProcesses, read_images
 from sklearn_scan.images._sources import ImageSource
 
 # Images that a worker reads at a time: enough to make handing over cheap, and few
@@ -95,7 +93,9 @@ def load_batches(
     processes : bool, default=False
         Whether processes may read files. Threads are enough where a CPU embeds images:
         decoding and resizing release Python's lock. A GPU that embeds thousands of
-        images a second is faster than threads.
+        images a second is faster than threads. A process that needs more than a minute
+        for a file, or crashes at it, is replaced, and the file cannot be read. Threads
+        have no such limit.
 
     Yields
     ------
@@ -113,9 +113,6 @@ def load_batches(
         jobs = ((some, submit(source, crop, some)) for some in _chunks(rows, job_size))
         for some, job in _run_ahead(jobs, ahead):
             for row, image in zip(some, job.result(), strict=True):
-                if processes and isinstance(image, UnreadableImage):
-                    # the main process may know formats that its workers do not
-                    (image,) = _read(source, crop, [row])
                 if isinstance(image, UnreadableImage):
                     bad_images.add([image._replace(row=row)])
                 elif not bad_images.lost:
@@ -162,8 +159,7 @@ def load_pixels(
     return images[..., : 1 if grey else 3].transpose(0, 3, 1, 2)
 
 
-_Read = NDArray[np.uint8] | UnreadableImage
-_Submit = Callable[[ImageSource, SquareCrop, list[int]], Future[list[_Read]]]
+_Submit = Callable[[ImageSource, SquareCrop, list[int]], Future[list[Read]]]
 
 
 @contextmanager
@@ -175,49 +171,14 @@ def _workers(source: ImageSource, n_workers: int, processes: bool) -> Iterator[_
         and isinstance(source, PathSource)
         and len(source) >= _WORTH_PROCESSES
     ):
-        # loky's pool needs no `if __name__ == "__main__"` in the user's script
-        pool = ProcessPoolExecutor(min(n_workers, _MOST_PROCESSES))
-        submitted: WeakSet[Future[list[_Read]]] = WeakSet()
-        try:
-            yield _submit_to_processes(pool, submitted)
-        finally:
-            for job in list(submitted):
-                job.cancel()
-            pool.shutdown()
+        with ReadingProcesses(min(n_workers, _MOST_PROCESSES)) as readers:
+            yield readers.submit
         return
     threads = ThreadPoolExecutor(n_workers)
     try:
-        yield lambda *job: threads.submit(_read, *job)
+        yield lambda *job: threads.submit(read_images, *job)
     finally:
         threads.shutdown(cancel_futures=True)
-
-
-def _submit_to_processes(
-    pool: Executor, submitted: WeakSet[Future[list[_Read]]]
-) -> _Submit:
-    def submit(
-        source: ImageSource, crop: SquareCrop, rows: list[int]
-    ) -> Future[list[_Read]]:
-        assert isinstance(source, PathSource)  # for mypy: _workers checks it
-        # only the paths of this job: to pickle all would take longer than to read
-        job = pool.submit(
-            _read_in_process, Image.MAX_IMAGE_PIXELS, source.take(rows), crop
-        )
-        submitted.add(job)
-        return job
-
-    return submit
-
-
-def _read(source: ImageSource, crop: SquareCrop, rows: Iterable[int]) -> list[_Read]:
-    return try_each(lambda row: source.read(row, crop), rows)
-
-
-def _read_in_process(
-    most_pixels: int | None, source: PathSource, crop: SquareCrop
-) -> list[_Read]:
-    Image.MAX_IMAGE_PIXELS = most_pixels  # which the user may have set
-    return _read(source, crop, range(len(source)))
 
 
 def _chunks(items: Iterable[int], size: int) -> Iterator[list[int]]:

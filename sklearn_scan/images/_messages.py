@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sized
 
+from sklearn_scan.core.wording import Message
+
 _MOST_NAMED = 8
 
 
@@ -24,3 +26,12 @@ def call_for_columns(names: Iterable[object]) -> str:
     """Return the advice to pass one of some columns of X."""
     calls = [f"X[{name!r}]" for name in names][:_MOST_NAMED]
     return f"pass {' or '.join(calls)}"
+
+
+def explain(error: Exception) -> str:
+    """Return in a few words why an image cannot be read."""
+    message = error.args[0] if error.args else None
+    # as text, it would no longer know the settings that it names
+    if isinstance(message, Message):
+        return message
+    return str(error) or type(error).__name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -25,6 +25,8 @@ _DARK_FLOATS, _DARK_16_BITS = 64.0, 4095.0
 # Floats this far outside their range, relative to it, are rounding errors, such as of
 # an undone normalisation. It is less than half a grey level.
 _SLACK = 1e-4
+
+_STRIP_PIXELS = 2**18  # converted at a time
 
 RGBImage: TypeAlias = npt.NDArray[np.uint8]
 
@@ -188,9 +190,12 @@ def array_to_rgb(pixels: np.ndarray, float_range: float | None = None) -> RGBIma
         return np.repeat(image, 3, axis=2)
     if image.shape[2] == 3:
         return np.ascontiguousarray(image)
-    colour, opacity = image[..., :3], image[..., 3:] / np.float32(255)
-    blend = opacity * colour + (1 - opacity) * BACKGROUND
-    return np.rint(blend).astype(np.uint8)
+    opacity = image[..., 3] / np.float32(255)
+    background = (1 - opacity) * BACKGROUND
+    rgb = np.empty((*opacity.shape, 3), np.uint8)
+    for channel in range(3):  # twice as fast as all of them at once
+        rgb[..., channel] = np.rint(opacity * image[..., channel] + background)
+    return rgb
 
 
 def _to_uint8(pixels: np.ndarray, float_range: float | None) -> RGBImage:
@@ -212,13 +217,33 @@ def pil_to_rgb(image: Image.Image) -> Image.Image:
     if _orientation(image) != _UPRIGHT:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16 bits, which PIL's conversion would clip
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("must have 8 or 16 bits; got larger integers")
-        return Image.fromarray(array_to_rgb(values.astype(np.uint16)))
+        return _by_strips(image, _integers_to_rgb)
     if image.has_transparency_data:
-        return Image.fromarray(array_to_rgb(np.asarray(image.convert("RGBA"))))
+        return _by_strips(
+            image, lambda strip: array_to_rgb(np.asarray(strip.convert("RGBA")))
+        )
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _by_strips(
+    image: Image.Image, to_rgb: Callable[[Image.Image], RGBImage]
+) -> Image.Image:
+    """Convert an image strip by strip: the floats of all of it would be many bytes."""
+    image.load()
+    width, height = image.size
+    converted = Image.new("RGB", image.size)
+    n_rows = max(1, _STRIP_PIXELS // max(1, width))
+    for top in range(0, height, n_rows):
+        strip = image.crop((0, top, width, min(top + n_rows, height)))
+        converted.paste(Image.fromarray(to_rgb(strip)), (0, top))
+    return converted
+
+
+def _integers_to_rgb(image: Image.Image) -> RGBImage:
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError("must have 8 or 16 bits; got larger integers")
+    return array_to_rgb(values.astype(np.uint16))
 
 
 def _orientation(image: Image.Image) -> int:

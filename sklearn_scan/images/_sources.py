@@ -13,11 +13,13 @@ from threading import RLock
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from sklearn_scan.core.optional import is_instance
 from sklearn_scan.exceptions import ImageReadError, UnreadableImage
 from sklearn_scan.images._crop import SquareCrop
+from sklearn_scan.images._limits import MAX_PIXELS, check_pixels
+from sklearn_scan.images._messages import explain
 from sklearn_scan.images._pixels import (
     RGBImage,
     array_to_rgb,
@@ -30,6 +32,7 @@ from sklearn_scan.images._pixels import (
     value_out_of_range,
 )
 
+_LOOKED_AT = 16  # images whose content tells a collection from others
 _PROBED_ITEMS = 16  # of a dataset that is read lazily, to know the range of its floats
 # Datasets are read by one thread at a time; cache keys and batches are read in two.
 _ONE_READER = RLock()
@@ -45,11 +48,15 @@ class ImageSource(ABC):
     float_range : float or None
         The value of white in images of floats: 1.0 or 255.0. None if the images are
         not floats.
+    max_pixels : int or None
+        The most pixels of an image that is to be decoded, or was opened by Pillow. One
+        that has more cannot be read. None is no limit.
     thread_safe : bool
         Whether several threads may read images at once.
     """
 
     float_range: float | None = None
+    max_pixels: int | None = MAX_PIXELS
     thread_safe: bool = True
     # Errors that mean, while an image is read, that the image cannot be read.
     _image_faults: ClassVar[tuple[type[Exception], ...]] = ()
@@ -93,6 +100,36 @@ class ImageSource(ABC):
             repr(image.shape).encode() + image.tobytes(), digest_size=16
         ).hexdigest()
 
+    def fingerprint(self) -> str:
+        """Return a digest by which the collection is known again.
+
+        It is made once. By default it is one of the names of all images, and of the
+        content of 16 of them.
+
+        Returns
+        -------
+        str
+            Hexadecimal digits.
+        """
+        if not hasattr(self, "_fingerprint"):
+            self._fingerprint = self._make_fingerprint()
+        return self._fingerprint
+
+    def _make_fingerprint(self) -> str:
+        digest = hashlib.blake2b()
+        for i in range(len(self)):
+            digest.update(f"{self.name(i)}\0".encode(errors="surrogatepass"))
+        for i in self._looked_at():
+            with suppress(ImageReadError):  # of one that cannot be read, the name
+                digest.update(self.identity(i).encode())
+        return digest.hexdigest()
+
+    def _looked_at(self) -> Sequence[int]:
+        """Return the images whose content tells the collection from others."""
+        n_images = len(self)
+        some = np.linspace(0, n_images - 1, min(n_images, _LOOKED_AT), dtype=int)
+        return [int(i) for i in some]
+
     def unreadable(self, rows: Iterable[int] | None = None) -> list[UnreadableImage]:
         """List images, of all or some rows, that a quick look finds unreadable."""
         return []
@@ -110,7 +147,7 @@ class ImageSource(ABC):
 
     def _explain(self, _i: int, error: Exception) -> str:
         """Return in a few words why image `i` cannot be read."""
-        return str(error) or type(error).__name__
+        return explain(error)
 
 
 def _is_fault_of_machine(error: Exception) -> bool:
@@ -151,6 +188,14 @@ class ArraySource(ImageSource):
     def __getitem__(self, i: int) -> RGBImage:
         return array_to_rgb(self._images[i], self.float_range)
 
+    def _make_fingerprint(self) -> str:
+        """Return a digest of all images."""
+        images = self._images
+        digest = hashlib.blake2b(f"{images.shape}{images.dtype}".encode())
+        for image in images:
+            digest.update(np.ascontiguousarray(image).data)
+        return digest.hexdigest()
+
 
 class PILSource(ImageSource):
     """PIL images, turned upright as their EXIF tags say.
@@ -172,19 +217,29 @@ class PILSource(ImageSource):
 
     def __getitem__(self, i: int) -> RGBImage:
         with self._reading(i):
-            return np.array(pil_to_rgb(self._images[i]))
+            return np.array(self._rgb(i))
 
     def read(self, i: int, crop: SquareCrop) -> RGBImage:
         """Return the crop of image `i`."""
         with self._reading(i):
-            image = pil_to_rgb(self._images[i])
+            image = self._rgb(i)
             image.load()
         return crop(image)
+
+    def _rgb(self, i: int) -> Image.Image:
+        _check_file(self._images[i], self.max_pixels)
+        return pil_to_rgb(self._images[i])
 
     def name(self, i: int) -> str:
         """Return the path of the file that image `i` was opened from, if any."""
         path = getattr(self._images[i], "filename", "")
         return os.fsdecode(path) if path else super().name(i)
+
+
+def _check_file(image: Image.Image, max_pixels: int | None) -> None:
+    """Raise if an image in a file is above the limit; others are in memory already."""
+    if isinstance(image, ImageFile.ImageFile):
+        check_pixels(image.size, max_pixels)
 
 
 class DatasetSource(ImageSource):
@@ -226,6 +281,7 @@ class DatasetSource(ImageSource):
         with _ONE_READER, self._reading(i):
             image = _item_image(self._items[i])
             if isinstance(image, Image.Image):
+                _check_file(image, self.max_pixels)
                 return np.array(pil_to_rgb(image))
         value = value_out_of_range(image, self.float_range)
         if value is not None:
@@ -239,6 +295,12 @@ class DatasetSource(ImageSource):
     def name(self, i: int) -> str:
         """Return the path of image `i`, if the dataset has it."""
         return item_path(self._items, i) or super().name(i)
+
+    def _looked_at(self) -> Sequence[int]:
+        """Return all images of a list, which are in memory."""
+        if isinstance(self._items, list | tuple):
+            return range(len(self))
+        return super()._looked_at()
 
 
 def item_path(dataset: Any, i: int) -> str | None:

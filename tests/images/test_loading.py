@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from image_helpers import Items
 from numpy.testing import assert_array_equal
-from PIL import Image
+from PIL import Image, ImageFile
 
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import (
@@ -211,7 +211,7 @@ def test_few_files_are_not_worth_processes(numbered_files, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("processes were started")
 
-    monkeypatch.setattr("sklearn_scan.images._loading.ProcessPoolExecutor", refuse)
+    monkeypatch.setattr("sklearn_scan.images._loading.ReadingProcesses", refuse)
     batches, _ = load(numbered_files, processes=True, n_jobs=2)
     assert rows_of(batches) == list(range(N_FILES))
 
@@ -220,7 +220,7 @@ def test_only_files_are_read_by_processes(processes, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("processes were started")
 
-    monkeypatch.setattr("sklearn_scan.images._loading.ProcessPoolExecutor", refuse)
+    monkeypatch.setattr("sklearn_scan.images._loading.ReadingProcesses", refuse)
     pil = [Image.fromarray(image) for image in numbered(9)]
     for X in (numbered(9), pil, Items(pil)):
         assert rows_of(load(X, **processes)[0]) == list(range(9))
@@ -234,6 +234,52 @@ def test_processes_keep_to_the_limit_of_pixels(numbered_files, processes, monkey
         assert len(rows_of(batches)) == N_FILES - n_bad
         reasons = {failure.reason for failure in bad.found}
         assert all("PIL.Image.MAX_IMAGE_PIXELS" in reason for reason in reasons)
+
+
+def test_processes_have_the_settings_of_pillow_here(
+    numbered_files, processes, monkeypatch
+):
+    path = numbered_files[3].with_suffix(".jpg")
+    Image.effect_noise((64, 64), 100).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    paths = [*numbered_files, path]
+    _, bad = load(paths, "skip", **processes)
+    assert [failure.row for failure in bad.found] == [N_FILES]
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert load(paths, "skip", **processes)[1].found == []
+
+
+def test_what_a_process_refuses_is_not_read_again(some_bad, processes, monkeypatch):
+    def refuse(*args):
+        raise AssertionError("read in this process")
+
+    monkeypatch.setattr("sklearn_scan.images._processes.read_images", refuse)
+    _, bad = load(some_bad, "skip", **processes)
+    assert [failure.row for failure in bad.found] == list(BAD)
+
+
+class AddedFormat(ImageFile.ImageFile):
+    """A format of two bytes and a grey level, which someone has added to Pillow."""
+
+    format = "ADDED"
+
+    def _open(self):
+        self._size, self._mode = (SIDE, SIDE), "L"
+        self.fp.seek(2)
+        self.tile = [("raw", (0, 0, SIDE, SIDE), 2, "L")]
+
+
+def test_a_format_that_this_process_was_taught_is_read_here(
+    numbered_files, processes, monkeypatch
+):
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    Image.register_open("ADDED", AddedFormat, lambda start: start.startswith(b"AD"))
+    numbered_files[3].write_bytes(b"AD" + bytes([3]) * SIDE**2)
+    numbered_files[7].write_bytes(b"")
+    batches, bad = load(numbered_files, "skip", **processes)
+    assert [failure.row for failure in bad.found] == [7]
+    check_colours(batches)
 
 
 def test_a_dataset_is_read_by_one_thread():
