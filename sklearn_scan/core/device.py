@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sklearn_scan.core.validation import check_option
 from sklearn_scan.core.wording import Message, Setting
+from sklearn_scan.exceptions import DeviceError, OutOfMemoryError
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -21,12 +22,13 @@ Module = TypeVar("Module", bound=nn.Module)
 _ABOVE_HEAP = 31 * 2**20
 _ROOM_BLOCK, _ROOM_BLOCKS = 16 * 2**20, 16
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
+_FAILED = ("cuda error", "cudnn error", "cublas error", "hip error", "mps error")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
     """Return the device to compute on; "auto" prefers CUDA, then MPS, then the CPU."""
-    if device == "auto":
+    if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         if torch.backends.mps.is_available():
@@ -35,7 +37,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     try:
         resolved = torch.device(device)
         n_present = torch.get_device_module(resolved).device_count()
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             Message(
                 "{} must be 'auto' or a torch device such as 'cpu' or 'cuda:0'; got "
@@ -117,6 +119,51 @@ def is_out_of_memory(error: BaseException) -> bool:
     # the allocators of the CPU and of MPS raise a plain RuntimeError
     is_plain = isinstance(error, RuntimeError)
     return is_plain and any(words in str(error).lower() for words in _NO_MEMORY)
+
+
+def is_device_failure(error: BaseException) -> bool:
+    """Tell whether an error means that a device failed, or is gone."""
+    if isinstance(error, torch.AcceleratorError):
+        return True
+    is_plain = isinstance(error, RuntimeError) and _uses_device()
+    return is_plain and any(words in str(error).lower() for words in _FAILED)
+
+
+def _uses_device() -> bool:
+    """Tell whether this process may compute elsewhere than on the CPU."""
+    has_begun: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return has_begun or torch.backends.mps.is_available()
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """Say what to do, should memory or a device fail inside the block."""
+    try:
+        yield
+    except (OutOfMemoryError, DeviceError):  # which say it
+        raise
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(_advise(_NO_MEMORY_LEFT, error)) from error
+        if is_device_failure(error):
+            raise DeviceError(_advise(_DEVICE_LOST, error)) from error
+        raise
+
+
+_NO_MEMORY_LEFT = (
+    "Memory ran out ({}). Pass a smaller {}, fewer or smaller samples, or {}, if a GPU "
+    "has too little. Nothing is fitted."
+)
+_DEVICE_LOST = (
+    "The device failed ({}). PyTorch cannot use it again in this process: call fit in "
+    "a new one and, if it fails again, with a smaller {} or {}. Nothing is fitted. If "
+    "a checkpoint was given, the same call goes on where it stopped."
+)
+
+
+def _advise(template: str, error: Exception) -> Message:
+    reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    return Message(template, reason, Setting("batch_size"), Setting("device", "cpu"))
 
 
 @contextmanager

@@ -108,6 +108,8 @@ class _Current(threading.local):
 
 _monitor = _Monitor()
 _current = _Current()
+_has_worked = False  # in this process, or before it was forked
+_is_forked = False
 
 
 def _cores() -> set[int]:
@@ -125,6 +127,7 @@ def free_threads() -> Iterator[None]:
     ``OMP_NUM_THREADS``), and never more than a container's quota. After the block the
     numbers are as before. Other threads of the program keep theirs.
     """
+    note_work()
     if _current.limit is not None:  # a block in a block
         _current.limit.adjust()
         yield
@@ -134,11 +137,49 @@ def free_threads() -> Iterator[None]:
         limit.adjust()
         yield
     finally:
-        _current.limit = None
-        limit.lift()
+        # not `limit`: a forked child has one of its own
+        last, _current.limit = _current.limit, None
+        last.lift()
 
 
 def adjust_threads() -> None:
     """Look again at how many cores are free, inside a block of `free_threads`."""
     if _current.limit is not None:
         _current.limit.adjust()
+
+
+def note_work() -> None:
+    """Say that the package is about to compute; a forked child does so with one thread.
+
+    Until then the numbers of threads of a child are left alone: most are of programs
+    that never use the package there.
+    """
+    global _has_worked
+    if _is_forked and not _has_worked:
+        _keep_to_one_thread()
+    _has_worked = True
+
+
+def _keep_to_one_thread() -> None:
+    """Compute with one thread in a forked child.
+
+    A fork copies what is known of the threads of a pool, but not the threads. The child
+    would wait for them for ever, at its first large product.
+    """
+    torch.set_num_threads(1)
+    for pool in ThreadpoolController().select(user_api="openmp").lib_controllers:
+        pool.set_num_threads(1)
+
+
+def _begin_child() -> None:
+    global _monitor, _is_forked
+    _monitor = _Monitor()  # another thread of the parent may have held its lock
+    _is_forked = True
+    if _has_worked:
+        _keep_to_one_thread()
+    if _current.limit is not None:  # forked inside a block
+        _current.limit = _Limit()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_begin_child)

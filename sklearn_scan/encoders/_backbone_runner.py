@@ -17,6 +17,7 @@ from sklearn_scan.core.warn import warn
 from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders.backbones import check_features
+from sklearn_scan.exceptions import OutOfMemoryError
 
 # Pixels, and images, in a batch. On a CPU the activations of more than about eight
 # images of 224 pixels leave the cache, and are given back to the system and fetched
@@ -116,7 +117,7 @@ class BackboneRunner:
 
     def _halve(self) -> None:
         if self.batch_size == 1:
-            raise RuntimeError(
+            raise OutOfMemoryError(
                 Message(
                     "Memory on {} does not suffice to embed a single image: choose a "
                     "smaller model or a smaller {}, or {}.",

@@ -1,5 +1,8 @@
 """As many threads are used as cores are free, and settings are as before."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
@@ -138,3 +141,38 @@ def test_a_fit_leaves_the_number_of_threads_alone(machine):
     X = torch.randn(60, 4, generator=torch.Generator().manual_seed(0)).numpy()
     SCANClusterer(2, max_epochs=1, self_label_epochs=0, random_state=0).fit(X)
     assert torch.get_num_threads() == N_CORES
+
+
+IN_CHILDREN = """
+import os
+import numpy as np
+import torch
+from sklearn_scan.neighbors import mine_neighbors
+
+def in_child(work):
+    if os.fork() == 0:
+        work()
+        print(torch.get_num_threads(), flush=True)
+        os._exit(0)
+    os.wait()
+
+def mine():
+    mine_neighbors(np.eye(5, dtype=np.float32), 2)
+
+in_child(lambda: None)
+in_child(mine)
+mine()
+in_child(lambda: None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks are for Linux")
+def test_a_forked_child_has_one_thread_only_if_the_package_computes():
+    done = subprocess.run(
+        [sys.executable, "-c", IN_CHILDREN],
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        timeout=100,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["2", "1", "1"], done.stderr
