@@ -36,9 +36,12 @@ class Schedule(NamedTuple):
     ) -> Schedule:
         """Return the schedule with what a user asks for, where that is not "auto"."""
         return Schedule(
-            self.n_epochs if isinstance(n_epochs, str) else n_epochs,
-            self.batch_size if isinstance(batch_size, str) else batch_size,
-            self.learning_rate if isinstance(learning_rate, str) else learning_rate,
+            # Python's numbers: NumPy's of few bits overflow in arithmetic
+            self.n_epochs if isinstance(n_epochs, str) else int(n_epochs),
+            self.batch_size if isinstance(batch_size, str) else int(batch_size),
+            self.learning_rate
+            if isinstance(learning_rate, str)
+            else float(learning_rate),
         )
 
     def with_rate(self, n_features: int, n_samples: int) -> Schedule:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from sklearn_scan.core.features import to_numpy
+from sklearn_scan.core.rows import naming_array
 
 
 def holds_feature_arrays(X: Any) -> bool:
@@ -53,15 +54,18 @@ def stack_feature_arrays(
         )
     if dims is not None:
         _check_dims(tuple(table.shape[1] for table in X), dims)
-    arrays = [
-        check_array(
-            to_numpy(table) if isinstance(table, torch.Tensor) else table,
-            dtype=np.float32,
-            input_name=f"X[{i}]",
-        )
-        for i, table in enumerate(X)
-    ]
+    arrays = [_check_table(f"X[{i}]", table) for i, table in enumerate(X)]
     return np.concatenate(arrays, axis=1), tuple(array.shape[1] for array in arrays)
+
+
+def _check_table(name: str, table: Any) -> NDArray[np.float32]:
+    if isinstance(table, torch.Tensor):
+        table = to_numpy(table)
+    with naming_array(name):
+        array: NDArray[np.float32] = check_array(
+            table, dtype=np.float32, input_name=name
+        )
+    return array
 
 
 def _check_dims(came: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -36,6 +36,7 @@ from sklearn_scan.clusterers.trunks import (
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import Rows, through
 from sklearn_scan.core.sampling import draw_sample
+from sklearn_scan.core.threads import note_work
 from sklearn_scan.core.validation import (
     auto_or,
     check_auto_flag,
@@ -171,7 +172,7 @@ class JULEClusterer(TrainedClusterer):
         periods = MergingPeriods(
             tuple(period_numbers(n_first, material.n_clusters, self.unrolling_rate)),
             self._asked(schedule, self.max_epochs),
-            self.margin,
+            float(self.margin),
             self.neighbor_method,
         )
         return [periods, *self._self_labeling(material)]
@@ -235,6 +236,7 @@ class JULEClusterer(TrainedClusterer):
         learnt = cast(UnitRows, self.module_[0])
         if learnt.before is None:
             return features.array
+        note_work()
         rows = np.empty((len(features), self._n_features_out), dtype=np.float32)
         with torch.inference_mode():
             for block, some in features.blocks():

@@ -206,7 +206,7 @@ class SCANClusterer(TrainedClusterer):
             schedule, label = self._asked(schedule, self.max_epochs), "SCAN"
         weights: tuple[float, ...] = ENTROPY_WEIGHTS
         if not isinstance(self.entropy_weight, str):
-            weights = (self.entropy_weight,)
+            weights = (float(self.entropy_weight),)
         elif self.cluster_prior is not None:
             weights = (PAPER_ENTROPY_WEIGHT,)
         return FirstHeads(

@@ -123,11 +123,11 @@ class TEMIClusterer(TrainedClusterer):
         """Return heads that learn from their teachers, and self-labelling."""
         schedule = self._asked(heads_schedule(material.n_samples), self.max_epochs)
         heads = TeacherHeads(
-            self.n_heads,
+            int(self.n_heads),
             schedule,
             N_PAIRS,
-            self.beta,
-            self.temperature,
+            float(self.beta),
+            float(self.temperature),
             self.teacher_momentum,
         )
         return [heads, *self._self_labeling(material)]

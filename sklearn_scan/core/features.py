@@ -82,8 +82,16 @@ class Features:
         return torch.from_numpy(writeable).to(device)
 
 
-def to_numpy(tensor: Tensor) -> NDArray[np.generic]:
-    """Return a tensor of any number type and device as an array."""
+def check_dense(tensor: Tensor, name: str) -> None:
+    """Raise if a tensor has no values, or leaves some out."""
+    if tensor.is_meta or tensor.layout != torch.strided:
+        kind = "without values" if tensor.is_meta else f"of layout {tensor.layout}"
+        raise TypeError(f"{name} must be dense; got a tensor {kind}.")
+
+
+def to_numpy(tensor: Tensor, name: str = "X") -> NDArray[np.generic]:
+    """Return a dense tensor of any number type and device as an array."""
+    check_dense(tensor, name)
     if tensor.dtype == torch.bfloat16:  # which NumPy does not know
         tensor = tensor.float()
     array: NDArray[np.generic] = tensor.detach().cpu().numpy()

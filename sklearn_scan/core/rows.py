@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 _BLOCK_ELEMENTS = 2**20  # 8 MB in double precision
 _ROWS_NAMED = 5
+_LARGEST = 1e16  # sums of many squares of larger numbers are beyond float32
 
 
 def row_blocks(n_rows: int, width: int) -> Iterator[slice]:
@@ -61,6 +63,34 @@ def check_finite_rows(
         bad += (block.start + np.flatnonzero(~np.isfinite(sums))).tolist()
     if bad:
         raise ValueError(f"{name} must be finite; {_name_rows(bad)} NaN or infinity.")
+
+
+def check_size(name: str, array: np.ndarray) -> None:
+    """Raise, naming rows (n, d), if any holds a number too large to compute with."""
+    bad: list[int] = []
+    for block in row_blocks(*array.shape):
+        rows = array[block]
+        ends = np.stack([rows.min(axis=1), rows.max(axis=1)]).astype(np.float64)
+        too_large = (np.abs(ends) > _LARGEST).any(axis=0)
+        bad += (block.start + np.flatnonzero(too_large)).tolist()
+    if bad:
+        raise ValueError(
+            f"{name} must hold numbers of at most {_LARGEST:.0e} in size; "
+            f"{_name_rows(bad)} larger ones: scale the features."
+        )
+
+
+@contextmanager
+def naming_array(name: str) -> Iterator[None]:
+    """Put the name of an array into errors of its checks that leave it out."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # which raise errors here
+            yield
+    except (TypeError, ValueError) as error:
+        if name in str(error):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} must hold features, one row a sample. {error}") from error
 
 
 def without_halves(rows: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ ValueError: epochs must be at least 1; got 0.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import field, fields
 from difflib import get_close_matches
@@ -29,6 +30,8 @@ from sklearn_scan.core.wording import Message, Setting, Value
 
 T = TypeVar("T")
 Check = Callable[[str, Any], object]  # of a name and a value; raises if it is wrong
+
+_LARGEST = float(np.finfo(np.float32).max)  # of the numbers that networks compute with
 
 
 def checked(default: T, check: Check) -> T:
@@ -90,6 +93,21 @@ def check_auto_flag(name: str, value: Any) -> None:
         raise ValueError(Message(template, Setting(name), *flags, Value(value)))
 
 
+def check_folder(name: str, value: Any) -> None:
+    """Raise if `value` is neither None nor the path of a folder."""
+    if value is None:
+        return
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(
+            Message(
+                "{} must be a folder or {}; got {}.",
+                *(Setting(name), Value(None), type(value).__name__),
+            )
+        )
+    if not os.fspath(value):
+        raise ValueError(Message("{} has an empty name.", Setting(name)))
+
+
 def check_views(name: str, value: Any) -> None:
     """Raise if `value` is not "auto" or a function."""
     if not (callable(value) or (isinstance(value, str) and value == "auto")):
@@ -116,12 +134,14 @@ def check_real(
     maximum: float | None = None,
     boundaries: str = "both",
 ) -> float:
-    """Return `value` if it is a finite number in the range."""
+    """Return `value` if it is a number in the range, finite in single precision."""
     if not isinstance(value, Real):
         raise TypeError(_must(name, "a number", Value(value)))
-    number = float(value)
+    number = _to_float(value)
     if not np.isfinite(number):
         raise ValueError(_must(name, "finite", value))
+    if abs(number) > _LARGEST:
+        raise ValueError(_must(name, f"at most {_LARGEST:.1e} in size", value))
     bounds, is_inside = [], True
     if minimum is not None:
         is_in = boundaries in {"both", "left"}
@@ -134,6 +154,26 @@ def check_real(
     if not is_inside:
         raise ValueError(_must(name, " and ".join(bounds), value))
     return number
+
+
+def _to_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # of an integer that no float is as large as
+        return np.inf
+
+
+def check_seed(name: str, value: Any) -> None:
+    """Raise if `value` seeds no generator of random numbers."""
+    from sklearn.utils import check_random_state  # here: it takes a second to import
+
+    try:
+        check_random_state(value)
+    except (TypeError, ValueError) as error:
+        what = Message(
+            "an integer from 0 to 2**32 - 1, a RandomState or {}", Value(None)
+        )
+        raise ValueError(_must(name, what, Value(value))) from error
 
 
 def check_option(name: str, value: Any, options: Iterable[str]) -> str:

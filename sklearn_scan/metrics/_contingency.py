@@ -41,7 +41,7 @@ def check_labels(**labels: ArrayLike) -> list[np.ndarray]:
 
 def check_rows(name: str, rows: ArrayLike, n_samples: int, columns: str) -> np.ndarray:
     """Return rows as an array with one for each sample, and a column or more."""
-    array = np.asarray(rows)
+    array = _as_array(name, rows)
     if array.ndim != 2 or len(array) != n_samples or array.shape[1] == 0:
         raise ValueError(
             f"{name} must have the shape (n_samples={n_samples}, {columns}); "
@@ -51,7 +51,7 @@ def check_rows(name: str, rows: ArrayLike, n_samples: int, columns: str) -> np.n
 
 
 def _check_label(name: str, y: ArrayLike) -> np.ndarray:
-    y = np.asarray(y)
+    y = _as_array(name, y)
     if y.ndim != 1 or len(y) == 0:
         raise ValueError(
             f"{name} must be a 1-D array of at least one label; "
@@ -63,3 +63,10 @@ def _check_label(name: str, y: ArrayLike) -> np.ndarray:
             f"{name} must have a label for each sample; got NaN or None among them."
         )
     return y
+
+
+def _as_array(name: str, values: ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # of lists of several lengths
+        raise ValueError(f"{name} must be an array: {error}") from error

@@ -141,7 +141,7 @@ def _from_indices(neighbors: Any, n_samples: int, lowest: int) -> _Links:
 def _as_array(neighbors: Any) -> NDArray[Any]:
     """Return what may be indices as an array; of another kind, an empty one."""
     if isinstance(neighbors, Tensor):
-        return to_numpy(neighbors)
+        return to_numpy(neighbors, "neighbors")
     if not isinstance(neighbors, np.ndarray | list):
         return np.empty(0)
     try:

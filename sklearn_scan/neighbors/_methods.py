@@ -7,6 +7,8 @@ from importlib.util import find_spec
 import psutil
 import torch
 
+from sklearn_scan.exceptions import OutOfMemoryError
+
 APPROXIMATE = ("ivf_flat", "ivf_sq8")
 METHODS = ("auto", "exact", "flat", *APPROXIMATE)
 
@@ -57,7 +59,7 @@ def check_memory(
     }.get(method, "")
     if device.type == "cuda":
         advice = "device='cpu', "
-    raise MemoryError(
+    raise OutOfMemoryError(
         f"Finding {n_neighbors} neighbours of {n_samples:,} samples of {dim} features "
         f"by {method!r} needs about {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are "
         f"free: choose {advice}fewer neighbours, or fewer samples to find clusters in."

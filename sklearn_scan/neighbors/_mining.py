@@ -104,7 +104,7 @@ def mine_neighbors(
         is not below n, or if Euclidean distances exceed the range of float32.
     ImportError
         If the method needs faiss, which is not installed.
-    MemoryError
+    OutOfMemoryError
         If the graph and the index need more memory than is free.
 
     Warns
@@ -131,7 +131,7 @@ def mine_neighbors(
     """
     check_option("method", method, METHODS)
     check_option("metric", metric, METRICS)
-    check_count("n_neighbors", n_neighbors)
+    n_neighbors = check_count("n_neighbors", n_neighbors)
     check_real("target_recall", target_recall, minimum=0, maximum=1, boundaries="right")
     check_verbose(verbose)
     table, device = as_table(features), _resolve(device)

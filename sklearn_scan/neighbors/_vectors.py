@@ -10,7 +10,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from sklearn_scan.core.rows import check_finite_rows, row_blocks
+from sklearn_scan.core.features import check_dense
+from sklearn_scan.core.rows import check_finite_rows, naming_array, row_blocks
 
 Rows = slice | NDArray[np.int64]
 
@@ -122,13 +123,15 @@ def as_table(features: ArrayLike | Tensor) -> np.ndarray | Tensor:
     if isinstance(features, Tensor | np.memmap):
         table = features
     else:
-        table = np.asarray(features)
+        with naming_array("features"):
+            table = np.asarray(features)
     if table.ndim != 2 or table.shape[1] == 0:
         raise ValueError(
             "features must have shape (n, d), with d of one or more; got shape "
             f"{tuple(table.shape)}."
         )
     if isinstance(table, Tensor):
+        check_dense(table, "features")
         is_real = not table.is_complex()
     else:
         is_real = table.dtype.kind in "biuf"

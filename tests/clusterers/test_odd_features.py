@@ -81,6 +81,7 @@ def test_five_samples_are_too_few_to_count_clusters_of(make):
         make("auto").fit(DISTINCT[:5])
 
 
+@pytest.mark.filterwarnings("ignore:100% of the samples have an exact copy")
 @pytest.mark.parametrize("make", [scan, temi, jule])
 def test_auto_tells_that_all_samples_are_alike(make):
     with pytest.warns(ConvergenceWarning, match="there is 1 cluster"):
