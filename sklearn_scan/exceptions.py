@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 __all__ = [
+    "CheckpointError",
+    "DeviceError",
     "DivergenceError",
     "HubUnavailableError",
     "ImageReadError",
     "ModelFileError",
     "OnnxExportError",
+    "OutOfMemoryError",
     "UnreadableImage",
 ]
 
@@ -101,5 +104,17 @@ class ModelFileError(ValueError):
     """A saved model cannot be loaded: it is damaged, or of another version."""
 
 
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used: it is of other work, in use, or damaged."""
+
+
 class OnnxExportError(RuntimeError):
     """A network has parts that ONNX does not express."""
+
+
+class DeviceError(RuntimeError):
+    """A GPU failed, or is gone."""
+
+
+class OutOfMemoryError(RuntimeError, MemoryError):
+    """The memory of a device or of the machine does not suffice."""

@@ -23,8 +23,8 @@ from sklearn_scan.cli._settings import (
 )
 from sklearn_scan.cli._values import AS_VALUE
 from sklearn_scan.core.files import durable_file
-from sklearn_scan.encoders import resolve_encoder
-from sklearn_scan.images import as_image_source
+from sklearn_scan.encoders import limit_of, resolve_encoder
+from sklearn_scan.images import MAX_PIXELS, as_image_source
 
 
 @click.command("embed", cls=EstimatorCommand, clusterer=False)
@@ -72,7 +72,9 @@ def command(
             console.note(f"embed clusters nothing, and ignores {list_words(unused)}.")
         for line in describe_skipped(listed.skipped):
             console.note(line)
-        embedded = encoder.fit(paths).embed(as_image_source(paths))
+        limit = limit_of(encoder, settings.get("max_pixels", MAX_PIXELS))
+        source = as_image_source(paths, max_pixels=limit)
+        embedded = encoder.fit(source).embed(source)
         embedding = embedded.features.array
         with (  # neither file takes its place before both are complete
             durable_file(output) as file,

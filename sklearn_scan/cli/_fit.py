@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import sys
 from collections.abc import Sequence
@@ -27,7 +28,8 @@ from sklearn_scan.cli._settings import Clusterer, make_estimator, merge_settings
 from sklearn_scan.cli._start import seconds_since_start
 from sklearn_scan.cli._summary import describe, summarize
 from sklearn_scan.cli._values import AS_VALUE
-from sklearn_scan.pretext import NetworkEncoder
+from sklearn_scan.core.checkpoint import delete_checkpoint
+from sklearn_scan.exceptions import CheckpointError
 from sklearn_scan.report import write_report
 from sklearn_scan.results.quality import describe_quality
 
@@ -80,7 +82,8 @@ def command(
     The folder of results holds labels.csv (path, label, name, confidence), report.html
     (the page to look at), model/ (for `sklearn-scan predict`) and log.txt.
 
-    Embeddings are kept for later runs (see `sklearn-scan cache`). Unreadable photos are
+    A run that was stopped goes on if the same command is given again. Embeddings are
+    kept for later runs (see `sklearn-scan cache`). Unreadable photos are
     left out. With `--bad-images raise` they are an error. Two runs with the same
     --random-state give the same clusters.
 
@@ -103,13 +106,14 @@ def command(
         if clusterer.verbose:  # the first bar comes seconds later
             console.note(f"{count(len(paths), 'photo')} found. Loading the network ...")
         with on_ctrl_c(_how_to_go_on(clusterer)):
-            clusterer.fit(paths)
+            _fit(clusterer, paths, folder, overwrite=overwrite)
             keep_results(folder, clusterer, resolve_truth(truth))
         with on_ctrl_c(
             f"The clusters are kept: `sklearn-scan report {shlex.quote(output)}` "
             "writes the page."
         ):
             write_report(folder.place(PAGE), clusterer, paths, y=classes)
+        delete_checkpoint(folder.checkpoint)
         console.log(repr(clusterer))
         for bad in clusterer.bad_images_:
             console.log(f"unreadable: {bad.path}: {bad.reason}")
@@ -129,14 +133,32 @@ def command(
         )
 
 
+def _fit(
+    clusterer: Clusterer, paths: Sequence[str], folder: RunFolder, *, overwrite: bool
+) -> None:
+    """Fit a clusterer with a checkpoint in the folder of results, if it can have one.
+
+    A run that was stopped goes on. With `overwrite`, one of other settings is deleted.
+    """
+    if not _has_checkpoint(clusterer):
+        clusterer.fit(paths)
+        return
+    clusterer.checkpoint = folder.checkpoint
+    try:
+        clusterer.fit(paths)
+    except CheckpointError:
+        if not overwrite:
+            raise
+        delete_checkpoint(folder.checkpoint)
+        clusterer.fit(paths)
+
+
+def _has_checkpoint(clusterer: Clusterer) -> bool:
+    return "checkpoint" in inspect.signature(type(clusterer)).parameters
+
+
 def _how_to_go_on(clusterer: Clusterer) -> str:
     """Return what to do after a fit was stopped."""
-    encoder = clusterer.encoder
-    if encoder == "auto":
-        encoder = clusterer.make_auto_encoder()
-    encoders = encoder if isinstance(encoder, list) else [encoder]
-    if any(isinstance(each, NetworkEncoder) for each in encoders):
-        return "The same command begins anew: what an encoder has learnt is not kept."
-    if clusterer.memory is None:
-        return "The same command begins anew: without --memory nothing is kept."
-    return "What was embedded is kept, and the same command goes on from there."
+    if _has_checkpoint(clusterer):
+        return "What was done is kept, and the same command goes on from there."
+    return "The same command begins anew."

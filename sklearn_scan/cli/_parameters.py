@@ -18,11 +18,15 @@ from sklearn_scan.pretext import NetworkEncoder
 
 # Parameters that an encoder takes from the clusterer, or from `embed`.
 SHARED = (
-    "random_state", "memory", "verbose", "bad_images", "device", "precision", "n_jobs",
+    "random_state", "memory", "verbose", "bad_images", "max_pixels", "device",
+    "precision", "n_jobs",
 )  # fmt: skip
 PRETRAINED = "ImageEncoder"  # the kind of encoder that any other name is one of
 # Parameters whose values are code.
 _CODE = {"strong_views", "views"}
+# The folder of a checkpoint is in the folder of results. (The `checkpoint` of an
+# ImageEncoder is a file of weights.)
+_CHECKPOINT = "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def _parameters(
     found: dict[str, Parameter] = {}
     for owner, each in classes.items():
         for name, parameter in inspect.signature(each).parameters.items():
-            if name in _CODE:
+            if name in _CODE or (name == _CHECKPOINT and owner != PRETRAINED):
                 continue
             entry = found.setdefault(name, Parameter(name, flag(name)))
             entry.owners[owner] = each

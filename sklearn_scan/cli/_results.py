@@ -10,6 +10,7 @@ from sklearn_scan import load, save
 from sklearn_scan.cli._parameters import shows_progress
 from sklearn_scan.cli._photos import find_files
 from sklearn_scan.cli._run_folder import RunFolder, find_model
+from sklearn_scan.core import disk
 from sklearn_scan.core.files import durable_path
 from sklearn_scan.encoders import Encoder, EncoderList, ImageEncoder
 from sklearn_scan.pretext import NetworkEncoder
@@ -29,6 +30,8 @@ def load_run(folder: RunFolder, *, quiet: bool) -> tuple[Clustering, list[str]]:
 
 def load_model(path: str | os.PathLike[str], *, quiet: bool) -> Clustering:
     """Return a clusterer that shows progress as this command does, not as its fit."""
+    if find_model(path) != Path(path):  # a run, and not a model alone
+        RunFolder(path).check_finished()
     clusterer: Clustering = load(find_model(path))
     clusterer.verbose = int(shows_progress(quiet=quiet))
     for encoder in _encoders_in(clusterer.encoder_):
@@ -49,10 +52,11 @@ def _encoders_in(encoder: Encoder | None) -> Iterator[ImageEncoder]:
 
 def keep_results(folder: RunFolder, clusterer: Clustering, truth: str | None) -> None:
     """Write the model and the labels; the page of what was there before goes."""
+    folder.begin_results()
     save(clusterer, folder.place(MODEL), overwrite=True)
     LabelTable.of(clusterer).write_csv(folder.place(LABELS))
     if PAGE in folder.made:
-        (folder.path / PAGE).unlink(missing_ok=True)
+        disk.remove(folder.path / PAGE)
     folder.finish(truth)
 
 

@@ -9,12 +9,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 
-from sklearn_scan.core.files import durable_file, lock
+from sklearn_scan.core import disk
+from sklearn_scan.core.asides import clear_remains
+from sklearn_scan.core.checkpoint import is_checkpoint
+from sklearn_scan.core.documents import read_document
+from sklearn_scan.core.files import durable_file, find_folder
+from sklearn_scan.core.locks import lock
 
 FIT, EXPORT = "fit", "export"  # the commands that fill folders
 
 _MANIFEST = ".sklearn-scan.json"
 _FORMAT, _VERSION = "sklearn-scan-run", 1
+_LARGEST = 2**32  # bytes: the names of some ten million photos
 
 
 @dataclass(kw_only=True)
@@ -55,6 +61,11 @@ class RunFolder:
         return list(self._note.made)
 
     @property
+    def checkpoint(self) -> Path:
+        """Where a fit keeps what it has done, until all results are written."""
+        return self.path / ".checkpoint"
+
+    @property
     def working_folder(self) -> Path:
         """Where the run was started: what its relative paths are relative to."""
         return Path(self._note.working_folder)
@@ -65,19 +76,33 @@ class RunFolder:
         return self._note.truth
 
     def open(self) -> RunFolder:
-        """Read the note of a folder that is there."""
+        """Read the note of a folder that is there, whose results are complete."""
         if not self._read():
             raise ValueError(
                 f"{str(self.path)!r} is not a folder that `sklearn-scan "
                 f"{self._note.kind}` made."
             )
+        self.check_finished()
         return self
+
+    def check_finished(self) -> None:
+        """Raise if there is a run that was stopped before its results were complete."""
+        if self._read() and not self._note.finished:
+            raise ValueError(
+                f"{str(self.path)!r} holds a run that was stopped: give the same "
+                f"`sklearn-scan {self._note.kind}` command again, and it goes on."
+            )
 
     def prepare(self, names: Sequence[str], *, overwrite: bool) -> None:
         """Make the folder, or check that files of these names may be written to it."""
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{str(self.path)!r} is a file, not a folder.")
-        unfinished = self._read() and not self._note.finished
+        if self.path.is_dir():
+            clear_remains(self.path / _MANIFEST)  # of one killed at its first note
+        goes_on = is_checkpoint(self.checkpoint)
+        unfinished = self._read() and (
+            not self._note.finished or (goes_on and self._lacks(names))
+        )
         has_files = self.path.exists() and any(self.path.iterdir())
         if has_files and not (overwrite or unfinished):
             raise ValueError(
@@ -92,12 +117,16 @@ class RunFolder:
                     "away, or choose another folder."
                 )
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            disk.make_folders(self.path)
         except OSError as error:
             raise OSError(
                 f"{str(self.path)!r} cannot be written to: {error.strerror}."
             ) from error
         self._write()
+
+    def _lacks(self, names: Sequence[str]) -> bool:
+        """Tell whether a run was stopped before it had made all of its results."""
+        return not all((self.path / name).exists() for name in names)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -127,11 +156,16 @@ class RunFolder:
         places = [self.path / name for name in self.made]
         for place in places:
             if not place.parent.is_symlink():  # which leads to what is not ours
-                place.unlink(missing_ok=True)
+                disk.remove(place)
         for folder in {place.parent for place in places} - {self.path}:
             if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+                disk.remove_empty_folder(folder)
         self._note.made, self._note.finished = [], False
+        self._write()
+
+    def begin_results(self) -> None:
+        """Note that results are being replaced, and are not complete."""
+        self._note.finished = False
         self._write()
 
     def finish(self, truth: str | None = None) -> None:
@@ -143,7 +177,7 @@ class RunFolder:
     def _read(self) -> bool:
         """Read the note, if it is sound and of this kind; tell whether there is one."""
         try:
-            content = json.loads((self.path / _MANIFEST).read_text(encoding="utf-8"))
+            content = read_document(self.path / _MANIFEST, largest=_LARGEST)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except (OSError, ValueError):
@@ -189,5 +223,5 @@ def _is_inside(name: str) -> bool:
 
 def find_model(path: str | os.PathLike[str]) -> Path:
     """Return the model's folder: that of a run, or the folder itself."""
-    inside = Path(path, "model")
+    inside = find_folder(Path(path, "model"))
     return inside if inside.is_dir() else Path(path)

@@ -34,6 +34,7 @@ class Clusterer(Clustering, Protocol):
 
     encoder: object
     memory: object
+    checkpoint: object
 
     def make_auto_encoder(self) -> object:
         """Return what embeds images where `encoder` is "auto"."""
@@ -154,9 +155,9 @@ def _make(
     kind: type[_Made], settings: Settings, parameters: Mapping[str, Parameter]
 ) -> _Made:
     """Return an object made with the settings, if it has such parameters."""
-    known = inspect.signature(kind).parameters
+    known = set(inspect.signature(kind).parameters)
     for name in settings:
-        if name in parameters and name not in known:
+        if name in parameters and kind not in parameters[name].owners.values():
             raise ValueError(_of_another(parameters[name]))
     check_parameters(kind.__name__, settings, known)
     return kind(**settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sklearn_scan.core.wording import Advice, Message, Part, Setting
+from sklearn_scan.exceptions import ImageReadError
 
 _ADVICE = {
     "weights": "--encoder NAME --encoder-checkpoint FILE",
@@ -12,6 +13,7 @@ _ADVICE = {
     "pretrained": "`sklearn-scan encoders '*'`",
     "table": 'table, such as \'{"pad_type": "same"}\'',
     "memory": "a path or none",
+    "begin anew": "pass --overwrite to begin anew",
     "trainable": "a pretrained network, or one that learns from the photos,",
     "reason": "it is damaged, or of another format.",
     "offline": (
@@ -36,10 +38,26 @@ def explain(error: Warning | Exception, *, of_encoder: bool = False) -> str:
     of_encoder : bool, default=False
         Whether an encoder raised it: its parameters come first.
     """
+    if isinstance(error, ImageReadError):
+        return _explain_images(error, of_encoder=of_encoder)
     message = error.args[0] if error.args else None
     if not isinstance(message, Message):
         return str(error) or type(error).__name__
-    return message.reworded(lambda part: _word(part, of_encoder=of_encoder))
+    return _reword(message, of_encoder=of_encoder)
+
+
+def _explain_images(error: ImageReadError, *, of_encoder: bool) -> str:
+    reworded = [
+        failure._replace(reason=_reword(failure.reason, of_encoder=of_encoder))
+        for failure in error.failures
+    ]
+    return str(ImageReadError(reworded))
+
+
+def _reword(text: str, *, of_encoder: bool) -> str:
+    if not isinstance(text, Message):
+        return text
+    return text.reworded(lambda part: _word(part, of_encoder=of_encoder))
 
 
 def _word(part: Part, *, of_encoder: bool) -> str:

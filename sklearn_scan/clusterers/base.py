@@ -19,6 +19,8 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from sklearn_scan.clusterers.doubts import warn_of_doubts
+from sklearn_scan.clusterers.encoding import encode
 from sklearn_scan.clusterers.graph import (
     GivenNeighbors,
     check_graph,
@@ -26,6 +28,7 @@ from sklearn_scan.clusterers.graph import (
     check_y,
     find_graph,
 )
+from sklearn_scan.clusterers.kept import PARTS, facts_of
 from sklearn_scan.clusterers.outcome import Outcome
 from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.clusterers.reading import Data, Reader
@@ -38,11 +41,12 @@ from sklearn_scan.clusterers.trunks import (
     Trunk,
     check_trainable,
 )
-from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.device import device_errors, resolve_device
 from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.mapped_rows import Rows, through
 from sklearn_scan.core.output import in_frame
+from sklearn_scan.core.rows import check_size
 from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import check_parameters
 from sklearn_scan.encoders import Encoder, check_settings
@@ -132,21 +136,31 @@ class ImageClusterer(
             If the pretrained encoder cannot be fetched.
         DivergenceError
             If the loss is not finite in the first epoch of a stage.
+        CheckpointError
+            If `checkpoint` is of another fit, in use, or damaged.
+        OutOfMemoryError
+            If memory runs out, on a GPU or on the machine.
+        DeviceError
+            If the GPU fails.
 
         Warns
         -----
         ConvergenceWarning
             If "auto" finds no number of clusters that is clearly better than others;
             if clusters stay empty; if self-labelling finds no confident sample, or
-            leaves a cluster without any; if a loss diverges after the first epoch; or
-            if one of several feature arrays is constant, and is left out.
+            leaves a cluster without any; if a loss diverges after the first epoch; if
+            one of several feature arrays is constant, and is left out; if most samples
+            have an exact copy; if samples differ by little more than single precision
+            rounds; if many of the neighbours are not the nearest; or if `quality_` is
+            as low as for random numbers.
         UserWarning
-            If images cannot be read and `bad_images` is "skip".
+            If images cannot be read and `bad_images` is "skip"; or if the checkpoint
+            cannot be written.
         """
         check_y(y)
         self._forget_fit()
         self._check_parameters()
-        with Run.of(self, X, y) as run, free_threads():
+        with Run.of(self, X, y) as run, free_threads(), device_errors():
             self._fit(X, neighbors, run)
         return self
 
@@ -157,15 +171,21 @@ class ImageClusterer(
         data = reader.read(X, fit=True)
         check_sizes(self.n_clusters, len(data))
         given = check_graph(neighbors, data, self)
-        embedded = run.keep("encode", partial(reader.embed, data, fit=True))
+        run.begin(partial(facts_of, self, data, given))
+        embedded = run.keep("encode", partial(encode, reader, data, run))
         features, self.bad_images_ = embedded
         known = features.known()
         check_sizes(self.n_clusters, len(known))
+        check_size("X" if data is features else "The embedding of X", known.array)
         n_clusters = self._count_clusters(known, run)
         rows = known.to(resolve_device(self.device))
         scaler = self._make_scaler(reader.encoder, rows, known.dims)
         seed = run.seed("mine")
-        graph = run.keep("mine", partial(find_graph, given, features, rows, seed, self))
+        mine = partial(find_graph, given, features, rows, seed, self)
+        if given is None:  # else the caller has it
+            mine = partial(run.remember, "graph", mine, PARTS)
+        graph = run.keep("mine", mine)
+        warn_of_doubts(rows, graph)
         trunk = self._trunk(reader, data, features, rows, scaler)
         material = Material(trunk, graph, n_clusters, rows)
         outcome = Outcome(self, run, reader, data, features, scaler, material)
@@ -303,14 +323,15 @@ class ImageClusterer(
         self.n_clusters_curve_: ClusterNumberCurve | None = None
         if not isinstance(self.n_clusters, str):
             return self.n_clusters
+        estimate = partial(
+            estimate_n_clusters,
+            known.weighted(),
+            random_state=run.seed("count"),
+            device=self.device,
+            verbose=self.verbose,
+        )
         self.n_clusters_curve_ = run.keep(
-            "count",
-            lambda: estimate_n_clusters(
-                known.weighted(),
-                random_state=run.seed("count"),
-                device=self.device,
-                verbose=self.verbose,
-            ),
+            "count", partial(run.remember, "count", estimate, PARTS)
         )
         return self.n_clusters_curve_.n_clusters
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sklearn_scan.clusterers import defaults
 from sklearn_scan.core.docs import share_docs
+from sklearn_scan.training.checkpoints import INTERVAL
 
 
 def _write(value: object) -> str:
@@ -59,10 +60,21 @@ clusterer_docs = share_docs(
     memory : path or joblib.Memory, default=None
         A folder that saves embeddings, so that each encoder embeds each image only
         once, in this fit and in later ones.
+    checkpoint : path, default=None
+        A folder that keeps what the fit has done: embeddings as they are made,
+        neighbours, and the training every {INTERVAL} seconds. After a kill, the same
+        call goes on from there, and ends with the same clusters. Each fit needs a
+        folder of its own; delete it to begin anew.
     bad_images : {"raise", "skip"}, default="raise"
         What happens if images cannot be read, in `fit` and in `predict`: an error
         ("raise"), or a warning and the label -1 ("skip"). The error lists all of these
         images. With "skip" their probabilities are NaN.
+    max_pixels : int or None, default=89_478_485
+        The most pixels of an image that is decoded. A larger one is an image that
+        cannot be read, as its header tells: nothing of it is decoded. The default, 89
+        megapixels, is the size that Pillow warns of. Each worker needs 4 to 12 bytes of
+        memory a pixel, by the format. A larger `PIL.Image.MAX_IMAGE_PIXELS` takes the
+        place of the default. None is no limit.
     n_jobs : int, default=None
         Workers that read images; None takes one per core.
     random_state : int, RandomState or None, default=None
@@ -110,6 +122,7 @@ clusterer_docs = share_docs(
     stage_times_ : dict of str to float
         The seconds spent in "encode", "count" (the search for the number of clusters,
         with "auto"), "mine" (of neighbours), "cluster", "self_label" and "calibrate".
+        Of a fit that went on from a checkpoint, the seconds since then.
     bad_images_ : list of UnreadableImage
         The images that cannot be read, as (row, path, reason).
     module_ : nn.Module
@@ -126,4 +139,5 @@ clusterer_docs = share_docs(
     n_features_in_ : int
         The number of features if X was features; of all arrays together.
     """,
+    INTERVAL=f"{INTERVAL:g}",  # in the parts above too
 )

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from sklearn_scan.clusterers.defaults import FEATURES_FOR_ANGLES
 from sklearn_scan.clusterers.docs import clusterer_docs
+from sklearn_scan.clusterers.doubts import warn_of_doubts
 from sklearn_scan.clusterers.graph import (
     GivenNeighbors,
     check_graph,
@@ -25,7 +26,7 @@ from sklearn_scan.clusterers.graph import (
 )
 from sklearn_scan.clusterers.parameters import ReadingParameters
 from sklearn_scan.clusterers.reading import Reader, image_names
-from sklearn_scan.core.device import resolve_device
+from sklearn_scan.core.device import device_errors, resolve_device
 from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features, center_blocks
 from sklearn_scan.core.mapped_rows import read_rows
@@ -160,6 +161,7 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
     distance_threshold: float | None = checked(None, none_or(real(0)))
 
     @free_threads()
+    @device_errors()
     def fit(
         self, X: Any, y: Any = None, *, neighbors: GivenNeighbors | None = None
     ) -> Self:
@@ -190,6 +192,10 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
             than clusters, because only features can join these.
         ImageReadError
             If images cannot be read and `bad_images` is "raise"; lists all of them.
+        OutOfMemoryError
+            If memory runs out, on a GPU or on the machine.
+        DeviceError
+            If the GPU fails.
 
         Warns
         -----
@@ -198,7 +204,9 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
             then join them; if images cannot be read and `bad_images` is "skip"; or if
             there are not more samples than `n_neighbors`.
         ConvergenceWarning
-            If "auto" finds no number of clusters that is clearly better than others.
+            If "auto" finds no number of clusters that is clearly better than others; if
+            most samples have an exact copy; if samples differ by little more than
+            single precision rounds; or if many of the neighbours are not the nearest.
         """
         check_y(y)
         self._forget_fit()
@@ -274,6 +282,7 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
         data = reader.read(X, fit=True)
         check_sizes(self.n_clusters, len(data))
         given = check_graph(neighbors, data, self)
+        reader.fit(data)
         features, self.bad_images_ = reader.embed(data, fit=True)
         known = features.known()
         check_sizes(self.n_clusters, len(known))
@@ -281,6 +290,7 @@ class GraphDegreeLinkage(DocLink, ClusterMixin, ReadingParameters):
         metric = self._choose_metric(features)
         graph = find_graph(given, features, rows, seed, self, metric)
         assert graph is not None  # for mypy: there is a neighbour at least
+        warn_of_doubts(rows, graph)
         self.encoder_, self.image_names_ = reader.encoder, image_names(data)
         self.embedding_, self.embedding_dims_ = features.array, features.dims
         self.neighbors_ = graph_of_all(graph, features)

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_scan.clusterers.doubts import warn_of_noise
+from sklearn_scan.clusterers.encoding import encode_by
 from sklearn_scan.clusterers.graph import graph_of_all
 from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.clusterers.reading import Data, Reader, image_names
@@ -41,12 +43,12 @@ class Outcome:
     material: Material
 
     def set(self, found: Found) -> None:
-        """Set the attributes; warn of empty clusters and of unsure ones."""
+        """Set the attributes; warn of clusters that mean little."""
         clusterer, features = self.clusterer, self.features
         trunk = self.material.trunk
         model = ClusterModel.of(self.scaler, found.head)
         if isinstance(trunk, BackboneTrunk):
-            features = self.reader.embed_trained(self.data, trunk.backbone)
+            features = encode_by(trunk.backbone, self.reader, self.data, self.run)
         _set_input(clusterer, self.reader, features)
         clusterer.image_names_ = image_names(self.data)
         clusterer.neighbors_ = graph_of_all(
@@ -59,6 +61,7 @@ class Outcome:
         clusterer.self_labeled_ = found.self_labeled
         quality = self.run.keep("calibrate", lambda: self._measure(found, features))
         order = _set_clusters(clusterer, model, features, quality)
+        warn_of_noise(quality, len(features.readable))
         _warn_of_empty(clusterer)
         _warn_of_unsure(clusterer, np.isin(order, found.lost_clusters).nonzero()[0])
 

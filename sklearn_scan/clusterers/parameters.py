@@ -14,8 +14,17 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 
 from sklearn_scan.core.random import RandomState
-from sklearn_scan.core.validation import auto_or, checked, count, option, real
+from sklearn_scan.core.validation import (
+    auto_or,
+    check_folder,
+    check_seed,
+    checked,
+    count,
+    option,
+    real,
+)
 from sklearn_scan.core.wording import Message, Setting
+from sklearn_scan.images import MAX_PIXELS
 from sklearn_scan.model_selection import Quality
 from sklearn_scan.neighbors import METHODS
 from sklearn_scan.results.clustering import Clustering
@@ -46,8 +55,9 @@ class ReadingParameters(BaseEstimator):
     precision: str = "auto"
     memory: str | Path | joblib.Memory | None = None
     bad_images: str = "raise"
+    max_pixels: int | None = MAX_PIXELS
     n_jobs: int | None = None
-    random_state: RandomState = None
+    random_state: RandomState = checked(None, check_seed)
     verbose: int = 0
 
     def make_auto_encoder(self) -> Any:
@@ -73,3 +83,4 @@ class Parameters(Fitted, CallbackSupportMixin, ReadingParameters):
     n_clusters: int | str = checked(10, auto_or(count()))
     _: KW_ONLY
     confidence_threshold: float = checked(0.99, real(0, 1, "left"))
+    checkpoint: str | Path | None = checked(None, check_folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,9 +19,16 @@ from sklearn_scan.clusterers.feature_arrays import (
 from sklearn_scan.clusterers.parameters import ReadingParameters
 from sklearn_scan.core.features import Features, to_numpy
 from sklearn_scan.core.mapped_rows import is_mapped
-from sklearn_scan.core.rows import check_finite_rows
+from sklearn_scan.core.rows import check_finite_rows, naming_array
 from sklearn_scan.core.warn import warn
-from sklearn_scan.encoders import Embedded, Encoder, check_embedding, resolve_encoder
+from sklearn_scan.encoders import (
+    Embedded,
+    Encoder,
+    check_embedding,
+    limit_of,
+    resolve_encoder,
+)
+from sklearn_scan.encoders.cache import digest, fingerprint
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import (
     ImageSource,
@@ -83,6 +90,7 @@ class Reader:
                 precision=clusterer.precision,
                 memory=clusterer.memory,
                 bad_images=clusterer.bad_images,
+                max_pixels=clusterer.max_pixels,
                 n_jobs=clusterer.n_jobs,
                 random_state=seed,
                 verbose=clusterer.verbose,
@@ -106,8 +114,12 @@ class Reader:
             return self._read_features(X, fit=fit)
         if fit:
             check_no_folder(X)
-        # Another batch of floats must be read on the scale of those in the fit.
-        source = as_image_source(X, float_range=None if fit else self.float_range)
+        source = as_image_source(
+            X,
+            # another batch of floats must be read on the scale of those in the fit
+            float_range=None if fit else self.float_range,
+            max_pixels=limit_of(self.encoder, self._clusterer.max_pixels),
+        )
         if fit:
             self.float_range = source.float_range
         return source
@@ -131,10 +143,11 @@ class Reader:
             return Features.of(X)
         if isinstance(X, torch.Tensor):
             X = to_numpy(X)
-        # In fit a copy: what is kept must not change with the user's array.
-        array: NDArray[np.float32] = validate_data(
-            self._clusterer, X, reset=fit, dtype=np.float32, order="C", copy=fit
-        )
+        with naming_array("X"):
+            # In fit a copy: what is kept must not change with the user's array.
+            array: NDArray[np.float32] = validate_data(
+                self._clusterer, X, reset=fit, dtype=np.float32, order="C", copy=fit
+            )
         return Features.of(array)
 
     def _read_arrays(self, X: Any, *, fit: bool) -> Features:
@@ -143,18 +156,40 @@ class Reader:
             self._clusterer.n_features_in_ = sum(dims)
         return Features.of(array, dims)
 
-    def embed(self, data: Data, *, fit: bool = False) -> Embedded:
+    def fit(self, data: Data, folder: Path | None = None) -> None:
+        """Fit the encoder, if there is one; what it learns is kept in the folder."""
+        if self.encoder is None:
+            return
+        if folder is None:
+            self.encoder.fit(data)
+        else:
+            self.encoder.fit_with_folder(data, folder)
+
+    def weights(self) -> str:
+        """Return a digest of the encoder's networks; nothing, if it tells of none."""
+        assert self.encoder is not None  # for mypy: images have an encoder
+        try:
+            networks = self.encoder.networks()
+        except TypeError:
+            return ""
+        return digest(*(fingerprint(each.module) for each in networks))
+
+    def embed(
+        self, data: Data, *, fit: bool = False, folder: Path | None = None
+    ) -> Embedded:
         """Return the features of images, by the encoder; features stay as they are.
 
         Rows of NaN are those of images that could not be read and are to be skipped.
+        With a folder, rows are kept there as they are made.
         """
         if isinstance(data, Features):
             return Embedded(data, [])
         assert self.encoder is not None  # for mypy: `read` returned images
-        if fit:
-            self.encoder.fit(data)
         try:
-            embedded = self.encoder.embed(data)
+            if folder is None:
+                embedded = self.encoder.embed(data)
+            else:
+                embedded = self.encoder.embed_with_folder(data, folder)
         except ImageReadError as error:
             if fit or self._clusterer.bad_images == "raise":
                 raise
@@ -166,13 +201,10 @@ class Reader:
         check_embedding(embedded)
         return embedded
 
-    def embed_trained(self, data: Data, backbone: nn.Module) -> Features:
-        """Return the features of the fit's images by a backbone that was trained."""
+    def take_trained(self, backbone: nn.Module) -> None:
+        """Embed by a backbone that was trained, from now on."""
         assert self.encoder is not None  # for mypy: images have an encoder
         self.encoder = self.encoder.with_trained(backbone)
-        with warnings.catch_warnings():  # of unreadable images, a second time
-            warnings.simplefilter("ignore", UserWarning)
-            return self.embed(data).features
 
 
 def image_names(data: Data) -> list[str] | None:

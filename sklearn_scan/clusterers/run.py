@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from sklearn.callback import CallbackContext
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from sklearn_scan.clusterers.kept import EMBEDDED, Form
 from sklearn_scan.clusterers.parameters import Parameters
+from sklearn_scan.core import disk
+from sklearn_scan.core.checkpoint import Checkpoint, Facts, open_checkpoint
 from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.threads import adjust_threads
+from sklearn_scan.core.warn import noting_warnings, warn
+from sklearn_scan.encoders import Embedded
 from sklearn_scan.training.callbacks import EstimatorCallbacks
+from sklearn_scan.training.checkpoints import KeepLoop
 from sklearn_scan.training.heads import Heads
-from sklearn_scan.training.loop import LoopCallback, Record
+from sklearn_scan.training.loop import Loop, LoopCallback, Record
 
 T = TypeVar("T")
 Attributes = dict[str, object]  # of an estimator, by name
 
 _SEEDED = ("encode", "cluster", "self_label")
+_CATEGORIES: dict[str, type[Warning]] = {
+    each.__name__: each for each in (ConvergenceWarning, RuntimeWarning, UserWarning)
+}
 
 
 class Run:
@@ -32,6 +43,8 @@ class Run:
         Seeds the parts of the fit, each by its name.
     verbose : int, default=0
         Progress bars are shown if it is above zero.
+    checkpoint : Checkpoint, optional
+        Keeps what is done, and gives it back after a kill.
 
     Attributes
     ----------
@@ -39,18 +52,34 @@ class Run:
         The seconds of each part so far.
     history : list of dict
         The epochs of all stages so far.
+    stage : int
+        The number of the stage that is under way.
+    draws : bool
+        Whether the stages draw from torch's global generators.
     fitted : callable or None
         Takes a single head and returns the attributes of a clusterer that is fitted
         with it, for callbacks that score the fit so far.
     """
 
-    def __init__(self, random_state: RandomState = None, *, verbose: int = 0) -> None:
-        seeds = check_random_state(random_state).randint(2**31, size=len(_SEEDED))
-        self._seeds = dict(zip(_SEEDED, map(int, seeds), strict=True))
+    def __init__(
+        self,
+        random_state: RandomState = None,
+        *,
+        verbose: int = 0,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        drawn = check_random_state(random_state).randint(2**31, size=len(_SEEDED))
+        seeds: list[int] = drawn.tolist()
+        if random_state is None and checkpoint is not None:
+            seeds = checkpoint.seeds_or(seeds)
+        self._seeds = dict(zip(_SEEDED, seeds, strict=True))
         self.verbose = verbose
+        self._checkpoint = checkpoint
         self.times: dict[str, float] = {}
         self.history: list[Record] = []
         self.fitted: Callable[[Heads], Attributes] | None = None
+        self.draws = True
+        self.stage = 0
         self._task: CallbackContext | None = None  # that of the fit, or of a part
         self._data: dict[str, Any] = {}
 
@@ -58,12 +87,131 @@ class Run:
     @contextmanager
     def of(cls, clusterer: Parameters, X: Any, y: Any) -> Iterator[Self]:
         """Provide the run of a fit, which scikit-learn's callbacks follow as a task."""
-        run = cls(clusterer.random_state, verbose=clusterer.verbose)
-        run._data = {"estimator": clusterer, "X": X, "y": y}
-        run._task = clusterer._init_callback_context(max_subtasks=None)
-        run._task.call_on_fit_task_begin(**run._data)
-        yield run
-        run._task.call_on_fit_task_end(**run._data, reconstruction_attributes={})
+        with open_checkpoint(clusterer.checkpoint) as checkpoint:
+            run = cls(
+                clusterer.random_state,
+                verbose=clusterer.verbose,
+                checkpoint=checkpoint,
+            )
+            run._data = {"estimator": clusterer, "X": X, "y": y}
+            run._task = clusterer._init_callback_context(max_subtasks=None)
+            run._task.call_on_fit_task_begin(**run._data)
+            yield run
+            run._task.call_on_fit_task_end(**run._data, reconstruction_attributes={})
+
+    def begin(self, facts: Callable[[], Facts]) -> None:
+        """Note in the checkpoint what the fit depends on.
+
+        Raises
+        ------
+        CheckpointError
+            If it is of another fit.
+        """
+        if self._checkpoint is not None:
+            self._checkpoint.begin(facts(), [*self._seeds.values()])
+
+    def check_same(self, name: str, tell: Callable[[], str]) -> None:
+        """Raise if a fact that is found later is not that of the checkpoint.
+
+        Raises
+        ------
+        CheckpointError
+            If it is not.
+        """
+        if self._checkpoint is not None:
+            self._checkpoint.check_same(name, tell())
+
+    def place(self, name: str) -> Path | None:
+        """Return a place in the checkpoint, for a file or folder; None without one."""
+        return None if self._checkpoint is None else self._checkpoint.place(name)
+
+    def remember(
+        self,
+        name: str,
+        make: Callable[[], T],
+        form: Form[T],
+        *,
+        without: Collection[str] = (),
+    ) -> T:
+        """Return what `make` makes, from the checkpoint if it was made before a kill.
+
+        Its warnings are given again.
+
+        Parameters
+        ----------
+        name : str
+            The name of the entry.
+        make : callable
+            What to do.
+        form : Form
+            How the result is kept.
+        without : collection of str
+            Entries that are of no use after this one.
+        """
+        checkpoint = self._checkpoint
+        if checkpoint is None:
+            return make()
+        if name in checkpoint:
+            entry = checkpoint.get(name)
+            for text, category in entry["warnings"]:
+                warn(text, _CATEGORIES.get(category, UserWarning))
+            return form.unpack(entry["value"])
+        with noting_warnings() as noted:
+            made = make()
+        told = [[text, category.__name__] for text, category in noted]
+        checkpoint.put({name: {"value": form.pack(made), "warnings": told}}, without)
+        return made
+
+    def remember_rows(
+        self, name: str, embed: Callable[[Path | None], Embedded]
+    ) -> Embedded:
+        """Return an embedding; in the checkpoint, rows are kept as they are made.
+
+        Parameters
+        ----------
+        name : str
+            The name of the entry.
+        embed : callable
+            From a folder for the rows, or None, to the embedding.
+
+        Warns
+        -----
+        UserWarning
+            If rows cannot be written there: then they are made without.
+        """
+        checkpoint = self._checkpoint
+        if checkpoint is None:
+            return embed(None)
+        folder = checkpoint.place(name)
+
+        def make() -> Embedded:
+            try:
+                disk.make_folders(folder.parent)
+                return embed(folder)
+            except OSError as error:
+                checkpoint.warn_once(error)
+                return embed(None)
+
+        embedded = self.remember(name, make, EMBEDDED)
+        if name in checkpoint:
+            disk.remove_folder(folder)
+        return embedded
+
+    def of_stage(self, name: str) -> str:
+        """Return the name of an entry of the stage that is under way."""
+        return f"{name}-{self.stage}"
+
+    def resume(self, loop: Loop) -> None:
+        """Let a loop keep its state, and go on from that before a kill."""
+        if self._checkpoint is not None:
+            KeepLoop(self._checkpoint, self.of_stage("loop"), draws=self.draws).resume(
+                loop
+            )
+
+    def train(self, loop: Loop, n_epochs: int) -> None:
+        """Run a loop; add its epochs to the history."""
+        self.resume(loop)
+        self.history += loop.run(n_epochs)
 
     def seed(self, name: str) -> int:
         """Return the seed of a part of the fit; those of no seed share "cluster"'s."""

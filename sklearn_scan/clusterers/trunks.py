@@ -43,6 +43,8 @@ class Trunk(ABC):
         The number of features of each encoder; each has heads of its own.
     is_trained : bool
         Whether the body is trained along with the heads.
+    draws : bool
+        Whether views or the body draw from torch's global generators.
     scale : Tensor of shape (embed_dim,) or None
         What the features were divided by; None if all were divided alike.
     scaler : Scaler or None
@@ -56,6 +58,7 @@ class Trunk(ABC):
     device: torch.device
     dims: tuple[int, ...]
     is_trained: bool = False
+    draws: bool = False
     scale: Tensor | None = None
     scaler: Scaler | None = None
 
@@ -147,6 +150,7 @@ class BackboneTrunk(Trunk):
     """
 
     is_trained = True
+    draws = True  # as augmentations do, and dropout
 
     def __init__(
         self,

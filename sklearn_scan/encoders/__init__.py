@@ -10,9 +10,11 @@ from sklearn_scan.encoders._base import (
 )
 from sklearn_scan.encoders._catalog import RECOMMENDED, RecommendedEncoder
 from sklearn_scan.encoders._encoder_list import EncoderList
+from sklearn_scan.encoders._facts import parameter_facts, version_facts
 from sklearn_scan.encoders._image_encoder import DEFAULT_MODEL, ImageEncoder
 from sklearn_scan.encoders._preprocessing import Preprocessing
-from sklearn_scan.encoders._resolve import name_encoder, resolve_encoder
+from sklearn_scan.encoders._resolve import limit_of, name_encoder, resolve_encoder
+from sklearn_scan.encoders._weights_origin import WeightsOrigin
 from sklearn_scan.encoders.backbones import (
     Recipe,
     TimmRecipe,
@@ -36,6 +38,7 @@ __all__ = [
     "RecommendedEncoder",
     "TimmRecipe",
     "Trainable",
+    "WeightsOrigin",
     "build_backbone",
     "check_embedding",
     "check_features",
@@ -43,8 +46,11 @@ __all__ = [
     "check_settings",
     "chosen_rows",
     "describe_misfit",
+    "limit_of",
     "name_encoder",
     "note_recipe",
+    "parameter_facts",
     "recipe_of",
     "resolve_encoder",
+    "version_facts",
 ]

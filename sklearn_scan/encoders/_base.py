@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import nn
 from sklearn_scan.core.device import resolve_device, resolve_precision
 from sklearn_scan.core.docs import DocLink
 from sklearn_scan.core.features import Features
-from sklearn_scan.core.validation import check_option, check_verbose
+from sklearn_scan.core.validation import check_count, check_option, check_verbose
 from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.encoders._preprocessing import Preprocessing
 from sklearn_scan.encoders.cache import cache_folder
@@ -163,6 +164,65 @@ class Encoder(
             )
         return Embedded(Features.of(array), [])
 
+    def embed_with_folder(
+        self,
+        source: ImageSource,
+        folder: Path,  # noqa: ARG002
+    ) -> Embedded:
+        """Embed all images of a source, for a fit with a checkpoint.
+
+        An encoder that can keeps rows in the folder as they are made. After a kill, the
+        same call goes on from there. By default, nothing is kept.
+
+        Parameters
+        ----------
+        source : ImageSource
+            The images.
+        folder : Path
+            A folder, which need not be there, in one that is.
+
+        Returns
+        -------
+        Embedded
+            With features in memory.
+        """
+        return self.embed(source)
+
+    def fit_with_folder(self, X: Any, folder: Path) -> Self:  # noqa: ARG002
+        """Fit the encoder for a fit with a checkpoint.
+
+        An encoder that can keeps what it learns in the folder. After a kill, the same
+        call goes on from there. By default, nothing is kept.
+
+        Parameters
+        ----------
+        X : images
+            As for `fit`.
+        folder : Path
+            A folder, which need not be there.
+
+        Returns
+        -------
+        self
+        """
+        return self.fit(X)
+
+    def pixel_limit(self, default: int | None) -> int | None:
+        """Return the limit of pixels of the images to embed.
+
+        Parameters
+        ----------
+        default : int or None
+            The limit, if the encoder has no parameter `max_pixels`.
+
+        Returns
+        -------
+        int or None
+            None is no limit.
+        """
+        limit: int | None = self.get_params(deep=False).get("max_pixels", default)
+        return limit
+
     def for_training(self) -> Trainable:
         """Return a copy of the fitted encoder's backbone, to train, and preprocessing.
 
@@ -299,11 +359,13 @@ def check_settings(estimator: BaseEstimator) -> None:
     Raises
     ------
     TypeError, ValueError
-        If `device`, `precision`, `n_jobs`, `memory`, `bad_images` or `verbose` is
-        wrong.
+        If `device`, `precision`, `n_jobs`, `memory`, `bad_images`, `max_pixels` or
+        `verbose` is wrong.
     """
     resolve_precision(estimator.precision, resolve_device(estimator.device))
     resolve_workers(estimator.n_jobs)
     cache_folder(estimator.memory)
     check_option("bad_images", estimator.bad_images, POLICIES)
+    if estimator.max_pixels is not None:
+        check_count("max_pixels", estimator.max_pixels)
     check_verbose(estimator.verbose)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from sklearn_scan.core.files import durable_path
 from sklearn_scan.core.rows import row_slices
 from sklearn_scan.core.threads import free_threads
+from sklearn_scan.encoders._embedding_array import EmbeddingArray
 from sklearn_scan.encoders.cache import EmbeddingCache
 from sklearn_scan.exceptions import UnreadableImage
 from sklearn_scan.images import (
@@ -34,60 +31,6 @@ _LOOKUP = 1024  # images looked up in the cache at a time
 _KEYS_A_JOB = 64
 
 EmbedBatch = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-
-
-class EmbeddingArray:
-    """The rows of an embedding, in memory or in a .npy file, filled in any order."""
-
-    # made when the first row says how long rows are; the file appears when complete
-    def __init__(self, n_rows: int, out: str | os.PathLike[str] | None) -> None:
-        self._n_rows = n_rows
-        self._out = None if out is None else Path(out)
-        self._array: NDArray[np.float32] | None = None
-        if self._out is None:
-            return
-        if not self._out.name or self._out.is_dir() or not self._out.parent.is_dir():
-            raise FileNotFoundError(
-                f"out must be a file in a folder that exists; got {str(out)!r}."
-            )
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Write the file in the block, if there is one to write, durably."""
-        if self._out is None:
-            yield
-            return
-        with durable_path(self._out) as self._aside:
-            try:
-                yield
-            finally:
-                self._array = None  # closed before it is renamed: Windows asks it
-
-    def __setitem__(self, row: int, vector: NDArray[np.float32]) -> None:
-        if self._array is None:
-            shape = (self._n_rows, len(vector))
-            if self._out is None:
-                self._array = np.empty(shape, np.float32)
-            else:
-                self._array = open_memmap(self._aside, "w+", np.float32, shape)
-                if hasattr(os, "posix_fallocate"):
-                    # A full disk is an error here; written to, a map of it is a crash.
-                    with open(self._aside, "r+b") as file:
-                        size = os.path.getsize(self._aside)
-                        os.posix_fallocate(file.fileno(), 0, size)
-        self._array[row] = vector
-
-    def finish(self, gaps: list[int]) -> None:
-        """Fill the rows that are gaps with NaN."""
-        assert self._array is not None  # for mypy: some image was readable
-        self._array[gaps] = np.nan
-
-    def result(self) -> NDArray[np.float32]:
-        """Return the complete array, after the block of `writing`."""
-        if self._out is not None:
-            self._array = np.load(self._out, mmap_mode="c")
-        assert self._array is not None
-        return self._array
 
 
 @dataclass(eq=False)
@@ -108,22 +51,47 @@ class EmbeddingPass:
 
     @free_threads()
     def run(
-        self,
-        *,
-        batch_size: int,
-        processes: bool,
-        out: str | os.PathLike[str] | None,
-        verbose: int,
+        self, array: EmbeddingArray, *, batch_size: int, processes: bool, verbose: int
     ) -> NDArray[np.float32]:
-        """Return the embedding (n, embed_dim); NaN where an image cannot be read."""
-        self._array = EmbeddingArray(len(self.rows), out)
+        """Return the embedding (n, embed_dim); NaN where an image cannot be read.
+
+        Parameters
+        ----------
+        array : EmbeddingArray
+            What is filled; its first rows may be done already.
+        batch_size : int
+            How many images to embed at once.
+        processes : bool
+            Whether processes may read the images.
+        verbose : int
+            Above zero, shows a progress bar.
+        """
+        self._array = array
         self._progress = tqdm(
             total=len(self.rows),
             desc="embedding",
             unit="image",
             disable=verbose <= 0,
         )
-        batches = load_batches(
+        try:
+            with array.filling():
+                self.bad_images.add(array.bad)
+                with self._progress, closing(self._batches(batch_size, processes)) as b:
+                    self._progress.update(array.n_done)
+                    for rows, images in b:
+                        self._store(rows, self.embed_batch(images))
+                self._add_unreadable_copies()
+                self.bad_images.raise_or_warn(len(self.rows))
+                array.finish(self.bad_images.found)
+            return array.result()
+        finally:
+            if self.cache is not None:
+                self.cache.save()
+
+    def _batches(
+        self, batch_size: int, processes: bool
+    ) -> Generator[tuple[list[int], NDArray[np.uint8]], None, None]:
+        return load_batches(
             self.source,
             self.crop,
             self._unknown(),
@@ -132,19 +100,6 @@ class EmbeddingPass:
             n_jobs=self.n_jobs,
             processes=processes,
         )
-        try:
-            with self._array.writing():
-                with self._progress, closing(batches):
-                    for rows, images in batches:
-                        self._store(rows, self.embed_batch(images))
-                self._add_unreadable_copies()
-                self.bad_images.raise_or_warn(len(self.rows))
-                gaps = [self.rows.index(bad.row) for bad in self.bad_images.found]
-                self._array.finish(gaps)
-            return self._array.result()
-        finally:
-            if self.cache is not None:
-                self.cache.save()
 
     def _store(self, rows: list[int], vectors: NDArray[np.float32]) -> None:
         for row, vector in zip(rows, vectors, strict=True):
@@ -154,9 +109,15 @@ class EmbeddingPass:
                 self.cache.add(key, vector)
                 for copy in self._waiting.pop(key):
                     self._set(copy, vector)
+        # Images come in order: all before are embedded, known or unreadable. What is
+        # kept ends with a whole batch, so that the others are as they would have been.
+        if self.cache is not None:
+            self.cache.save_in_time()
+            self._add_unreadable_copies()
+        self._array.note(self.rows.index(rows[-1]) + 1, self.bad_images.found)
 
     def _set(self, row: int, vector: NDArray[np.float32]) -> None:
-        self._array[self.rows.index(row)] = vector
+        self._array[row] = vector
         self._progress.update()
 
     def _unknown(self) -> Iterator[int]:
@@ -168,13 +129,14 @@ class EmbeddingPass:
             yield row
 
     def _not_cached(self) -> Iterator[int]:
+        left = self.rows[self._array.n_done :]
         if self.cache is None:
-            yield from self.rows
+            yield from left
             return
         n_workers = resolve_workers(self.n_jobs) if self.source.thread_safe else 1
         with ThreadPoolExecutor(n_workers) as pool:
-            for part in row_slices(len(self.rows), _LOOKUP):
-                yield from self._look_up(self._identify(self.rows[part], pool))
+            for part in row_slices(len(left), _LOOKUP):
+                yield from self._look_up(self._identify(left[part], pool))
 
     def _look_up(self, keys: dict[int, str]) -> Iterator[int]:
         """Fill in the rows that the cache knows; of other contents, yield one row."""
@@ -204,10 +166,10 @@ class EmbeddingPass:
 
     def _add_unreadable_copies(self) -> None:
         """Add the copies of images that cannot be read, which were not tried."""
-        for row, key in self._keys.items():
-            if row in self.bad_images:
-                reason = self.bad_images[row].reason
+        for bad in self.bad_images.found:
+            key = self._keys.get(bad.row)
+            if key is not None:
                 self.bad_images.add(
-                    UnreadableImage(copy, self.source.name(copy), reason)
+                    UnreadableImage(copy, self.source.name(copy), bad.reason)
                     for copy in self._waiting[key]
                 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -62,10 +63,24 @@ class EncoderList(Encoder):
         -------
         self
         """
+        return self._fit_each(X, lambda encoder, _, source: encoder.fit(source))
+
+    def fit_with_folder(self, X: Any, folder: Path) -> Self:
+        """Fit each encoder; each keeps what it learns in a folder of its own."""
+        return self._fit_each(
+            X,
+            lambda encoder, i, source: encoder.fit_with_folder(
+                source, folder.with_name(f"{folder.name}-{i}")
+            ),
+        )
+
+    def _fit_each(
+        self, X: Any, fit: Callable[[Encoder, int, ImageSource], object]
+    ) -> Self:
         source = as_image_source(X)
         for i, encoder in enumerate(self.encoders):
             with naming(i):
-                encoder.fit(source)
+                fit(encoder, i, source)
         return self
 
     def embed(self, source: ImageSource, rows: slice | None = None) -> Embedded:
@@ -91,10 +106,22 @@ class EncoderList(Encoder):
         ValueError
             If an encoder returns NaN or infinity.
         """
+        return self._join(lambda encoder, _: encoder.embed(source, rows))
+
+    def embed_with_folder(self, source: ImageSource, folder: Path) -> Embedded:
+        """Embed all images; each encoder keeps rows in a folder of its own."""
+        return self._join(
+            lambda encoder, i: encoder.embed_with_folder(
+                source, folder.with_name(f"{folder.name}-{i}")
+            )
+        )
+
+    def _join(self, embed: Callable[[Encoder, int], Embedded]) -> Embedded:
+        """Return the embeddings by each encoder side by side."""
         parts = []
         for i, encoder in enumerate(self.encoders):
             with naming(i):
-                parts.append(encoder.embed(source, rows))
+                parts.append(embed(encoder, i))
                 check_embedding(parts[-1])
         array = np.concatenate([part.features.array for part in parts], axis=1)
         array[np.isnan(array).any(axis=1)] = np.nan
@@ -102,6 +129,12 @@ class EncoderList(Encoder):
         by_row = {bad.row: bad for part in parts for bad in part.unreadable}
         unreadable = [by_row[row] for row in sorted(by_row)]
         return Embedded(Features.of(array, dims), unreadable)
+
+    def pixel_limit(self, default: int | None) -> int | None:
+        """Return the largest of the encoders' limits; None if one has none."""
+        limits = [encoder.pixel_limit(default) for encoder in self.encoders]
+        known = [limit for limit in limits if limit is not None]
+        return max(known) if len(known) == len(limits) else None
 
     def networks(self) -> list[Trainable]:
         """Return the networks of all encoders, in their order."""

@@ -35,7 +35,13 @@ from sklearn_scan.encoders._base import (
     chosen_rows,
 )
 from sklearn_scan.encoders._embedding import EmbeddingPass
+from sklearn_scan.encoders._embedding_array import (
+    EmbeddingArray,
+    EmbeddingFile,
+    KeptRows,
+)
 from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
+from sklearn_scan.encoders._weights_origin import WeightsOrigin
 from sklearn_scan.encoders.backbones import (
     Model,
     build_backbone,
@@ -45,9 +51,15 @@ from sklearn_scan.encoders.backbones import (
     is_delicate,
     is_folded,
 )
-from sklearn_scan.encoders.cache import EmbeddingCache, cache_folder, fingerprint
+from sklearn_scan.encoders.cache import (
+    EmbeddingCache,
+    cache_folder,
+    digest,
+    fingerprint,
+)
 from sklearn_scan.images import (
     INTERPOLATIONS,
+    MAX_PIXELS,
     ArraySource,
     BadImages,
     FileSource,
@@ -109,9 +121,18 @@ class ImageEncoder(Encoder):
     bad_images : {"raise", "skip"}, default="raise"
         What happens if images cannot be read. "raise": an error lists all of them.
         "skip": a warning, and their rows are NaN.
+    max_pixels : int or None, default=89_478_485
+        The most pixels of an image that is decoded. A larger one is an image that
+        cannot be read, as its header tells: nothing of it is decoded. The default, 89
+        megapixels, is the size that Pillow warns of. Each worker needs 4 to 12 bytes of
+        memory a pixel, by the format. A larger `PIL.Image.MAX_IMAGE_PIXELS` takes the
+        place of the default. None is no limit.
     n_jobs : int, default=None
         The number of workers that read images. None or -1 means one per core. They are
-        threads if the CPU embeds the images, and processes if a GPU embeds files.
+        threads if the CPU embeds the images, and processes if a GPU embeds files. A
+        process that needs more than a minute for a file, or crashes at it, is replaced,
+        and the file is an image that cannot be read. A thread cannot be stopped: it has
+        no such limit.
     verbose : int, default=0
         If it is above zero, a progress bar shows the images per second and the time
         left.
@@ -123,6 +144,8 @@ class ImageEncoder(Encoder):
         before them.
     preprocessing_ : Preprocessing
         How images are cropped, resized and normalised.
+    weights_origin_ : WeightsOrigin
+        Where the weights come from, and their licence, where they are known.
 
     See Also
     --------
@@ -156,6 +179,7 @@ class ImageEncoder(Encoder):
         precision: str = "auto",
         memory: str | Path | joblib.Memory | None = None,
         bad_images: str = "raise",
+        max_pixels: int | None = MAX_PIXELS,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -172,6 +196,7 @@ class ImageEncoder(Encoder):
         self.precision = precision
         self.memory = memory
         self.bad_images = bad_images
+        self.max_pixels = max_pixels
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -238,6 +263,7 @@ class ImageEncoder(Encoder):
             mean=self.mean,
             std=self.std,
         )
+        self.weights_origin_ = WeightsOrigin.of(self.model, self.checkpoint)
         self._delicate = is_delicate(module)
         # The user's own module keeps its weights: it may be trained further.
         module = fold_named(module) if isinstance(self.model, str) else module
@@ -281,7 +307,7 @@ class ImageEncoder(Encoder):
         RuntimeWarning
             If memory runs out and smaller batches are used.
         """
-        source = as_image_source(X)
+        source = as_image_source(X, max_pixels=self.max_pixels)
         embedded = self.embed(source) if out is None else self.embed(source, out=out)
         return embedded.features.array
 
@@ -298,19 +324,46 @@ class ImageEncoder(Encoder):
         """
         if not hasattr(self, "module_"):
             return ImageEncoder.embed(copy.copy(self).fit(), source, rows, out=out)
-        runner = self._runner()
-        chosen, crop = chosen_rows(source, rows), self.preprocessing_.crop
+        chosen, runner = chosen_rows(source, rows), self._runner()
+        if out is None:
+            return self._embed(source, runner, EmbeddingArray(chosen), chosen)
+        identity = self._identity_of_pass(source, runner, chosen)
+        array = EmbeddingFile(chosen, out, identity)
+        return self._embed(source, runner, array, chosen)
+
+    def embed_with_folder(self, source: ImageSource, folder: Path) -> Embedded:
+        """Embed all images; rows are kept in a folder as they are made."""
+        chosen, runner = chosen_rows(source, None), self._runner()
+        identity = self._identity_of_pass(source, runner, chosen)
+        return self._embed(source, runner, KeptRows(chosen, folder, identity), chosen)
+
+    def _embed(
+        self,
+        source: ImageSource,
+        runner: BackboneRunner,
+        array: EmbeddingArray,
+        rows: range,
+    ) -> Embedded:
+        """Embed images of a source into an array."""
         bad, cache = BadImages(self.bad_images), self._cache(source, runner)
-        work = EmbeddingPass(source, chosen, runner, crop, cache, bad, self.n_jobs)
+        crop = self.preprocessing_.crop
+        work = EmbeddingPass(source, rows, runner, crop, cache, bad, self.n_jobs)
         on_cpu = runner.device.type == "cpu"
         with kept_heap() if on_cpu else nullcontext():
-            array = work.run(
+            features = work.run(
+                array,
                 batch_size=runner.batch_size,
                 processes=not on_cpu,
-                out=out,
                 verbose=self.verbose,
             )
-        return Embedded(Features.of(array), bad.found)
+        return Embedded(Features.of(features), bad.found)
+
+    def _identity_of_pass(
+        self, source: ImageSource, runner: BackboneRunner, rows: range
+    ) -> str:
+        """Return a digest of all that the rows of a pass depend on."""
+        images = source.fingerprint(), source.max_pixels, repr(rows), self.bad_images
+        return digest(self._identity(source, runner), runner.batch_size, *images)
 
     def for_training(self) -> Trainable:
         """Return a copy of the backbone, to be trained, and its preprocessing.
@@ -331,6 +384,9 @@ class ImageEncoder(Encoder):
         check_is_fitted(self)
         trained = copy.copy(self)
         trained.module_ = to_compute(module, torch.device("cpu")).eval()
+        if hasattr(self, "weights_origin_"):  # else it is of an earlier version
+            origin = self.weights_origin_._replace(trained_further=True)
+            trained.weights_origin_ = origin
         if isinstance(self.model, nn.Module):
             trained.model = module
         return trained
@@ -401,10 +457,14 @@ class ImageEncoder(Encoder):
         folder = cache_folder(self.memory)
         if folder is None:
             return None
+        named = isinstance(self.model, str)
+        name = str(self.model) if named else type(self.module_).__name__
+        return EmbeddingCache(folder, self._identity(source, runner), name)
+
+    def _identity(self, source: ImageSource, runner: BackboneRunner) -> str:
+        """Return a digest of all that decides the embedding of an image."""
         settings = [repr(self.preprocessing_), runner.device.type, str(runner.dtype)]
         settings.append(f"whole: {runner.whole}")
         if isinstance(source, FileSource):
             settings.append(decoder_settings())
-        named = isinstance(self.model, str)
-        name = str(self.model) if named else type(self.module_).__name__
-        return EmbeddingCache(folder, fingerprint(self.module_, *settings), name)
+        return fingerprint(self.module_, *settings)

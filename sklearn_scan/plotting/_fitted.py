@@ -8,8 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import column_or_1d
 
-from sklearn_scan.images import ImageSource, as_image_source
-from sklearn_scan.results.clustering import Clustering, check_has_model, features_of
+from sklearn_scan.images import ImageSource
+from sklearn_scan.results.clustering import (
+    Clustering,
+    check_has_model,
+    features_of,
+    read_again,
+)
 from sklearn_scan.results.label_table import find_number
 from sklearn_scan.results.prototypes import cluster_prototypes
 
@@ -33,7 +38,7 @@ def source_of(clusterer: Clustering, images: Any) -> ImageSource:
 
 def fitted_source(clusterer: Labelled, images: Any) -> ImageSource:
     """Return the source of the fit's images, one for each sample."""
-    source = as_image_source(images)
+    source = read_again(clusterer, images)
     if len(source) != len(clusterer.labels_):
         raise ValueError(
             f"images must be the {len(clusterer.labels_)} the clusterer was fitted on; "

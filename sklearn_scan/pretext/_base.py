@@ -6,6 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -13,8 +14,10 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
+from sklearn_scan.core.checkpoint import Checkpoint, open_checkpoint
 from sklearn_scan.core.device import (
     autocast,
+    device_errors,
     kept_heap,
     place,
     resolve_device,
@@ -25,16 +28,17 @@ from sklearn_scan.core.random import isolated_rng, make_generator
 from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import (
     auto_or,
+    check_folder,
     checked,
     count,
     option,
     real,
 )
 from sklearn_scan.core.wording import Message, Setting
-from sklearn_scan.encoders import (
-    Preprocessing,
-)
+from sklearn_scan.encoders import Preprocessing, parameter_facts, version_facts
+from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.exceptions import DivergenceError
+from sklearn_scan.images import as_image_source
 from sklearn_scan.images.augment import default_views
 from sklearn_scan.pretext._backbones import (
     make_backbone,
@@ -43,7 +47,8 @@ from sklearn_scan.pretext._backbones import (
 from sklearn_scan.pretext._network_encoder import NetworkEncoder
 from sklearn_scan.training.batches import BatchSource, View, count_batches
 from sklearn_scan.training.callbacks import EstimatorCallbacks
-from sklearn_scan.training.loop import Loop, Record
+from sklearn_scan.training.checkpoints import KeepLoop
+from sklearn_scan.training.loop import Loop
 from sklearn_scan.training.objectives import Objective
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_optimizer
 
@@ -117,6 +122,7 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
     learning_rate: float | str = checked("auto", auto_or(real(0, None, "neither")))
     weight_decay: float = checked(1e-4, real(0))
     compile: bool = False
+    checkpoint: str | Path | None = checked(None, check_folder)
 
     @abstractmethod
     def _task(self, material: Material) -> Task:
@@ -147,25 +153,55 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
             If images cannot be read and `bad_images` is "raise"; lists all of them.
         DivergenceError
             If the loss is not finite in the first epoch.
+        CheckpointError
+            If `checkpoint` is of another fit, in use, or damaged.
+        OutOfMemoryError
+            If memory runs out, on a GPU or on the machine.
+        DeviceError
+            If the GPU fails.
 
         Warns
         -----
         UserWarning
-            If images cannot be read and `bad_images` is "skip".
+            If images cannot be read and `bad_images` is "skip"; or if the checkpoint
+            cannot be written.
         ConvergenceWarning
             If the loss is not finite in a later epoch: training then stops, with the
             weights of the last good epoch.
         """
         self.check()
-        images, preprocessing, float_range = self._read(X)
+        with open_checkpoint(self.checkpoint) as checkpoint:
+            self._fit(X, y, checkpoint)
+        return self
+
+    def fit_with_folder(self, X: Any, folder: Path) -> Self:
+        """Fit; what is learnt is kept in a folder, unless it is kept elsewhere."""
+        own = self.checkpoint
+        self.checkpoint = folder if own is None else own
+        try:
+            self.fit(X)
+        finally:
+            self.checkpoint = own
+        return self
+
+    def _fit(self, X: Any, y: Any, checkpoint: Checkpoint | None) -> None:
+        source = as_image_source(X)
         seed = int(check_random_state(self.random_state).randint(2**31))
+        if checkpoint is not None:
+            if self.random_state is None:
+                (seed,) = checkpoint.seeds_or([seed])
+            facts = parameter_facts(self) | {"the set of images": source.fingerprint()}
+            checkpoint.begin(facts | version_facts(), [seed])
+        images, preprocessing, float_range = self._read(source)
         device = resolve_device(self.device)
         task = self._init_callback_context(
             max_subtasks=self._choose_epochs(len(images))
         )
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with isolated_rng(seed, device), kept_heap(), free_threads():
+        with isolated_rng(seed, device), kept_heap(), free_threads(), device_errors():
             backbone = make_backbone(self.backbone, preprocessing.input_size, self.stem)
+            if checkpoint is not None:
+                checkpoint.check_same("the backbone", fingerprint(backbone))
 
             def fitted() -> dict[str, Any]:
                 encoder = self._as_encoder(copy.deepcopy(backbone), preprocessing)
@@ -173,17 +209,23 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
                 encoder.set_params(memory=None)
                 return {"encoder_": encoder, "_float_range": float_range}
 
-            callbacks = EstimatorCallbacks(task, self, X, y, fitted)
-            self.history_ = self._train(
-                backbone, images, preprocessing, device, seed, callbacks
-            )
+            loop = self._make_loop(backbone, images, preprocessing, device, seed)
+            loop.callbacks.append(EstimatorCallbacks(task, self, X, y, fitted))
+            n_epochs = self._choose_epochs(len(images))
+            if checkpoint is None:
+                self.history_ = loop.run(n_epochs)
+            else:
+                keeper = KeepLoop(checkpoint, "training")
+                keeper.resume(loop)
+                self.history_ = loop.run(n_epochs)
+                keeper.keep(loop)
+            self._check_features(backbone, preprocessing, images)
         # Another batch of floats must be read on the scale of these.
         self._float_range = float_range
         self.encoder_ = self._as_encoder(backbone, preprocessing)
         task.call_on_fit_task_end(
             estimator=self, X=X, y=y, reconstruction_attributes={}
         )
-        return self
 
     def _choose_epochs(self, n_images: int) -> int:
         if not isinstance(self.epochs, str):
@@ -194,16 +236,15 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
         """Return the augmentation of stored images; None for none."""
         return default_views(n_channels)
 
-    def _train(
+    def _make_loop(
         self,
         backbone: nn.Module,
         images: Tensor,
         preprocessing: Preprocessing,
         device: torch.device,
         seed: int,
-        callbacks: EstimatorCallbacks,
-    ) -> list[Record]:
-        """Train `backbone` in place; return the history."""
+    ) -> Loop:
+        """Return the loop that trains `backbone` in place."""
         backbone = to_compute(backbone, device)
         images = place(images, device)
         view = preprocessing.view(self._augment(images.shape[1]))
@@ -222,20 +263,24 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
             batch_size=min(self.batch_size, len(images)),
             n_steps=n_epochs * count_batches(len(images), self.batch_size),
         )
-        loop = Loop(
+        return Loop(
             torch.compile(module) if self.compile else module,  # type: ignore[arg-type]
             objective,
             batches,
             optimizer,
             scheduler=schedule,
             autocast=autocast(device, resolve_precision(self.precision, device)),
-            callbacks=[callbacks],
             stage=self._name,
             verbose=self.verbose,
         )
-        history = loop.run(n_epochs)
-        with torch.no_grad():
-            features = backbone.eval()(preprocessing.view()(images[:2].to(device)))
+
+    @torch.no_grad()
+    def _check_features(
+        self, backbone: nn.Module, preprocessing: Preprocessing, images: Tensor
+    ) -> None:
+        """Raise if the features of the trained backbone are not finite."""
+        device = next(backbone.parameters()).device
+        features = backbone.eval()(preprocessing.view()(images[:2].to(device)))
         if not bool(features.isfinite().all()):
             raise DivergenceError(
                 Message(
@@ -243,4 +288,3 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
                     *(self._name, Setting("learning_rate", of_encoder=True)),
                 )
             )
-        return history

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from sklearn_scan.core.docs import share_docs
+from sklearn_scan.training.checkpoints import INTERVAL
 
 pretext_docs = share_docs(
+    INTERVAL=f"{INTERVAL:g}",
     fitted="""
     encoder_ : ImageEncoder
         The trained encoder, which can be used and saved on its own.
     history_ : list of dict
         The loss of each epoch.
-    """
+    """,
 )

@@ -19,6 +19,7 @@ from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import (
     auto_or,
     check_parameters,
+    check_seed,
     checked,
     count,
     option,
@@ -31,7 +32,7 @@ from sklearn_scan.encoders import (
     Trainable,
     check_settings,
 )
-from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.images import MAX_PIXELS, ImageSource, as_image_source
 from sklearn_scan.pretext._backbones import STEMS, Backbone, check_backbone
 from sklearn_scan.pretext._images import automatic_size, measure, read_images
 
@@ -80,8 +81,9 @@ class NetworkEncoder(_Fitted, ABC):
     precision: str = "auto"
     memory: str | Path | joblib.Memory | None = None
     bad_images: str = "raise"
+    max_pixels: int | None = MAX_PIXELS
     n_jobs: int | None = None
-    random_state: RandomState = None
+    random_state: RandomState = checked(None, check_seed)
     verbose: int = 0
 
     def check(self) -> None:
@@ -118,13 +120,20 @@ class NetworkEncoder(_Fitted, ABC):
         ndarray of float32, shape (n, embed_dim)
         """
         check_is_fitted(self)
-        source = as_image_source(X, float_range=self._float_range)
+        source = as_image_source(
+            X, float_range=self._float_range, max_pixels=self.max_pixels
+        )
         return self.embed(source).features.array
 
     def embed(self, source: ImageSource, rows: slice | None = None) -> Embedded:
         """Embed the images of a source, or some rows of it; see `Encoder.embed`."""
         check_is_fitted(self)
         return self.encoder_.embed(source, rows)
+
+    def embed_with_folder(self, source: ImageSource, folder: Path) -> Embedded:
+        """Embed all images; rows are kept in a folder as they are made."""
+        check_is_fitted(self)
+        return self.encoder_.embed_with_folder(source, folder)
 
     def for_training(self) -> Trainable:
         """Return a copy of the trained backbone, and its preprocessing."""
@@ -152,7 +161,7 @@ class NetworkEncoder(_Fitted, ABC):
 
     def _read(self, X: Any) -> TrainingImages:
         """Read the images to make the network for, at the size that it takes."""
-        source = as_image_source(X)
+        source = as_image_source(X, max_pixels=self.max_pixels)
         size = self._choose_size(source)
         images = read_images(source, size, self.bad_images, self.n_jobs)
         return TrainingImages(images, measure(images, size), source.float_range)
@@ -178,6 +187,7 @@ class NetworkEncoder(_Fitted, ABC):
             precision=self.precision,
             memory=self.memory,
             bad_images=self.bad_images,
+            max_pixels=self.max_pixels,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         ).fit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -43,7 +44,7 @@ class RawPixels(NetworkEncoder):
         image, but at least 8 and at most 32.
     stem : {"auto", "small", "standard"}, default="auto"
         The first layers of a timm model, as for `SimCLR`.
-    device, precision, memory, bad_images, n_jobs, random_state, verbose
+    device, precision, memory, bad_images, max_pixels, n_jobs, random_state, verbose
         As for `SimCLR`.
 
     Attributes
@@ -123,6 +124,12 @@ class RawPixels(NetworkEncoder):
             array[[chosen.index(row) for row in read]] = self._flatten(images)
         bad.raise_or_warn(len(chosen))
         return Embedded(Features.of(array), bad.found)
+
+    def embed_with_folder(self, source: ImageSource, folder: Path) -> Embedded:
+        """Embed all images; pixels, which are quickly read, are not kept."""
+        if self.is_trained_:
+            return super().embed_with_folder(source, folder)
+        return self.embed(source)
 
     def with_trained(self, module: nn.Module) -> Self:
         """Return a copy that embeds by the trained network; see `Encoder`."""

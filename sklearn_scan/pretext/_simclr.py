@@ -74,16 +74,21 @@ class SimCLR(ViewPretext):
     compile : bool, default=False
         Whether to compile the network with `torch.compile`. This takes a minute, and
         pays for long training on a GPU.
+    checkpoint : path, default=None
+        A folder that keeps the training every {INTERVAL} seconds. After a kill, the
+        same call goes on from there, and ends with the same weights. Each fit needs a
+        folder of its own; delete it to begin anew.
     device : str or torch.device, default="auto"
         Where to train.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         The number format of the backbone; "auto" uses bf16 if the hardware supports it.
     memory : path or joblib.Memory, default=None
-        A folder that saves embeddings, as for `ImageEncoder`. The training itself is
-        not saved.
+        A folder that saves embeddings, as for `ImageEncoder`.
     bad_images : {"raise", "skip"}, default="raise"
         What happens if images cannot be read. "raise": an error lists all of them.
         "skip": a warning; training does not use them, and their rows are NaN.
+    max_pixels : int or None, default=89_478_485
+        The most pixels of an image that is decoded, as for `ImageEncoder`.
     n_jobs : int, default=None
         The number of threads that read images. None or -1 means one per core.
     random_state : int, RandomState or None, default=None

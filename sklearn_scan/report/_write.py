@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_consistent_length
 from sklearn_scan.core.files import durable_file
 from sklearn_scan.core.random import RandomState
 from sklearn_scan.core.validation import check_option
-from sklearn_scan.images import ImageSource, as_image_source
+from sklearn_scan.images import ImageSource
 from sklearn_scan.metrics import ClusteringReport, clustering_report
 from sklearn_scan.report._data import ClusterView, page_data
 from sklearn_scan.report._files import find_files
@@ -29,7 +29,7 @@ from sklearn_scan.report._overview import (
 )
 from sklearn_scan.report._page import load_template, render_page
 from sklearn_scan.report._thumbnails import make_thumbnails
-from sklearn_scan.results.clustering import Clustering, check_has_model
+from sklearn_scan.results.clustering import Clustering, check_has_model, read_again
 from sklearn_scan.results.embedding_map import (
     MAP_METHODS,
     count_between,
@@ -189,7 +189,7 @@ def _begin(compute: Callable[[], _Result]) -> Future[_Result]:
 
 def _read(images: Any, estimator: Clustering) -> ImageSource:
     try:
-        return as_image_source(images)
+        return read_again(estimator, images)
     except (TypeError, ValueError) as error:
         if estimator.encoder_ is None:
             error.add_note(

@@ -40,10 +40,13 @@ class BatchSource(Protocol):
         """Yield the batches of one pass, in a new order each time."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the next passes depend on: the state of the generators."""
+        """Return what the batches to come depend on, also amid a pass.
+
+        These are the states of the generators, and how far the pass has come.
+        """
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state: the next pass is the rest of the one it was taken in."""
 
 
 def unchanged(data: Tensor) -> Tensor:
@@ -70,31 +73,63 @@ class _ShuffledBatches(ABC):
         self.n_batches = count_batches(len(data), batch_size)
         self.generator = generator
         self.device = device
+        self._first: Tensor | None = None  # the generator's state when the pass began
+        self._n_done = 0  # batches of this pass
+        self._is_resumed = False
 
     def __len__(self) -> int:
         return self.n_batches
 
     def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self.data), generator=self.generator)
-        rows = order.to(self.data.device).tensor_split(self.n_batches)
-        for batch, views in zip(rows, self._views(rows), strict=True):
+        rows = self._resume_pass() if self._is_resumed else self._begin_pass()
+        for batch in rows[self._n_done :]:
+            views = self._views(batch)
+            self._n_done += 1  # before: who gets the batch may take the state
             yield Batch(views, batch.to(self.device))
+        self._first = None
+
+    def _begin_pass(self) -> tuple[Tensor, ...]:
+        """Draw the order of the samples; return the rows of each batch."""
+        self._first, self._n_done = self.generator.get_state(), 0
+        return self._draw()
+
+    def _resume_pass(self) -> tuple[Tensor, ...]:
+        """Draw the order of a pass again, and let the generator be as it now is."""
+        assert self._first is not None  # for mypy: so it was loaded
+        self._is_resumed, now = False, self.generator.get_state()
+        self.generator.set_state(self._first)
+        rows = self._draw()
+        self.generator.set_state(now)
+        return rows
+
+    def _draw(self) -> tuple[Tensor, ...]:
+        """Draw what is drawn once a pass; return the rows of each batch."""
+        order = torch.randperm(len(self.data), generator=self.generator)
+        return order.to(self.data.device).tensor_split(self.n_batches)
 
     @abstractmethod
-    def _views(self, rows: tuple[Tensor, ...]) -> Iterator[Tensor]:
-        """Yield the views of the samples of each batch."""
+    def _views(self, batch: Tensor) -> Tensor:
+        """Return the views of the samples of a batch."""
 
     def _read(self, rows: Tensor) -> Tensor:
         """Return samples on the device to compute on."""
         return self.data.index_select(0, rows).to(self.device)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the generator."""
-        return {"generator": self.generator.get_state()}
+        """Return the state of the generator, and of the pass that is under way."""
+        state: dict[str, Any] = {"generator": self.generator.get_state()}
+        if self._first is not None:
+            state["pass"] = {"first": self._first, "n_done": self._n_done}
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let the generator go on from a state."""
+        """Go on from a state."""
         self.generator.set_state(state["generator"].cpu())
+        self._first = None
+        if "pass" in state:
+            self._first = state["pass"]["first"].cpu()
+            self._n_done = state["pass"]["n_done"]
+        self._is_resumed = self._first is not None
 
 
 class SingleViews(_ShuffledBatches):
@@ -126,8 +161,8 @@ class SingleViews(_ShuffledBatches):
         super().__init__(data, batch_size, generator, device)
         self.view = view
 
-    def _views(self, rows: tuple[Tensor, ...]) -> Iterator[Tensor]:
-        return (self.view(self._read(batch)) for batch in rows)
+    def _views(self, batch: Tensor) -> Tensor:
+        return self.view(self._read(batch))
 
 
 class ViewPairs(_ShuffledBatches):
@@ -169,17 +204,18 @@ class ViewPairs(_ShuffledBatches):
         self.partner_view = partner_view
         self.draw_partners = draw_partners
 
-    def _views(self, rows: tuple[Tensor, ...]) -> Iterator[Tensor]:
-        partners = None
+    def _draw(self) -> tuple[Tensor, ...]:
+        rows = super()._draw()
+        self._partners: Tensor | None = None
         if self.draw_partners is not None:
-            partners = self.draw_partners().to(self.data.device)
-        for batch in rows:
-            if partners is None:  # read once, seen twice
-                samples = self._read(batch)
-                samples = torch.cat([samples, samples])
-            else:
-                samples = self._read(torch.cat([batch, partners[batch]]))
-            yield self._view_both(samples)
+            self._partners = self.draw_partners().to(self.data.device)
+        return rows
+
+    def _views(self, batch: Tensor) -> Tensor:
+        if self._partners is None:  # read once, seen twice
+            samples = self._read(batch)
+            return self._view_both(torch.cat([samples, samples]))
+        return self._view_both(self._read(torch.cat([batch, self._partners[batch]])))
 
     def _view_both(self, samples: Tensor) -> Tensor:
         """Return the views of anchors, then of partners."""

@@ -40,10 +40,14 @@ class EstimatorCallbacks(LoopCallback):
         self._data = {"estimator": estimator, "X": X, "y": y}
         self._fitted = fitted
         self._epoch: CallbackContext | None = None
+        self._n_epochs = 0
 
     def before_epoch(self, loop: Loop) -> None:
-        """Begin the task of an epoch."""
-        self._epoch = self._context.subcontext(task_name="epoch")
+        """Begin the task of an epoch; those before a kill have a number too."""
+        while self._n_epochs <= len(loop.history):
+            self._epoch = self._context.subcontext(task_name="epoch")
+            self._n_epochs += 1
+        assert self._epoch is not None  # for mypy: there is one more than in history
         self._epoch.call_on_fit_task_begin(**self._data)
 
     def after_epoch(self, loop: Loop, record: Record) -> bool:

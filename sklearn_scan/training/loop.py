@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice, repeat
 from typing import Any
@@ -14,19 +14,17 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from sklearn_scan.core.random import let_others_draw, random_state, set_random_state
 from sklearn_scan.core.threads import adjust_threads
 from sklearn_scan.core.warn import warn
 from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.exceptions import DivergenceError
 from sklearn_scan.training.averaging import copy_weights
 from sklearn_scan.training.batches import Batch, BatchSource, Views
+from sklearn_scan.training.epoch import Epoch
 from sklearn_scan.training.objectives import Gradients, Objective, Terms, join_views
 
 Record = dict[str, Any]  # of an epoch, in the history
-
-# Reading a number off a GPU waits for all its work: there the loss is looked at only
-# after so many steps.
-_STEPS_UNSEEN = 50
 
 
 class LoopCallback:
@@ -41,6 +39,9 @@ class LoopCallback:
 
     def before_epoch(self, loop: Loop) -> None:
         """Do what comes before an epoch."""
+
+    def after_step(self, loop: Loop) -> None:
+        """Do what comes after a step; the loop's state may be taken here too."""
 
     def after_epoch(self, loop: Loop, record: Record) -> bool:
         """Do what comes after an epoch; return True to stop the training.
@@ -148,11 +149,12 @@ class Loop:
         self.history: list[Record] = []
         self.is_stopped = False
         self.n_epochs = 0
+        self._epoch: Epoch | None = None  # that is under way
 
     def run(self, n_epochs: int) -> list[Record]:
         """Train until there are `n_epochs` epochs in all; return the history.
 
-        After `load_state_dict` the run goes on from the epoch of that state.
+        After `load_state_dict` the run goes on from the step of that state.
 
         Raises
         ------
@@ -192,12 +194,14 @@ class Loop:
         adjust_threads()
         for callback in self.callbacks:
             callback.before_epoch(self)
-        trained = nn.ModuleList([self.module, self.objective])
-        good = copy_weights(trained) if self.history or self.starts_good else None
+        if self._epoch is None:  # else one that was interrupted
+            is_good = bool(self.history) or self.starts_good
+            self._epoch = Epoch(copy_weights(self._trained) if is_good else None)
+        good = self._epoch.good
         terms = self.run_epoch()
         loss = sum(terms.values())
         if not (math.isfinite(loss) and _is_finite(self.module)):
-            self._stop_diverged(trained, good, loss)
+            self._stop_diverged(good, loss)
             return
         epoch = len(self.history) + 1
         record = {"stage": self.stage, "epoch": epoch, "loss": loss, **terms}
@@ -206,9 +210,12 @@ class Loop:
             if callback.after_epoch(self, record):
                 self.is_stopped = True
 
-    def _stop_diverged(
-        self, trained: nn.Module, good: dict[str, Any] | None, loss: float
-    ) -> None:
+    @property
+    def _trained(self) -> nn.Module:
+        """What training changes."""
+        return nn.ModuleList([self.module, self.objective])
+
+    def _stop_diverged(self, good: dict[str, Any] | None, loss: float) -> None:
         """Bring the last good weights back; raise if there are none."""
         epoch = len(self.history) + 1
         event = f"The loss became {loss} in epoch {epoch} of the {self.stage} stage"
@@ -216,7 +223,7 @@ class Loop:
             raise DivergenceError(
                 Message("{}: lower {}.", event, Setting("learning_rate"))
             )
-        trained.load_state_dict(good)
+        self._trained.load_state_dict(good)
         self.is_stopped = True
         kept = f"weights of epoch {epoch - 1}" if epoch > 1 else "weights it began with"
         warn(
@@ -233,19 +240,19 @@ class Loop:
         Once a term is not finite the pass ends: what follows could not mend it. The
         module is in evaluation mode afterwards.
         """
+        epoch = self._epoch = self._epoch or Epoch(good=None)
         self.module.train()
-        names: Iterable[str] = ()
-        totals = torch.zeros(0)
-        for n_steps, batch in enumerate(self.batches, start=1):
-            terms = self.step(batch)
-            of_batch = torch.stack([*terms.values()])  # (n_terms, n_heads)
-            names, totals = terms, of_batch if n_steps == 1 else totals + of_batch
-            is_seen = totals.device.type == "cpu" or n_steps % _STEPS_UNSEEN == 0
-            if is_seen and not bool(totals.isfinite().all()):
+        for batch in self.batches:
+            epoch.add(self.step(batch))
+            if not epoch.is_finite:
                 break
+            for callback in self.callbacks:
+                callback.after_step(self)
+            let_others_draw()
         self.module.eval()
-        means = [total.mean().item() / len(self.batches) for total in totals]
-        return dict(zip(names, means, strict=True))
+        self._epoch = None
+        means = [total.mean().item() / len(self.batches) for total in epoch.totals]
+        return dict(zip(epoch.names, means, strict=True))
 
     def step(self, batch: Batch) -> Terms:
         """Take a step down the sum of the heads' losses; return the terms per head."""
@@ -263,29 +270,30 @@ class Loop:
         return terms
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the next epochs depend on, as plain data and tensors.
+        """Return all that the next steps depend on, as plain data and tensors.
 
-        To be taken between epochs. The tensors are those in use: `torch.save` them, or
-        copy them, before training goes on.
+        To be taken between epochs, or by a callback after a step. The tensors are those
+        in use: write them to a file, or copy them, before training goes on.
         """
-        scheduler = self.scheduler
+        scheduler, epoch = self.scheduler, self._epoch
         return {
             "module": self.module.state_dict(),
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if scheduler is None else scheduler.state_dict(),
             "batches": self.batches.state_dict(),
-            "random": _random_state(self._device),
+            "random": random_state(self._device),
             "callbacks": [callback.state_dict() for callback in self.callbacks],
             "history": self.history,
             "is_stopped": self.is_stopped,
+            "epoch": None if epoch is None else vars(epoch),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state, that of a loop made in the same way.
 
         torch's global random state becomes that of the interrupted loop, for what
-        draws from it.
+        draws from it; where `state["random"]` is None it stays.
         """
         state = copy.deepcopy(state)
         self.module.load_state_dict(state["module"])
@@ -300,26 +308,17 @@ class Loop:
             callback.load_state_dict(of_callback)
         self.history = state["history"]
         self.is_stopped = state["is_stopped"]
-        _set_random_state(state["random"], self._device)
+        epoch = state["epoch"]
+        self._epoch = None if epoch is None else Epoch(**epoch)
+        if self._epoch is not None:
+            self._epoch.totals = self._epoch.totals.to(self._device)
+        if state["random"] is not None:
+            set_random_state(state["random"], self._device)
 
     @property
     def _device(self) -> torch.device:
         device: torch.device = self.optimizer.param_groups[0]["params"][0].device
         return device
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return torch's global random state, on the CPU and on a device."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"].cpu())
-    if "cuda" in state and device.type == "cuda":
-        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
 
 
 def _backward(outputs: tuple[Tensor, ...], gradient: Gradients) -> None:

@@ -191,7 +191,7 @@ def test_export_where_there_are_no_links(run, tmp_path, call, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(export_module.Path, "symlink_to", refuse)
+    monkeypatch.setattr(export_module.disk, "link", refuse)
     result = call("export", run, tmp_path / "sorted", "--link", expect=1)
     assert "pass --copy" in result.output
 
@@ -477,3 +477,9 @@ def test_true_classes_from_a_spreadsheet(run, tmp_path, call):
     assert summary["agreement"]["accuracy"] == 39 / 40
     assert "there is no 'none.csv'" in call(*truth, "none.csv", expect=1).output
     assert "no column 'class'" in call(*truth, run / "labels.csv", expect=1).output
+
+
+def test_embed_leaves_out_photos_above_the_limit(photos, tmp_path, call):
+    options = ["--memory", "none", "--max-pixels", "1", "-o", tmp_path / "e.npy"]
+    result = call("embed", photos, *options, *QUICK[:6], expect=1)
+    assert "more than --max-pixels 1: pass a larger --max-pixels" in result.stderr

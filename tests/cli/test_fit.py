@@ -19,6 +19,7 @@ from sklearn_scan.cli._run_folder import RunFolder
 from sklearn_scan.cli._settings import make_estimator
 from sklearn_scan.cli._summary import describe, summarize
 from sklearn_scan.core.durations import describe_duration
+from sklearn_scan.encoders._embedding import EmbeddingPass
 
 fit_module = import_module("sklearn_scan.cli._fit")
 
@@ -122,19 +123,50 @@ def test_help_names_methods_and_encoders(call):
     assert "RawPixels" in shown
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"method": "jule"}, "begins anew"),
-        ({"encoder": "RawPixels"}, "begins anew"),
-        ({"encoder": ["auto", "SimCLR"]}, "begins anew"),
-        ({}, "is kept"),
-        ({"memory": None}, "nothing is kept"),
-    ],
-)
-def test_what_is_kept_of_a_fit_that_was_stopped(settings, message):
-    settings = {"memory": "kept"} | settings
-    assert message in fit_module._how_to_go_on(make_estimator(settings))
+def test_the_same_command_goes_on(photos, weights, tmp_path, call, monkeypatch):
+    pretrained = [
+        "--encoder", "test_resnet", "--encoder-checkpoint", weights,
+        "--encoder-input-size", 32, "--memory", "none", *QUICK[6:],
+    ]  # fmt: skip
+    out, again = tmp_path / "out", ["fit", photos, "-k", 3, "-o", tmp_path / "out"]
+    with monkeypatch.context() as patched:
+        patched.setattr("sklearn_scan.clusterers.scan.SCANClusterer._stages", stop)
+        result = call(*again, *pretrained, expect=130)
+    assert "What was done is kept, and the same command goes on" in result.output
+    result = call(*again, *QUICK, expect=1)
+    assert "is of another fit: " in result.output
+    assert "encoder was ImageEncoder, and is SimCLR." in result.output
+    assert "or pass --overwrite to begin anew" in result.output
+    with monkeypatch.context() as patched:  # nothing is embedded again
+        patched.setattr(EmbeddingPass, "run", stop)
+        patched.setattr("sklearn_scan.cli._results.save", stop)
+        call(*again, *pretrained, expect=130)
+    call(*again, *pretrained)
+    assert not (out / ".checkpoint").exists()
+    call("fit", photos, "-k", 3, "-o", tmp_path / "whole", *pretrained)
+    found, whole = (load(each / "model") for each in (out, tmp_path / "whole"))
+    assert np.array_equal(found.probabilities_, whole.probabilities_, equal_nan=True)
+
+
+def test_overwrite_begins_anew_where_settings_differ(
+    photos, tmp_path, call, monkeypatch
+):
+    again = ["fit", photos, "-o", tmp_path / "out", *QUICK]
+    with monkeypatch.context() as patched:
+        patched.setattr("sklearn_scan.clusterers.scan.SCANClusterer._stages", stop)
+        call(*again, "-k", 3, expect=130)
+    call(*again, "-k", 2, "--overwrite")
+    assert load(tmp_path / "out" / "model").n_clusters_ == 2
+    assert not (tmp_path / "out" / ".checkpoint").exists()
+
+
+def test_a_clusterer_without_a_checkpoint_says_so():
+    class Plain:
+        def __init__(self):
+            self.encoder = None
+
+    assert "begins anew" in fit_module._how_to_go_on(Plain())
+    assert "goes on" in fit_module._how_to_go_on(make_estimator({}))
 
 
 def test_json(photos, tmp_path, call):
@@ -230,22 +262,6 @@ def stop(*args, **kwargs):
     raise KeyboardInterrupt
 
 
-def test_stopped_while_training(photos, weights, tmp_path, call, monkeypatch):
-    pretrained = [
-        "--encoder", "test_resnet", "--encoder-checkpoint", weights,
-        "--encoder-input-size", 32, *QUICK[6:],
-    ]  # fmt: skip
-    out = tmp_path / "out"
-    with monkeypatch.context() as patched:
-        patched.setattr("sklearn_scan.clusterers.scan.SCANClusterer._stages", stop)
-        result = call("fit", photos, "-k", 3, "-o", out, *pretrained, expect=130)
-        assert "the same command goes on from there" in result.output
-        result = call("fit", photos, "-k", 3, "-o", out, *QUICK, expect=130)
-        assert "what an encoder has learnt is not kept" in result.output
-    call("fit", photos, "-k", 3, "-o", out, *pretrained)
-    assert load(out / "model").n_clusters_ == 3
-
-
 def test_stopped_while_another_run_is_replaced(photos, run, call, monkeypatch):
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     monkeypatch.setattr("sklearn_scan.cli._results.save", stop)
@@ -253,7 +269,34 @@ def test_stopped_while_another_run_is_replaced(photos, run, call, monkeypatch):
     call(*again, expect=130)
     changed = {p.name for p in before if p.read_bytes() != before[p]}
     assert changed <= {"log.txt", ".sklearn-scan.json"}
-    assert "--overwrite" in call(*again[: -1 - len(QUICK)], *QUICK, expect=1).output
+    # its results were about to be replaced: it goes on without --overwrite too
+    assert "goes on" in call(*again[: -1 - len(QUICK)], *QUICK, expect=130).output
+
+
+def test_results_that_are_half_replaced_are_not_used(photos, run, call, monkeypatch):
+    again = ["fit", photos, "-k", 2, "-o", run, "--overwrite", *QUICK]
+    with monkeypatch.context() as patched:  # after the model, before the labels
+        patched.setattr("sklearn_scan.cli._results.LabelTable.write_csv", stop)
+        call(*again, expect=130)
+    for command in (
+        ["predict", run, photos],
+        ["report", run],
+        ["export", run, "x", "--link"],
+    ):
+        result = call(*command, expect=1)
+        assert "holds a run that was stopped: give the same" in result.output
+    call(*again)
+    assert load(run / "model").n_clusters_ == 2
+    call("report", run)
+
+
+def test_a_run_that_was_stopped_says_so(photos, tmp_path, call, monkeypatch):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr("sklearn_scan.clusterers.scan.SCANClusterer._stages", stop)
+        call("fit", photos, "-k", 3, "-o", out, *QUICK, expect=130)
+    result = call("report", out, expect=1)
+    assert "holds a run that was stopped: give the same" in result.output
 
 
 def test_stopped_while_the_page_is_written(photos, tmp_path, call, monkeypatch):
@@ -265,6 +308,10 @@ def test_stopped_while_the_page_is_written(photos, tmp_path, call, monkeypatch):
     assert (out / "labels.csv").exists()
     call("report", out)
     assert (out / "report.html").exists()
+    (out / "report.html").unlink()
+    call("fit", photos, "-k", 3, "-o", out, *QUICK)  # the same goes on too
+    assert (out / "report.html").exists()
+    assert not (out / ".checkpoint").exists()
 
 
 def test_odd_file_names(tmp_path, call):
@@ -301,7 +348,7 @@ def test_ctrl_c(photos, tmp_path, call):
     assert process.returncode == 130
     assert "Stopped." in errors
     assert "Traceback" not in errors
-    call("fit", photos, "-k", 3, "-o", out, *QUICK)
+    call("fit", photos, "-k", 3, "-o", out, "--overwrite", *QUICK)
 
 
 def test_a_users_file_in_the_models_folder_stays(photos, run, call):

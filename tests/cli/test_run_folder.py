@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from sklearn_scan.cli._run_folder import EXPORT, RunFolder
+from sklearn_scan.cli._run_folder import EXPORT, RunFolder, find_model
+from sklearn_scan.core.files import durable_file
 
 
 def finished(path, names=("labels.csv",)):
@@ -118,3 +119,22 @@ def test_a_note_of_a_newer_version(tmp_path):
     note.write_text(json.dumps(json.loads(note.read_text()) | {"version": 99}))
     with pytest.raises(ValueError, match="newer sklearn-scan"):
         RunFolder(tmp_path / "out").open()
+
+
+def test_what_a_command_left_that_was_killed_at_its_first_note(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    with durable_file(out / ".sklearn-scan.json"):
+        (part,) = out.glob("*.part")
+    part.touch()
+    (out / ".sklearn-scan.json").unlink()
+    RunFolder(out).prepare(["labels.csv"], overwrite=False)
+    assert [path.name for path in out.iterdir()] == [".sklearn-scan.json"]
+
+
+def test_the_model_of_a_run_that_was_killed_while_it_was_replaced(tmp_path):
+    before = tmp_path / f".model.{'0' * 22}.before"
+    before.mkdir()
+    assert find_model(tmp_path) == before
+    before.rename(tmp_path / "model")
+    assert find_model(tmp_path) == tmp_path / "model"

@@ -282,6 +282,7 @@ def test_a_constant_space_does_not_contribute(clusterer, value, digits):
 
 
 @both
+@pytest.mark.filterwarnings("ignore:100% of the samples have an exact copy")
 def test_nothing_but_constant_spaces(clusterer):
     X = [np.zeros((30, 3)), np.ones((30, 5))]
     assert clone(clusterer).fit(X).labels_.shape == (30,)

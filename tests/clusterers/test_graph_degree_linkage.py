@@ -345,8 +345,8 @@ def test_parameters():
     assert clusterer.get_params() == {
         "n_clusters": 7, "encoder": "auto", "n_neighbors": 20, "metric": "cosine",
         "distance_threshold": None, "neighbor_method": "auto", "device": "auto",
-        "precision": "auto", "memory": None, "bad_images": "raise", "n_jobs": None,
-        "random_state": None, "verbose": 0,
+        "precision": "auto", "memory": None, "bad_images": "raise",
+        "max_pixels": 89_478_485, "n_jobs": None, "random_state": None, "verbose": 0,
     }  # fmt: skip
     assert repr(clusterer) == "GraphDegreeLinkage(metric='cosine', n_clusters=7)"
     assert not hasattr(clusterer, "set_callbacks")

@@ -149,6 +149,7 @@ def test_features_are_embedded_by_the_map_that_was_learnt(of_features, blobs):
     assert clustering_accuracy(y, of_features.labels_) == 1
 
 
+@pytest.mark.filterwarnings("ignore:The samples hardly fall into clusters")
 def test_a_map_of_wide_features_is_narrow():
     X = np.random.default_rng(0).normal(size=(200, 400))
     clusterer = fast(max_epochs=1).fit(X)
@@ -294,6 +295,7 @@ def test_one_cluster_of_images(colored):
     assert (clusterer.probabilities_ == 1).all()
 
 
+@pytest.mark.filterwarnings("ignore:100% of the .* have an exact copy")
 @pytest.mark.parametrize(
     "X",
     [np.zeros((20, 4)), np.full((20, 8, 8), 99, dtype=np.uint8)],

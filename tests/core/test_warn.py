@@ -1,6 +1,8 @@
 """Warnings name the line of the user's code, whatever stands in between."""
 
+import _thread
 import inspect
+import time
 import warnings
 from threading import Thread
 
@@ -61,5 +63,17 @@ def test_in_a_thread_no_line_of_the_package_is_named():
         thread = Thread(target=as_image_source, args=[DARK])
         thread.start()
         thread.join()
+    package = sklearn_scan.__path__[0]
+    assert [each.filename.startswith(package) for each in record] == [False]
+
+
+def test_in_a_thread_that_has_no_other_frames():
+    """As one that a library in C has started."""
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        _thread.start_new_thread(as_image_source, (DARK,))
+        end = time.monotonic() + 60
+        while not record and time.monotonic() < end:
+            time.sleep(0.01)
     package = sklearn_scan.__path__[0]
     assert [each.filename.startswith(package) for each in record] == [False]

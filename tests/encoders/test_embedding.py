@@ -17,7 +17,7 @@ from sklearn_scan import ImageEncoder
 from sklearn_scan.encoders._backbone_runner import suggest_batch_size
 from sklearn_scan.encoders.backbones._folding import fold_batch_norms, is_delicate
 from sklearn_scan.exceptions import ImageReadError
-from sklearn_scan.images import ImageSource
+from sklearn_scan.images import ImageSource, as_image_source
 
 CPU = torch.device("cpu")
 
@@ -57,19 +57,140 @@ def test_a_pass_that_fails_leaves_no_file(images, tmp_path):
     with pytest.raises(ImageReadError):
         ImageEncoder(pooled, input_size=8).transform(paths, out=out)
     assert out.read_text() == "of before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.png", "embedding.npy"]
 
-    class Failing(nn.Module):
-        n_batches = 0
 
+class Failing(nn.Module):
+    """A network that stops at a batch, counted from one, and counts the images."""
+
+    def __init__(self, stop_at=None):
+        super().__init__()
+        self.stop_at = stop_at
+        self.images = []
+
+    def forward(self, x):
+        if len(self.images) + 1 == self.stop_at:
+            raise KeyboardInterrupt
+        self.images.append(len(x))
+        return x.mean((2, 3))
+
+
+@pytest.fixture
+def stopped(images, tmp_path):
+    """A file whose pass has been stopped in its third batch."""
+    out = tmp_path / "embedding.npy"
+    with pytest.raises(KeyboardInterrupt):
+        embed(Failing(stop_at=3), images, out)
+    assert not out.exists()
+    return out
+
+
+def embed(network, images, out, **settings):
+    encoder = ImageEncoder(network, input_size=8, batch_size=4, **settings)
+    # the network itself, which counts, and not a copy
+    encoder.fit().module_ = network.eval()
+    return encoder.transform(images, out=out)
+
+
+@pytest.fixture
+def same_identity(monkeypatch):
+    """Networks that count are the same to the encoder, whatever they have counted."""
+    monkeypatch.setattr(ImageEncoder, "_identity", lambda *_: "the same")
+
+
+def test_a_stopped_pass_goes_on(same_identity, stopped, images):
+    expected = embed(Failing(), images, None)
+    network = Failing()
+    found = embed(network, images, stopped)
+    assert_array_equal(found, expected)
+    assert sum(network.images) == len(images) - 8
+    assert [each.name for each in stopped.parent.iterdir()] == [stopped.name]
+
+
+@pytest.fixture
+def photos(images, tmp_path):
+    """Paths of images; the second and the third are damaged, in two copies each."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    paths = []
+    for i, image in enumerate(images):
+        paths.append(folder / f"{i:02}.png")
+        Image.fromarray(image).save(paths[-1])
+    for bad, copy in ((1, 4), (2, 20)):
+        for place in (bad, copy):
+            paths[place].write_bytes(f"no image {bad}".encode())
+    return paths
+
+
+@pytest.mark.filterwarnings("ignore:.* cannot be read:UserWarning")
+@pytest.mark.parametrize("rows", [None, slice(1, 25)])
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_stopped_pass_knows_its_unreadable_images(
+    memory, rows, same_identity, photos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("sklearn_scan.encoders._embedding_array._INTERVAL", 0.0)
+    source = as_image_source(photos)
+
+    def embed_photos(network, out, cache):
+        encoder = ImageEncoder(
+            network, input_size=8, batch_size=4, bad_images="skip",
+            memory=tmp_path / cache if memory else None,
+        )  # fmt: skip
+        encoder.fit().module_ = network.eval()
+        return encoder.embed(source, rows, out=out)
+
+    expected = embed_photos(Failing(), None, "of the whole")
+    out = tmp_path / "embedding.npy"
+    with pytest.raises(KeyboardInterrupt):
+        embed_photos(Failing(stop_at=4), out, "cache")
+    found = embed_photos(Failing(), out, "cache")
+    assert_array_equal(found.features.array, expected.features.array)
+    assert [bad.row for bad in found.unreadable] == [1, 2, 4, 20]
+    assert found.unreadable == expected.unreadable
+
+
+@pytest.mark.parametrize("damage", ["rows", "note", "cut"])
+def test_damaged_rows_are_embedded_again(damage, same_identity, stopped, images):
+    (folder,) = stopped.parent.iterdir()
+    file = folder / ("progress.json" if damage == "note" else "rows.npy")
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        content = content[:200]
+    else:
+        content[-1 if damage == "note" else 130] ^= 1
+    file.write_bytes(content)
+    network = Failing()
+    found = embed(network, images, stopped)
+    assert_array_equal(found, embed(Failing(), images, None))
+    assert sum(network.images) == len(images)
+
+
+@pytest.mark.parametrize("other", ["images", "encoder", "batches"])
+def test_another_pass_begins_anew(other, stopped, images):
+    settings = {}
+    if other == "images":
+        images = images.copy()
+        images[0, 0, 0] ^= 255
+    network = Failing()
+    if other == "encoder":
+        network.scale = 2.0
+    if other == "batches":
+        settings["precision"] = "bf16"
+    assert len(embed(network, images, stopped, **settings)) == len(images)
+    assert sum(network.images) == len(images)
+
+
+def test_two_passes_do_not_write_one_file(images, tmp_path):
+    out = tmp_path / "embedding.npy"
+
+    class Nested(nn.Module):
         def forward(self, x):
-            Failing.n_batches += 1
-            if Failing.n_batches > 2:
-                raise KeyboardInterrupt
+            with pytest.raises(OSError, match="is being written by another program"):
+                ImageEncoder(pooled, input_size=8).transform(images, out=out)
             return x.mean((2, 3))
 
-    with pytest.raises(KeyboardInterrupt):
-        ImageEncoder(Failing, input_size=8, batch_size=4).transform(images, out=out)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.png", "embedding.npy"]
+    ImageEncoder(Nested, input_size=8).transform(images, out=out)
+    assert np.load(out).shape == (len(images), 3)
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(images, tmp_path, monkeypatch):

@@ -144,6 +144,7 @@ def test_auto_equals_a_fit_with_the_number():
     assert clone(found).fit(X).n_clusters_ == 3
 
 
+@pytest.mark.filterwarnings("ignore:100% of the samples have an exact copy")
 def test_auto_fits_of_odd_features():
     with pytest.raises(ValueError, match="20 samples or more; got n_samples=5"):
         auto().fit(np.eye(5))

@@ -439,7 +439,7 @@ def test_compile(pretext, fitted, shapes):
         ({"memory": 3}, TypeError, "memory must be a path.* got int"),
         ({"bad_images": "drop"}, ValueError, "bad_images must be one of .*'skip'"),
         ({"n_jobs": 0}, ValueError, "n_jobs must not be 0"),
-        ({"random_state": "x"}, ValueError, "cannot be used to seed"),
+        ({"random_state": "x"}, ValueError, "random_state must be an integer from 0"),
         ({"verbose": -1}, ValueError, "verbose must be .*; got -1"),
     ],
 )

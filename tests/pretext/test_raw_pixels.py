@@ -234,7 +234,7 @@ def test_scan_does_not_train_a_network_that_embeds_nothing(images):
         ({"backbone": conv_net, "stem": "large"}, ValueError, "stem must be one of"),
         ({"precision": "fp16"}, ValueError, "gradients vanish in fp16"),
         ({"bad_images": "drop"}, ValueError, "bad_images must be one of"),
-        ({"random_state": "x"}, ValueError, "cannot be used to seed"),
+        ({"random_state": "x"}, ValueError, "random_state must be an integer from 0"),
         ({"backbone": lambda: nn.Conv2d(3, 4, 1)}, ValueError, "one vector an image"),
         ({"backbone": lambda: nn.Conv2d(3, 4, 9)}, ValueError, "larger image_size"),
     ],

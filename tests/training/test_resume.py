@@ -5,6 +5,7 @@ import io
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from sklearn_scan import JULEClusterer, SCANClusterer, SimCLR
@@ -229,6 +230,48 @@ def test_it_goes_on_as_if_nothing_had_come_between(method, optimizer):
     # all that a seed draws matters: else there were nothing to bring back
     other = make(seed=1)
     assert other.run(N_EPOCHS) != resumed.history
+
+
+class StateAt(LoopCallback):
+    """Takes the state of a loop after so many steps."""
+
+    def __init__(self, n_steps):
+        self.n_left = n_steps
+
+    def after_step(self, loop):
+        self.n_left -= 1
+        if self.n_left == 0:
+            self.state = through_a_file(loop.state_dict())
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 4, 9])  # the 4th ends an epoch
+@pytest.mark.parametrize("method", METHODS)
+def test_it_goes_on_from_amid_an_epoch(method, n_steps):
+    taken = StateAt(n_steps)
+    whole = make_loop(method, callbacks=[taken])
+    whole.run(N_EPOCHS)
+    resumed = make_loop(method, seed=1, callbacks=[LoopCallback()])
+    resumed.load_state_dict(taken.state)
+    resumed.run(N_EPOCHS)
+    assert_equal(resumed.state_dict(), through_a_file(whole.state_dict()))
+
+
+def test_an_epoch_that_is_gone_on_with_may_diverge():
+    class Spoiler(LoopCallback):
+        def after_step(self, loop):
+            if len(loop.history) == 1 and loop.state_dict()["epoch"]["n_steps"] == 3:
+                next(loop.module.parameters()).data.fill_(torch.nan)
+
+    taken = StateAt(6)
+    whole = make_loop(scan, callbacks=[taken, Spoiler()])
+    with pytest.warns(ConvergenceWarning, match="epoch 2 of the training stage"):
+        whole.run(N_EPOCHS)
+    resumed = make_loop(scan, seed=1, callbacks=[LoopCallback(), Spoiler()])
+    resumed.load_state_dict(taken.state)
+    with pytest.warns(ConvergenceWarning, match="weights of epoch 1"):
+        resumed.run(N_EPOCHS)
+    for part in ("module", "history", "is_stopped"):
+        assert_equal(resumed.state_dict()[part], whole.state_dict()[part])
 
 
 @pytest.mark.parametrize("stop_at", [2, 3, 5])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -12,13 +13,16 @@ import torch
 from torch import Tensor
 
 from sklearn_scan.clusterers.defaults import Schedule
+from sklearn_scan.clusterers.kept import Form, as_dict, to_device
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.comparison import Comparison
 from sklearn_scan.clusterers.trunks import Trunk
 from sklearn_scan.core.device import kept_heap
 from sklearn_scan.core.mapped_rows import Rows
-from sklearn_scan.core.random import isolated_rng
+from sklearn_scan.core.plain_data import Plain
+from sklearn_scan.core.random import isolated_rng, random_state, set_random_state
 from sklearn_scan.neighbors import NeighborGraph
+from sklearn_scan.results.persistence import pack_parts, unpack_parts
 from sklearn_scan.training.heads import Heads
 
 _ROWS = 2**16  # of the features, at once
@@ -143,6 +147,13 @@ class Stage(ABC):
         """The most epochs that it trains for."""
         return 0
 
+    def draws(self, material: Material) -> bool:
+        """Return whether it draws from torch's global generators.
+
+        They are then seeded, and fits in several threads take turns.
+        """
+        return True
+
     @abstractmethod
     def run(self, material: Material, found: Found | None, run: Run) -> Found:
         """Return what the stage finds.
@@ -169,22 +180,63 @@ class TrainingStage(Stage, ABC):
         """The epochs of the schedule."""
         return self.schedule.n_epochs
 
+    def draws(self, material: Material) -> bool:
+        """Return whether the views or the body draw; the stage has a generator."""
+        return material.trunk.draws
+
 
 def run_stages(stages: Sequence[Stage], material: Material, run: Run) -> Found:
     """Run stages one after another, one at least; return what the last one finds."""
     found: Found | None = None
-    # What draws from torch's global state, such as augmentations, is seeded.
-    with isolated_rng(run.seed("cluster"), material.trunk.device), kept_heap():
-        for stage in stages:
+    run.draws = any(stage.draws(material) for stage in stages)
+    seeded = isolated_rng(run.seed("cluster"), material.trunk.device)
+    form = _form(material.trunk, run)
+    with seeded if run.draws else nullcontext(), kept_heap():
+        for run.stage, stage in enumerate(stages):
+            do = partial(stage.run, material, found, run)
             found = run.keep(
                 stage.name,
-                partial(stage.run, material, found, run),
+                partial(
+                    run.remember,
+                    run.of_stage("stage"),
+                    do,
+                    form,
+                    # of no use afterwards
+                    without=(run.of_stage("partitions"), run.of_stage("loop")),
+                ),
                 n_epochs=stage.n_epochs,
                 head=lambda found: found.head,
             )
     if found is None:
         raise ValueError("_stages must return a stage at least, which returns a Found.")
     return found
+
+
+def _form(trunk: Trunk, run: Run) -> Form[Found]:
+    """Return how the result of a stage is kept, with all that the next one needs."""
+
+    def pack(found: Found) -> Plain:
+        compared = found.comparison
+        fields = as_dict(found)
+        fields["comparison"] = None if compared is None else as_dict(compared)
+        return {
+            "found": pack_parts(fields),
+            "body": trunk.body.state_dict(),
+            "history": run.history,
+            "random": random_state(trunk.device) if run.draws else None,
+        }
+
+    def unpack(plain: Plain) -> Found:
+        trunk.body.load_state_dict(plain["body"])
+        run.history[:] = plain["history"]
+        if run.draws:
+            set_random_state(plain["random"], trunk.device)
+        fields = to_device(unpack_parts(plain["found"]), trunk.device)
+        compared = fields["comparison"]
+        fields["comparison"] = None if compared is None else Comparison(**compared)
+        return Found(**fields | {"decisions": Decisions(*fields["decisions"])})
+
+    return Form(pack, unpack)
 
 
 @torch.no_grad()

@@ -58,9 +58,7 @@ class FirstHeads(TrainingStage):
         # embedded once: a trunk with a backbone embeds all images at each call
         trunk = FeatureTrunk(of_trunk.features(), of_trunk.dims, of_trunk.scale)
         starts = Starts.drawn(trunk, material.graph, material.n_clusters, seed)
-        best, comparison = starts.best_partitions(
-            self._n_partitions, seed, verbose=run.verbose
-        )
+        best, comparison = starts.best_partitions(self._n_partitions, seed, run)
         partitions, weights = self._starts(best)
         heads = starts.heads_at(partitions)
         prior = self._prior(partitions, material.n_clusters)

@@ -45,6 +45,10 @@ class Guarded(Stage):
         """The epochs of the stage."""
         return self.stage.n_epochs
 
+    def draws(self, material: Material) -> bool:
+        """Return whether the stage draws from torch's global generators."""
+        return self.stage.draws(material)
+
     def run(self, material: Material, found: Found | None, run: Run) -> Found:
         """Return what the stage finds, or what was found before."""
         body = material.trunk.body

@@ -7,7 +7,7 @@ Image Clusters", CVPR 2016, algorithm 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from sklearn_scan.neighbors.partitions import (
 from sklearn_scan.training.averaging import copy_weights
 from sklearn_scan.training.batches import MultiView, ViewPairs
 from sklearn_scan.training.heads import UnitRows, logistic_head
-from sklearn_scan.training.loop import Loop
+from sklearn_scan.training.loop import Loop, LoopCallback
 from sklearn_scan.training.objectives import Objective, WeightedTripletLoss
 from sklearn_scan.training.optimizers import make_adamw
 
@@ -79,18 +79,25 @@ class MergingPeriods(TrainingStage):
         mates = _Mates(make_generator(run.seed(self.name)))
         unlabeled = torch.zeros(material.n_samples, dtype=torch.long)
         objective = WeightedTripletLoss(unlabeled, margin=self.margin).to(trunk.device)
-        loop = self._make_loop(trunk, objective, mates, run)
+        period = _Period(mates, trunk)
+        loop = self._make_loop(trunk, objective, period, run)
         rows = _first_rows(material)
-        for period, n_clusters in enumerate(self.numbers, start=1):
-            labels = torch.from_numpy(_cut_tree(graph, rows, n_clusters))
-            objective.labels.copy_(labels)
-            mates.set(labels)
-            before = copy_weights(trunk.body)
-            loop.run(period * self.schedule.n_epochs)
+        run.resume(loop)
+        for number, n_clusters in enumerate(self.numbers, start=1):
+            if number < period.number:
+                continue
+            if number > period.number:
+                labels = torch.from_numpy(_cut_tree(graph, rows, n_clusters))
+                objective.labels.copy_(labels)
+                period.start(number, labels)
+            loop.run(number * self.schedule.n_epochs)
             learnt = _read(trunk.features())
             if not learnt.isfinite().all():
-                trunk.body.load_state_dict(before)
                 warn(_OVERFLOW, ConvergenceWarning)
+                period.undo()
+                if number > 1:  # the embedding that the period began with
+                    rows = _read(trunk.features())
+                    graph = self._mine(rows, graph.n_neighbors, run)
                 break
             rows = learnt
             graph = self._mine(rows, graph.n_neighbors, run)
@@ -102,9 +109,10 @@ class MergingPeriods(TrainingStage):
         return _find(trunk, graph, last, material.n_clusters, float(loss))
 
     def _make_loop(
-        self, trunk: Trunk, objective: Objective, mates: _Mates, run: Run
+        self, trunk: Trunk, objective: Objective, period: _Period, run: Run
     ) -> Loop:
         """Return the loop of all periods."""
+        mates = period.mates
         batches = ViewPairs(
             trunk.samples,
             self.schedule.batch_size,
@@ -138,7 +146,7 @@ class MergingPeriods(TrainingStage):
             scheduler=scheduler,
             autocast=trunk.autocast(),
             starts_good=True,
-            callbacks=run.callbacks(),
+            callbacks=[period, *run.callbacks()],
             stage="JULE",
             verbose=run.verbose,
         )
@@ -213,6 +221,41 @@ def _read(features: Rows) -> Tensor:
     if isinstance(features, Tensor):
         return features
     return torch.cat([*features.split(_ROWS)])
+
+
+class _Period(LoopCallback):
+    """The period that is under way: its clusters, and the trunk as it began.
+
+    Attributes
+    ----------
+    number : int
+        Which one it is, from 1; 0 before the first.
+    """
+
+    def __init__(self, mates: _Mates, trunk: Trunk) -> None:
+        self.number = 0
+        self.mates = mates
+        self._trunk = trunk
+
+    def start(self, number: int, labels: Tensor) -> None:
+        """Begin a period with these clusters, int64 (n,)."""
+        self.number, self._labels = number, labels
+        self._weights = copy_weights(self._trunk.body)
+        self.mates.set(labels)
+
+    def undo(self) -> None:
+        """Bring the weights back with which the period began."""
+        self._trunk.body.load_state_dict(self._weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the period, its clusters and the weights it began with."""
+        return {"number": self.number, "labels": self._labels, "weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on in the period of a state."""
+        self.number, self._labels = state["number"], state["labels"]
+        self._weights = state["weights"]
+        self.mates.set(self._labels)
 
 
 class _Mates:

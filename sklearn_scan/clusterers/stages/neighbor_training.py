@@ -114,7 +114,7 @@ def train_heads(
         stage=label,
         verbose=run.verbose,
     )
-    run.history += loop.run(schedule.n_epochs)
+    run.train(loop, schedule.n_epochs)
     return comparison.losses
 
 

@@ -120,7 +120,7 @@ class SelfLabeling(TrainingStage):
             stage="self-labelling",
             verbose=run.verbose,
         )
-        run.history += loop.run(schedule.n_epochs)
+        run.train(loop, schedule.n_epochs)
         if average is not None:
             module.load_state_dict(average.module.state_dict())
 

@@ -10,6 +10,7 @@ partitions and for the scores; the heads are trained on all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from sklearn_scan.clusterers.defaults import (
     MOST_PARTITIONED,
     N_PAIRS,
 )
+from sklearn_scan.clusterers.kept import PARTS
+from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.comparison import Comparison
 from sklearn_scan.clusterers.trunks import FeatureTrunk, Trunk
 from sklearn_scan.core.features import center_blocks
@@ -101,9 +104,11 @@ class Starts:
         return self.trunk.samples
 
     def best_partitions(
-        self, most: int, seed: int, *, verbose: int = 0
+        self, most: int, seed: int, run: Run
     ) -> tuple[Tensor, Comparison]:
         """Return the best of several partitions, and what they are compared with.
+
+        Both are remembered in the run's checkpoint.
 
         Returns
         -------
@@ -112,6 +117,15 @@ class Starts:
         comparison : Comparison
             The plain partitions, with which the clusters of the fit are compared.
         """
+        partition = partial(self._partition, most, seed, run.verbose)
+        best, plain = run.remember(run.of_stage("partitions"), partition, PARTS)
+        comparison = Comparison(self.rows, self.features, self.graph, plain)
+        return best.to(self.features.device), comparison
+
+    def _partition(
+        self, most: int, seed: int, verbose: int
+    ) -> tuple[Tensor, list[NDArray[np.int64]]]:
+        """Return the best partitions, and the plain ones."""
         # distances in which encoders of many features weigh no more than those of few
         blocks = [block / block.shape[1] ** 0.5 for block in self._blocks()]
         features, rng = torch.cat(blocks, dim=1), check_random_state(seed)
@@ -129,8 +143,7 @@ class Starts:
         labels = torch.from_numpy(np.stack(numbered)).to(self.features.device)
         scores = score_partitions(labels, self.features, self.graph)
         best = scores.argsort(descending=True, stable=True)[:most]
-        comparison = Comparison(self.rows, self.features, self.graph, plain)
-        return labels[best.to(labels.device)], comparison
+        return labels[best.to(labels.device)], plain
 
     def _learnt(self, features: Tensor) -> NeighborGraph:
         """Return the neighbours in features in which the nearest neighbours agree."""

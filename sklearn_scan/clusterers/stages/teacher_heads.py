@@ -75,9 +75,7 @@ class TeacherHeads(TrainingStage):
         trunk, seed = material.trunk, run.seed(self.name)
         generator = make_generator(seed)
         starts = Starts.drawn(trunk, material.graph, material.n_clusters, seed)
-        best, comparison = starts.best_partitions(
-            self.n_heads, seed, verbose=run.verbose
-        )
+        best, comparison = starts.best_partitions(self.n_heads, seed, run)
         order = torch.arange(self.n_heads, device=best.device)  # in turns, of fewer
         heads = starts.heads_at(best[order % len(best)], self.temperature)
         graph = nearest_pairs(material.graph, self.n_pairs, material.n_clusters)
@@ -130,7 +128,7 @@ class TeacherHeads(TrainingStage):
             stage="TEMI",
             verbose=run.verbose,
         )
-        run.history += loop.run(schedule.n_epochs)
+        run.train(loop, schedule.n_epochs)
         student.load_state_dict(teacher.module.state_dict())
         compared = pairs(TEACHER_COMPARISON_BATCH)
         return evaluate(

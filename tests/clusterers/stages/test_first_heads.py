@@ -31,7 +31,7 @@ def digits():
 
 def draw_partitions(features, neighbors, n_clusters, most, seed):
     starts = Starts.drawn(FeatureTrunk(features), neighbors, n_clusters, seed)
-    return starts.best_partitions(most, seed)[0]
+    return starts.best_partitions(most, seed, Run())[0]
 
 
 def train(features, neighbors, **settings):

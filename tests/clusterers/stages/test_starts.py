@@ -6,6 +6,7 @@ import torch
 from sklearn.datasets import load_digits, make_blobs
 
 from sklearn_scan import SCANClusterer
+from sklearn_scan.clusterers import Run
 from sklearn_scan.clusterers.stages import starts as module
 from sklearn_scan.clusterers.stages.starts import Starts, nearest_pairs, select_best
 from sklearn_scan.clusterers.trunks import FeatureTrunk
@@ -38,7 +39,7 @@ def drawn_from(features, neighbors, n_clusters=10, dims=None, seed=0):
 
 
 def best(starts, most, seed=0):
-    return starts.best_partitions(most, seed)[0]
+    return starts.best_partitions(most, seed, Run())[0]
 
 
 def test_the_best_come_first(digits):
