@@ -4,16 +4,36 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint docs bench clean
+.PHONY: demo test test-slow test-oldest faults audit lint docs bench clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow" --cov --cov-report=
+	$(BIN)/python tests/faults/coverage_bars.py
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m slow
+
+test-oldest: $(READY)
+	$(BIN)/python tests/faults/oldest_versions.py $(VENV)-oldest
+
+# A few hours: each runs to its end, and the first that breaks a promise stops the others.
+faults: $(READY)
+	$(BIN)/python tests/faults/kill_each_operation.py
+	$(BIN)/python tests/faults/torn_states.py
+	$(BIN)/python tests/faults/kill_at_random.py
+	$(BIN)/python tests/faults/raise_errors.py
+	$(BIN)/python tests/faults/mutate_images.py
+	$(BIN)/python tests/faults/mutate_files.py
+	$(BIN)/python tests/faults/any_input.py
+	$(BIN)/python tests/faults/soak.py
+	$(BIN)/python tests/faults/mutate_code.py
+
+# Error 1 is a vulnerability. With 2 (no pip-audit) or 3 (no database) nothing was audited.
+audit: $(READY)
+	$(BIN)/python tests/faults/audit.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -34,6 +54,7 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/augment.py
 	$(BIN)/python examples/benchmarks/training.py
 	$(BIN)/python examples/benchmarks/scratch.py
+	$(BIN)/python examples/benchmarks/checkpoint.py
 	$(BIN)/python examples/benchmarks/frozen.py speed
 	$(BIN)/python examples/benchmarks/frozen.py --again
 	$(BIN)/python examples/benchmarks/jule.py --json jule/results.json --again
@@ -42,7 +63,7 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/neighbors.py exact million growth fit
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest build *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	rm -rf docs/_build docs/gallery docs/sg_execution_times.rst docs/api/generated docs/api/examples
 
 $(READY): pyproject.toml
