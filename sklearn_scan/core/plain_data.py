@@ -21,9 +21,8 @@ from torch import Tensor
 
 from sklearn_scan.core import disk
 
-Plain = (
-    Any  # None, bool, int, float, str, Tensor, ndarray, or list, tuple, dict of such
-)
+# None, bool, int, float, str, Tensor, ndarray; lists, tuples and dicts of these.
+Plain = Any
 
 _TREE = "plain data"  # the name of the JSON in the header
 # What reading a damaged file raises.
@@ -47,15 +46,38 @@ def write_plain(file: Path, value: Plain) -> None:
     OSError
         If it cannot be written.
     """
-    tensors = _Tensors()
+    tensors: dict[str, Tensor] = {}
     tree = json.dumps(_pack(value, "state", tensors))
-    save = partial(
-        safetensors.torch.save_file, tensors.by_name, file, metadata={_TREE: tree}
-    )
+    write_tensors(file, tensors, {_TREE: tree})
+
+
+def write_tensors(
+    file: Path, tensors: Mapping[str, Tensor], header: dict[str, str] | None = None
+) -> None:
+    """Write tensors, which may share memory, and texts in the header to a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    apart = _apart(tensors)
+    save = partial(safetensors.torch.save_file, apart, file, metadata=header)
     try:
         disk.write_by_name(file, save)
     except safetensors.SafetensorError as error:  # a full disk, for one
         raise OSError(f"{str(file)!r} cannot be written: {error}") from error
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors, none of which shares memory with another."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        storage = tensor.untyped_storage().data_ptr()
+        result[name] = tensor.clone() if storage in seen else tensor
+        seen.add(storage)
+    return result
 
 
 def read_plain(file: Path) -> Plain:
@@ -79,23 +101,7 @@ def read_plain(file: Path) -> Plain:
         raise ValueError(f"{file.name} is damaged: {error!r}") from error
 
 
-class _Tensors:
-    """The tensors of a file, by their numbers; none shares memory with another."""
-
-    def __init__(self) -> None:
-        self.by_name: dict[str, Tensor] = {}
-        self._memory: set[int] = set()
-
-    def keep(self, tensor: Tensor) -> str:
-        """Keep a tensor, or a copy where another one shares its memory."""
-        place = tensor.untyped_storage().data_ptr()
-        name = str(len(self.by_name))
-        self.by_name[name] = tensor.clone() if place in self._memory else tensor
-        self._memory.add(place)
-        return name
-
-
-def _pack(value: Plain, place: str, tensors: _Tensors) -> Any:
+def _pack(value: Plain, place: str, tensors: dict[str, Tensor]) -> Any:
     """Return the JSON of a value, and keep its tensors by their numbers."""
     if value is None or type(value) in (bool, int, str):
         return value
@@ -109,17 +115,26 @@ def _pack(value: Plain, place: str, tensors: _Tensors) -> Any:
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         order = _order_in_memory(value)
-        return {"tensor": [tensors.keep(value.permute(order).contiguous()), order]}
+        return {"tensor": [_keep(value.permute(order).contiguous(), tensors), order]}
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         native = np.require(value, value.dtype.newbyteorder("="), ["C", "W"])
-        return {"array": tensors.keep(torch.from_numpy(native))}
+        return {"array": _keep(torch.from_numpy(native), tensors)}
     raise TypeError(f"{place} must be plain data; got a {type(value).__name__}.")
 
 
-def _pack_item(key: object, value: Plain, place: str, tensors: _Tensors) -> list[Any]:
+def _pack_item(
+    key: object, value: Plain, place: str, tensors: dict[str, Tensor]
+) -> list[Any]:
     if type(key) not in _KEYS:
         raise TypeError(f"{place} must have keys of text or int; got {key!r}.")
     return [key, _pack(value, f"{place}.{key}", tensors)]
+
+
+def _keep(tensor: Tensor, tensors: dict[str, Tensor]) -> str:
+    """Keep a tensor; return its name, which is its number."""
+    name = str(len(tensors))
+    tensors[name] = tensor
+    return name
 
 
 def _order_in_memory(tensor: Tensor) -> list[int]:

@@ -49,7 +49,7 @@ class EmbeddingArray:
     def __init__(self, rows: range) -> None:
         self.n_done = 0
         self.bad: list[UnreadableImage] = []
-        self._rows = rows
+        self.rows = rows
         self._array: NDArray[np.float32] | None = None
 
     @contextmanager
@@ -60,10 +60,10 @@ class EmbeddingArray:
     def __setitem__(self, row: int, vector: NDArray[np.float32]) -> None:
         if self._array is None:  # the first row says how long rows are
             self._array = self._make(len(vector))
-        self._array[self._rows.index(row)] = vector
+        self._array[self.rows.index(row)] = vector
 
     def _make(self, width: int) -> NDArray[np.float32]:
-        return np.empty((len(self._rows), width), np.float32)
+        return np.empty((len(self.rows), width), np.float32)
 
     def note(self, n_done: int, bad: Sequence[UnreadableImage]) -> None:
         """Note that so many of the first rows are done, but for those unreadable."""
@@ -71,7 +71,7 @@ class EmbeddingArray:
     def finish(self, bad: Sequence[UnreadableImage]) -> None:
         """Fill the rows of unreadable images with NaN."""
         assert self._array is not None  # for mypy: some image was readable
-        self._array[[self._rows.index(each.row) for each in bad]] = np.nan
+        self._array[[self.rows.index(each.row) for each in bad]] = np.nan
 
     def result(self) -> NDArray[np.float32]:
         """Return the complete array, after the block of `filling`."""
@@ -132,7 +132,7 @@ class KeptRows(EmbeddingArray):
     def finish(self, bad: Sequence[UnreadableImage]) -> None:
         """Fill the rows of unreadable images with NaN."""
         super().finish(bad)
-        self._latest = len(self._rows), bad
+        self._latest = len(self.rows), bad
 
     def result(self) -> NDArray[np.float32]:
         """Return a copy of the rows in memory."""
@@ -146,7 +146,7 @@ class KeptRows(EmbeddingArray):
 
     def _make(self, width: int) -> NDArray[np.float32]:
         file = self._folder / _ROWS
-        shape = len(self._rows), width
+        shape = len(self.rows), width
         array: NDArray[np.float32] = disk.write_by_name(
             file, lambda: open_memmap(file, "w+", np.float32, shape)
         )
@@ -189,11 +189,7 @@ class KeptRows(EmbeddingArray):
     def _take_up(self, note: dict[str, Any]) -> None:
         bad = [UnreadableImage(*each) for each in note["bad"]]
         array = open_memmap(self._folder / _ROWS, "r+")
-        if (
-            array.dtype != np.float32
-            or array.ndim != 2
-            or len(array) != len(self._rows)
-        ):
+        if array.dtype != np.float32 or array.ndim != 2 or len(array) != len(self.rows):
             return
         for end, checksum in note["spans"]:
             if _checksum(array[self.n_done : end]) != checksum:
@@ -215,7 +211,7 @@ class KeptRows(EmbeddingArray):
         self, bad: Sequence[UnreadableImage], n_done: int
     ) -> list[UnreadableImage]:
         """Return those unreadable images that are among the first rows."""
-        return [each for each in bad if self._rows.index(each.row) < n_done]
+        return [each for each in bad if self.rows.index(each.row) < n_done]
 
     def _discard(self) -> None:
         self._array = None

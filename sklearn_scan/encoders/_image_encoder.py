@@ -326,28 +326,23 @@ class ImageEncoder(Encoder):
             return ImageEncoder.embed(copy.copy(self).fit(), source, rows, out=out)
         chosen, runner = chosen_rows(source, rows), self._runner()
         if out is None:
-            return self._embed(source, runner, EmbeddingArray(chosen), chosen)
+            return self._embed(source, runner, EmbeddingArray(chosen))
         identity = self._identity_of_pass(source, runner, chosen)
-        array = EmbeddingFile(chosen, out, identity)
-        return self._embed(source, runner, array, chosen)
+        return self._embed(source, runner, EmbeddingFile(chosen, out, identity))
 
     def embed_with_folder(self, source: ImageSource, folder: Path) -> Embedded:
         """Embed all images; rows are kept in a folder as they are made."""
         chosen, runner = chosen_rows(source, None), self._runner()
         identity = self._identity_of_pass(source, runner, chosen)
-        return self._embed(source, runner, KeptRows(chosen, folder, identity), chosen)
+        return self._embed(source, runner, KeptRows(chosen, folder, identity))
 
     def _embed(
-        self,
-        source: ImageSource,
-        runner: BackboneRunner,
-        array: EmbeddingArray,
-        rows: range,
+        self, source: ImageSource, runner: BackboneRunner, array: EmbeddingArray
     ) -> Embedded:
-        """Embed images of a source into an array."""
+        """Embed the images of a source that an array has rows for."""
         bad, cache = BadImages(self.bad_images), self._cache(source, runner)
         crop = self.preprocessing_.crop
-        work = EmbeddingPass(source, rows, runner, crop, cache, bad, self.n_jobs)
+        work = EmbeddingPass(source, array.rows, runner, crop, cache, bad, self.n_jobs)
         on_cpu = runner.device.type == "cpu"
         with kept_heap() if on_cpu else nullcontext():
             features = work.run(

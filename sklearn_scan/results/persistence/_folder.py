@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-import safetensors.torch
+import safetensors
 from torch import Tensor
 
 from sklearn_scan.core import disk
@@ -18,6 +18,7 @@ from sklearn_scan.core.documents import (
     write_document,
 )
 from sklearn_scan.core.files import FolderKind, durable_folder, read_folder_whole
+from sklearn_scan.core.plain_data import write_tensors
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.results.persistence._known import Entry
 
@@ -59,24 +60,9 @@ def write_folder(
 def _write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
     disk.create(file)
     mode = stat.S_IMODE(file.stat().st_mode)
-    try:
-        apart = _apart(tensors)
-        disk.write_by_name(file, lambda: safetensors.torch.save_file(apart, file))
-    except safetensors.SafetensorError as error:  # a full disk, for one
-        raise OSError(f"{str(file)!r} cannot be written: {error}") from error
+    write_tensors(file, tensors)
     # that of ordinary files: safetensors lets no others read its own
     disk.set_mode(file, mode)
-
-
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors, none of which shares memory with another."""
-    seen: set[int] = set()
-    result = {}
-    for name, tensor in tensors.items():
-        storage = tensor.untyped_storage().data_ptr()
-        result[name] = tensor.clone() if storage in seen else tensor
-        seen.add(storage)
-    return result
 
 
 def read_folder(path: Path) -> tuple[Entry, dict[str, dict[str, Tensor]]]:
