@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sklearn_scan.core.features import Features
 from sklearn_scan.core.labels import cluster_sizes, most_probable
+from sklearn_scan.core.rows import join_blocks
 from sklearn_scan.core.threads import note_work
 from sklearn_scan.training.heads import (
     CalibratedClusters,
@@ -106,8 +107,11 @@ class ClusterModel:
         """
         if self.n_clusters == 1 or np.isnan(confidence):
             return self
-        logits = (block for _, block in self._logits(features.known()))
-        doubts = torch.cat([log_doubt(block, self.n_clusters)[0] for block in logits])
+        known = features.known()
+        blocks = (
+            log_doubt(block, self.n_clusters)[0] for _, block in self._logits(known)
+        )
+        doubts = join_blocks(blocks, len(known))
         last = CalibratedClusters.with_mean(confidence, doubts, self.n_clusters)
         if last.power == 1:
             return self
