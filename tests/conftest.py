@@ -35,3 +35,35 @@ def limit_files():
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     return limit
+
+
+class StepClock:
+    """A clock on which only steps of training take time: ten, two, then one second."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.n_steps = 0
+
+    def perf_counter(self):
+        return self.now
+
+    def step(self):
+        self.n_steps += 1
+        self.now += {1: 10, 2: 2}.get(self.n_steps, 1)
+
+
+@pytest.fixture
+def step_clock(monkeypatch):
+    """Let the timing of training be by a clock that is the same on all machines."""
+    from sklearn_scan.training import pace
+    from sklearn_scan.training.loop import Loop
+
+    clock, step = StepClock(), Loop.step
+
+    def timed(loop, batch):
+        clock.step()
+        return step(loop, batch)
+
+    monkeypatch.setattr(Loop, "step", timed)
+    monkeypatch.setattr(pace, "time", clock)
+    return clock

@@ -112,6 +112,14 @@ def place(data: Tensor, device: torch.device) -> Tensor:
     return data.to(device)
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done all that it was given to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error means that a device or the machine ran out of memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_scan.core.mapped_rows import Rows
+from sklearn_scan.core.sending import send
 
 View = Callable[[Tensor], Tensor]
 
@@ -85,7 +86,7 @@ class _ShuffledBatches(ABC):
         for batch in rows[self._n_done :]:
             views = self._views(batch)
             self._n_done += 1  # before: who gets the batch may take the state
-            yield Batch(views, batch.to(self.device))
+            yield Batch(views, send(batch, self.device))
         self._first = None
 
     def _begin_pass(self) -> tuple[Tensor, ...]:
@@ -113,7 +114,7 @@ class _ShuffledBatches(ABC):
 
     def _read(self, rows: Tensor) -> Tensor:
         """Return samples on the device to compute on."""
-        return self.data.index_select(0, rows).to(self.device)
+        return send(self.data.index_select(0, rows), self.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the generator, and of the pass that is under way."""
@@ -223,6 +224,98 @@ class ViewPairs(_ShuffledBatches):
             return self.anchor_view(samples)
         anchors, partners = samples.chunk(2)
         return torch.cat([self.anchor_view(anchors), self.partner_view(partners)])
+
+
+class LabeledAndAll(_ShuffledBatches):
+    """A few labelled samples in each batch, and two views of each of all samples.
+
+    The views of a batch are the first views of its labelled samples, then the first and
+    the second ones of the others. Its targets are the rows in `data` of the labelled
+    samples, then of the others.
+
+    Each pass holds all samples once, labelled ones too. The labelled samples of the
+    batches are drawn so that every cluster comes equally often, however large it is:
+    the clusters take turns, in a new order each time, and the sample of a cluster is
+    drawn with replacement.
+
+    Parameters
+    ----------
+    data : Tensor or MappedRows of shape (n, ...)
+        The samples, features or images.
+    labels : Tensor of int64, shape (n,)
+        The cluster of each labelled sample; -1 for the others. One at least is
+        labelled.
+    batch_size : int
+        The largest batch of all samples; batches differ by one at most, none is
+        dropped.
+    n_labeled : int
+        The labelled samples of a batch.
+    generator : torch.Generator
+        Draws the order of the samples, and labelled ones.
+    first_view, second_view : callable, default=unchanged
+        From a batch of samples to its view.
+    device : torch.device, optional
+        Where the batches are wanted; by default, where the data are.
+    """
+
+    def __init__(
+        self,
+        data: Rows,
+        labels: Tensor,
+        batch_size: int,
+        n_labeled: int,
+        *,
+        generator: torch.Generator,
+        first_view: View = unchanged,
+        second_view: View = unchanged,
+        device: torch.device | None = None,
+    ) -> None:
+        super().__init__(data, batch_size, generator, device or data.device)
+        self.n_labeled = n_labeled
+        self.first_view = first_view
+        self.second_view = second_view
+        self.relabel(labels)
+
+    def relabel(self, labels: Tensor) -> None:
+        """Take other labels, (n,), for the passes to come."""
+        self._labels = labels = labels.cpu()
+        by_cluster = labels.argsort(stable=True)
+        self._labeled = by_cluster[labels[by_cluster] >= 0]  # cluster by cluster
+        counts = labels[self._labeled].bincount()
+        self._counts = counts[counts > 0]
+
+    def _draw(self) -> tuple[Tensor, ...]:
+        labeled = self._draw_labeled().to(self.data.device)
+        parts = labeled.tensor_split(self.n_batches)
+        pairs = zip(parts, super()._draw(), strict=True)
+        return tuple(torch.cat(pair) for pair in pairs)
+
+    def _draw_labeled(self) -> Tensor:
+        """Draw the rows of the labelled samples of all batches of a pass."""
+        n_drawn, n_clusters = self.n_batches * self.n_labeled, len(self._counts)
+        turns = torch.rand(
+            count_batches(n_drawn, n_clusters), n_clusters, generator=self.generator
+        )
+        clusters = turns.argsort(dim=1).flatten()[:n_drawn]
+        counts = self._counts[clusters]
+        # in double precision, whose product with a count does not round up to it
+        draws = torch.rand(n_drawn, generator=self.generator, dtype=torch.float64)
+        starts = self._counts.cumsum(0) - self._counts
+        return self._labeled[starts[clusters] + (draws * counts).long()]
+
+    def _views(self, batch: Tensor) -> Tensor:
+        samples = self._read(batch)
+        first = self.first_view(samples)
+        return torch.cat([first, self.second_view(samples[self.n_labeled :])])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the labels too, of which the batches are drawn."""
+        return super().state_dict() | {"labels": self._labels}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        super().load_state_dict(state)
+        self.relabel(state["labels"])
 
 
 class MultiView(nn.Module):

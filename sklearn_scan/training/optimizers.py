@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 OPTIMIZERS = ("adamw", "sgd")
 
 _ADAMW_RATE = 3e-3
 _SGD_BATCH = 512
+# SGD warms up for this share of the steps, within this number of epochs.
+_WARM_UP, _MOST_WARM_UP = 0.1, 10
 
 
 def make_optimizer(
@@ -23,9 +27,15 @@ def make_optimizer(
     sgd_rate: float,
     weight_decay: float,
     batch_size: int,
-    n_steps: int,
+    n_epochs: int,
+    n_batches: int,
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    """Return an optimiser and its schedule, to be stepped after every batch."""
+    """Return an optimiser and its schedule, to be stepped after every batch.
+
+    An epoch has `n_batches`. SGD warms up along a line for a tenth of the steps, up to
+    10 epochs, as in the papers of SimCLR and BYOL; then it decays along a cosine.
+    """
+    n_steps = n_epochs * n_batches
     if name == "sgd":
         rate = learning_rate
         if isinstance(rate, str):
@@ -33,9 +43,17 @@ def make_optimizer(
         sgd = torch.optim.SGD(
             parameters, rate, momentum=0.9, weight_decay=weight_decay, fused=True
         )
-        return sgd, CosineAnnealingLR(sgd, n_steps)
+        n_warm = min(int(_WARM_UP * n_steps), _MOST_WARM_UP * n_batches)
+        return sgd, LambdaLR(sgd, partial(_warm_cosine, n_warm=n_warm, n_steps=n_steps))
     rate = _ADAMW_RATE if isinstance(learning_rate, str) else learning_rate
     return make_adamw(parameters, rate, weight_decay=weight_decay, n_steps=n_steps)
+
+
+def _warm_cosine(step: int, *, n_warm: int, n_steps: int) -> float:
+    """Return the share of the highest rate: up along a line, down along a cosine."""
+    if step < n_warm:
+        return (step + 1) / (n_warm + 1)
+    return (1 + math.cos(math.pi * (step - n_warm) / (n_steps - n_warm))) / 2
 
 
 def make_adamw(

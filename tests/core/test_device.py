@@ -1,11 +1,13 @@
 """Devices and number formats by name."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+import sklearn_scan
 from sklearn_scan.core.device import (
     autocast,
     place,
@@ -13,6 +15,7 @@ from sklearn_scan.core.device import (
     resolve_precision,
     to_compute,
 )
+from sklearn_scan.core.sending import send
 
 CPU = torch.device("cpu")
 
@@ -127,3 +130,30 @@ def test_data_are_moved_to_a_gpu_that_keeps_most_of_its_memory(
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device: "moved")
     placed = place(data, torch.device("cuda"))
     assert placed is ("moved" if moved else data)
+
+
+class Noting:
+    """Notes how it is to be copied."""
+
+    def to(self, device, dtype, *, non_blocking):
+        return device.type, dtype, non_blocking
+
+
+@pytest.mark.parametrize(("kind", "goes_on"), [("cuda", True), ("mps", False)])
+def test_a_gpu_goes_on_unless_the_copy_could_go_wrong(kind, goes_on):
+    sent = send(Noting(), torch.device(kind), torch.float32)
+    assert sent == (kind, torch.float32, goes_on)
+
+
+def test_tensors_are_sent_as_they_are():
+    tensor = torch.arange(3)
+    assert send(tensor, CPU) is tensor
+    assert send(tensor, torch.device("meta"), torch.float16).dtype == torch.float16
+
+
+def test_all_copies_that_do_not_wait_go_by_send():
+    package = Path(sklearn_scan.__file__).parent
+    files = [f for f in package.rglob("*.py") if "non_blocking" in f.read_text()]
+    assert [file.relative_to(package).as_posix() for file in files] == [
+        "core/sending.py"
+    ]

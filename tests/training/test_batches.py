@@ -8,6 +8,7 @@ from torch import nn
 from training_helpers import (
     N_SAMPLES,
     generator,
+    numbered_labeled,
     numbered_pairs,
     numbered_singles,
 )
@@ -123,6 +124,59 @@ def test_a_state_brings_the_order_of_the_next_pass_back(source):
     other.load_state_dict(batches.state_dict())
     expected = [batch.targets for batch in batches]
     assert all(map(torch.equal, expected, [batch.targets for batch in other]))
+
+
+# -- labelled samples and all ----------------------------------------------------------
+
+LABELS = torch.full((N_SAMPLES,), -1)
+LABELS[[3, 4, 5, 8, 9, 20]] = 0
+LABELS[[0, 22]] = 1
+LABELS[11] = 4
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 23, 100])
+def test_a_batch_holds_labelled_samples_and_two_views_of_all(batch_size):
+    batches = numbered_labeled(
+        LABELS,
+        batch_size=batch_size,
+        n_labeled=2,
+        first_view=lambda x: x + 0.25,
+        second_view=lambda x: x + 0.5,
+    )
+    for _ in range(3):
+        seen = []
+        for views, targets in batches:
+            labeled, others = targets[:2], targets[2:]
+            assert (LABELS[labeled] >= 0).all()
+            first = torch.cat([labeled, others]) + 0.25
+            assert torch.equal(views[:, 0], torch.cat([first, others + 0.5]))
+            seen += others.tolist()
+        assert sorted(seen) == list(range(N_SAMPLES))
+        assert math.ceil(N_SAMPLES / batch_size) == len(batches)
+
+
+def test_every_cluster_teaches_equally_often():
+    batches = numbered_labeled(LABELS, batch_size=4, n_labeled=5)  # 30 a pass
+    rows = []
+    for _ in range(30):
+        drawn = torch.cat([targets[:5] for _, targets in batches])
+        assert LABELS[drawn].bincount().tolist() == [10, 10, 0, 0, 10]
+        rows += drawn.tolist()
+    counts = torch.tensor(rows).bincount(minlength=N_SAMPLES)
+    assert (counts[LABELS < 0] == 0).all()
+    of_large, of_small = counts[LABELS == 0], counts[LABELS == 1]
+    assert of_large.min() > 30  # of 50, and a deviation of 6
+    assert of_small.min() > 110  # of 150, and a deviation of 9
+    assert counts[11] == 300
+
+
+def test_clusters_take_turns_in_new_orders():
+    orders = set()
+    for _, targets in numbered_labeled(LABELS, n_labeled=3):
+        turn = LABELS[targets[:3]].tolist()
+        assert sorted(turn) == [0, 1, 4]
+        orders.add(tuple(turn))
+    assert len(orders) > 1
 
 
 # -- the outputs of several views ------------------------------------------------------

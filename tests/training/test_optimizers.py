@@ -9,7 +9,14 @@ from torch import nn
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_adamw, make_optimizer
 
 
-def make(name, n_steps=100, learning_rate="auto", batch_size=512, weight_decay=1e-4):
+def make(
+    name,
+    n_steps=100,
+    learning_rate="auto",
+    batch_size=512,
+    weight_decay=1e-4,
+    n_batches=1,
+):
     return make_optimizer(
         name,
         nn.Linear(2, 2).parameters(),
@@ -17,7 +24,8 @@ def make(name, n_steps=100, learning_rate="auto", batch_size=512, weight_decay=1
         sgd_rate=0.4,
         weight_decay=weight_decay,
         batch_size=batch_size,
-        n_steps=n_steps,
+        n_epochs=n_steps // n_batches,
+        n_batches=n_batches,
     )
 
 
@@ -57,10 +65,19 @@ def test_adamw_warms_up_for_a_tenth_of_the_steps():
     assert seen[0] < 0.1 / 10
 
 
-def test_sgd_decays_along_a_cosine_from_the_start():
-    seen, after = rates("sgd", 50, learning_rate=0.1)
-    cosine = [0.05 * (1 + math.cos(math.pi * step / 50)) for step in range(50)]
-    assert seen == pytest.approx(cosine)
+@pytest.mark.parametrize(
+    ("n_steps", "n_batches", "n_warm"),
+    [(9, 1, 0), (50, 1, 5), (50, 10, 5), (100, 1, 10), (400, 2, 20), (900, 3, 30)],
+)
+def test_sgd_warms_up_along_a_line_and_decays_along_a_cosine(
+    n_steps, n_batches, n_warm
+):
+    """For a tenth of the steps, up to ten epochs."""
+    seen, after = rates("sgd", n_steps, learning_rate=0.1, n_batches=n_batches)
+    line = [0.1 * (step + 1) / (n_warm + 1) for step in range(n_warm)]
+    n_left = n_steps - n_warm
+    cosine = [0.05 * (1 + math.cos(math.pi * step / n_left)) for step in range(n_left)]
+    assert seen == pytest.approx(line + cosine)
     assert after == pytest.approx(0, abs=1e-9)
 
 
@@ -69,7 +86,7 @@ def test_sgd_decays_along_a_cosine_from_the_start():
 )
 def test_automatic_rate_of_sgd_is_in_proportion_to_the_batch(batch_size, rate):
     (group,) = make("sgd", batch_size=batch_size)[0].param_groups
-    assert group["lr"] == pytest.approx(rate)
+    assert group["initial_lr"] == pytest.approx(rate)
     assert group["momentum"] == 0.9
     assert not group["nesterov"]
 

@@ -11,17 +11,26 @@ from torch import nn
 from sklearn_scan import JULEClusterer, SCANClusterer, SimCLR
 from sklearn_scan.datasets import load_digits_images
 from sklearn_scan.pretext._networks import (
+    Bootstrap,
     LinearProjection,
     MomentumPair,
+    NormalizedMLP,
     ProjectionHead,
 )
 from sklearn_scan.training.averaging import average_weights
-from sklearn_scan.training.batches import MultiView, SingleViews, ViewPairs
+from sklearn_scan.training.batches import (
+    LabeledAndAll,
+    MultiView,
+    SingleViews,
+    ViewPairs,
+)
 from sklearn_scan.training.heads import ClusterHeads
 from sklearn_scan.training.loop import Loop, LoopCallback
 from sklearn_scan.training.objectives import (
     ContrastiveLoss,
+    FixMatchLoss,
     MemoryBankLoss,
+    PrototypeLoss,
     QueueLoss,
     RotationLoss,
     ScanLoss,
@@ -94,7 +103,8 @@ def optimize(module, name):
         sgd_rate=0.01,
         weight_decay=1e-4,
         batch_size=8,
-        n_steps=N_EPOCHS * 4,
+        n_epochs=N_EPOCHS,
+        n_batches=4,
     )
 
 
@@ -149,7 +159,45 @@ def triplets(parts, name):
     return MultiView(network), objective, parts.pairs(), optimize(network, name)
 
 
-METHODS = [scan, temi, contrastive, queue, memory_bank, rotation, triplets]
+def bootstrap(parts, name):
+    module = Bootstrap(
+        parts.body,
+        NormalizedMLP(8, 6, 4),
+        NormalizedMLP(4, 6, 4),
+        decay=lambda n_updates: n_updates / (1 + n_updates),
+        noise=0.1,
+    )
+    objective = PrototypeLoss(N_SAMPLES, 3, weight=0.5)
+    objective.labels = torch.randint(3, (N_SAMPLES,), generator=parts.generator)
+    return module, objective, parts.pairs(), optimize(module, name)
+
+
+class LabeledAndViews(nn.Module):
+    """The outputs of a network for two labelled samples, and two views of others."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, views):
+        n_others = (len(views) - 2) // 2
+        return self.network(views).split([2, n_others, n_others], dim=1)
+
+
+def fixmatch(parts, name):
+    network = parts.network()
+    labels = torch.arange(N_SAMPLES) % 4 - 1
+    batches = LabeledAndAll(
+        SAMPLES, labels, 8, 2, generator=parts.generator, second_view=noisy
+    )
+    objective = FixMatchLoss(labels, threshold=0.4)
+    return LabeledAndViews(network), objective, batches, optimize(network, name)
+
+
+METHODS = [
+    *(scan, temi, contrastive, queue, memory_bank, rotation, triplets, bootstrap),
+    fixmatch,
+]
 
 
 class StopAt(LoopCallback):
@@ -366,7 +414,10 @@ def test_self_labeling_counts_its_patience_from_before(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_self_labeling_of_a_backbone_keeps_its_average_and_its_teachers(monkeypatch):
+@pytest.mark.parametrize("kind", ["confident", "fixmatch"])
+def test_self_labeling_of_a_backbone_keeps_its_average_and_its_teachers(
+    kind, monkeypatch
+):
     images = load_digits_images().images[:40]
     settings = {
         "n_clusters": 4,
@@ -375,6 +426,7 @@ def test_self_labeling_of_a_backbone_keeps_its_average_and_its_teachers(monkeypa
         "learning_rate": 0.01,
         "confidence_threshold": 0.99,
         "batch_size": 16,
+        "self_labeling": kind,
     }
 
     def clusterer(random_state, **others):
@@ -382,7 +434,8 @@ def test_self_labeling_of_a_backbone_keeps_its_average_and_its_teachers(monkeypa
         return SCANClusterer(encoder=encoder, random_state=random_state, **others)
 
     make = self_labeling(clusterer, images, monkeypatch, **settings)
-    assert len(make(seed=1).objective.threshold.unique()) > 1  # who teaches
+    teaching = {"confident": "threshold", "fixmatch": "labels"}[kind]
+    assert len(getattr(make(seed=1).objective, teaching).unique()) > 1
     resumed = assert_resumes(make)
     assert len(resumed.history) == N_EPOCHS
     names = resumed.state_dict()["module"]

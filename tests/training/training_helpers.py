@@ -2,7 +2,7 @@
 
 import torch
 
-from sklearn_scan.training.batches import SingleViews, ViewPairs
+from sklearn_scan.training.batches import LabeledAndAll, SingleViews, ViewPairs
 
 N_SAMPLES = 23
 CPU = torch.device("cpu")
@@ -31,6 +31,20 @@ def numbered_singles(n_samples=N_SAMPLES, batch_size=5, seed=0, view=torch.clone
         generator=generator(seed),
         view=view,
         device=CPU,
+    )
+
+
+def numbered_labeled(
+    labels, n_samples=N_SAMPLES, batch_size=5, n_labeled=3, seed=0, **settings
+):
+    """Return batches with labelled samples, whose value is their index."""
+    return LabeledAndAll(
+        numbers(n_samples),
+        labels,
+        batch_size,
+        n_labeled,
+        generator=generator(seed),
+        **settings,
     )
 
 

@@ -33,6 +33,13 @@ def join_views(parts: Sequence[Tensor]) -> Tensor:
     return first.as_strided(shape, first.stride(), start)
 
 
+def mean_of_pairs(values: Tensor) -> Tensor:
+    """Return the mean of values (n_heads, v, v) over the pairs of different views."""
+    n_views = values.shape[1]
+    apart = 1 - torch.eye(n_views, dtype=values.dtype, device=values.device)
+    return (values * apart).sum(dim=(1, 2)) / (n_views * (n_views - 1))
+
+
 class Objective(nn.Module, ABC):
     """A loss of the outputs of a module for a batch: the sum of some named terms.
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sklearn_scan.core.sending import send
 from sklearn_scan.training.objectives._base import Objective, Outputs, Terms
 
 
@@ -67,13 +68,12 @@ class MemoryBankLoss(Objective):
 
     def losses(self, outputs: Outputs, targets: Tensor) -> Terms:
         """Return the mean loss of the views of images number `targets`."""
-        (views,) = outputs
-        views = F.normalize(views, dim=-1)  # (h, b, d)
-        places = self.bank[targets]  # (b, d)
-        drawn = self._draw().to(self.bank.device, non_blocking=True)
+        views = F.normalize(torch.cat(outputs, dim=1), dim=-1)  # (h, v * b, d)
+        places = self.bank[targets].repeat(len(outputs), 1)  # (v * b, d)
+        drawn = send(self._draw(), self.bank.device)
         noise = self.bank[drawn]  # (m, d)
-        of_image = (views * places).sum(dim=-1) / self.temperature  # (h, b)
-        of_noise = views @ noise.T / self.temperature  # (h, b, m)
+        of_image = (views * places).sum(dim=-1) / self.temperature  # (h, v * b)
+        of_noise = views @ noise.T / self.temperature  # (h, v * b, m)
         # Z = n * mean, so the logarithm of Z m / n, beyond which h is over a half, is
         # that of a sum over the noise
         shift = of_noise.detach().flatten(1).logsumexp(dim=1) - math.log(views.shape[1])
@@ -83,8 +83,9 @@ class MemoryBankLoss(Objective):
         return {"image": told.mean(dim=1), "noise": fooled.mean(dim=1)}
 
     def remember(self, outputs: Outputs, targets: Tensor) -> None:
-        """Move the places of the batch's images towards their views."""
-        seen = F.normalize(outputs[0][0], dim=1)
+        """Move the places of the batch's images towards the means of their views."""
+        views = torch.stack([part[0] for part in outputs])  # (v, b, d)
+        seen = F.normalize(views, dim=2).mean(dim=0)
         moved = torch.lerp(seen, self.bank[targets], self.momentum)
         self.bank[targets] = F.normalize(moved, dim=1)
 

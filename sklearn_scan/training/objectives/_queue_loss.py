@@ -10,7 +10,9 @@ from sklearn_scan.training.objectives._base import Outputs, PairObjective, Terms
 
 
 class QueueLoss(PairObjective):
-    """An anchor attracts its partner and repels the partners of past batches.
+    """Anchors attract their partner and repel the partners of past batches.
+
+    There may be several anchors, views of one image. The partner is the last output.
 
     Parameters
     ----------
@@ -47,16 +49,22 @@ class QueueLoss(PairObjective):
         self.register_buffer("oldest", torch.tensor(0))
 
     def terms(self, anchor: Tensor, partner: Tensor) -> Terms:
-        """Return the mean cross-entropy over the anchors."""
+        """Return the mean cross-entropy over the anchors of one view."""
         anchor, partner = F.normalize(anchor, dim=-1), F.normalize(partner, dim=-1)
         attraction = (anchor * partner).sum(dim=-1, keepdim=True)  # (h, b, 1)
         repulsion = anchor @ self.queue.T  # (h, b, queue)
         logits = torch.cat([attraction, repulsion], dim=-1) / self.temperature
         return {"contrastive": (logits.logsumexp(-1) - logits[..., 0]).mean(dim=1)}
 
+    def losses(self, outputs: Outputs, targets: Tensor) -> Terms:
+        """Return the mean over the views that are anchors."""
+        *anchors, partner = outputs
+        losses = [self(anchor, partner)["contrastive"] for anchor in anchors]
+        return {"contrastive": torch.stack(losses).mean(dim=0)}
+
     def remember(self, outputs: Outputs, targets: Tensor) -> None:
         """Let the partners of the batch replace the oldest ones in the queue."""
-        partners = F.normalize(outputs[1][0], dim=1)[: len(self.queue)]
+        partners = F.normalize(outputs[-1][0], dim=1)[: len(self.queue)]
         places = torch.arange(len(partners), device=self.queue.device) + self.oldest
         self.queue[places % len(self.queue)] = partners
         self.oldest.add_(len(partners)).remainder_(len(self.queue))

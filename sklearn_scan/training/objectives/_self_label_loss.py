@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sklearn_scan.training.objectives._balance import balance
 from sklearn_scan.training.objectives._base import PairObjective, Terms
 
 
@@ -42,11 +43,7 @@ class SelfLabelLoss(PairObjective):
         """Return the balanced cross-entropy of each head."""
         confidence, labels = anchor.detach().softmax(dim=-1).max(dim=-1)  # (h, b)
         confident = confidence > self.threshold.expand(anchor.shape[-1])[labels]
-        members = F.one_hot(labels, anchor.shape[-1]) * confident.unsqueeze(-1)
-        counts = members.sum(dim=1)  # (h, c)
-        present = (counts > 0).sum(dim=-1, keepdim=True)
-        balance = 1.0 / (counts * present).clamp_min(1)  # (h, c)
-        weights = balance.gather(1, labels) * confident  # sum to one in each head
+        weights = balance(labels, confident, anchor.shape[-1])
         losses = F.cross_entropy(
             partner.flatten(0, 1), labels.flatten(), reduction="none"
         ).view_as(weights)
