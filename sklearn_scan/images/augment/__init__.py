@@ -7,11 +7,14 @@ images.
 
 from sklearn_scan.images.augment._strong_views import StrongViews, default_strong_views
 from sklearn_scan.images.augment._views import ColorViews, GreyViews, default_views
+from sklearn_scan.images.augment._weak_views import WeakViews, default_weak_views
 
 __all__ = [
     "ColorViews",
     "GreyViews",
     "StrongViews",
+    "WeakViews",
     "default_strong_views",
     "default_views",
+    "default_weak_views",
 ]

@@ -73,6 +73,8 @@ def check_generator(generator: torch.Generator | None) -> None:
 
 def check_images(images: Tensor, n_channels: tuple[int, ...]) -> None:
     """Raise a TypeError or ValueError if `images` are no floats (b, c, h, w)."""
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images must be a tensor; got {type(images).__name__}.")
     if not images.is_floating_point():
         raise TypeError(f"images must be floats in [0, 1]; got {images.dtype}.")
     if images.ndim != 4 or images.shape[1] not in n_channels:

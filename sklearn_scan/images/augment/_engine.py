@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from sklearn_scan.core.sending import send
 
 # From images and an argument for each to the resulting images; it may write to the
 # images it is given.
@@ -44,8 +48,8 @@ def apply_rounds(images: Tensor, rounds: Sequence[Sequence[Part]]) -> Tensor:
     An image is in at most one part of a round.
     """
     rounds = [[part for part in parts if len(part.members)] for parts in rounds]
-    layouts = torch.stack(list(_layouts(rounds, len(images))))
-    layouts = layouts.to(images.device, non_blocking=True)
+    layouts = torch.from_numpy(np.stack(list(_layouts(rounds, len(images)))))
+    layouts = send(layouts, images.device)
     arguments = iter(_move(list(chain.from_iterable(rounds)), images))
     views = images.index_select(0, layouts[0]).contiguous()
     spare = torch.empty_like(views) if rounds else views
@@ -62,17 +66,21 @@ def apply_rounds(images: Tensor, rounds: Sequence[Sequence[Part]]) -> Tensor:
     return views
 
 
-def _layouts(rounds: Sequence[Sequence[Part]], n_images: int) -> Iterator[Tensor]:
+def _layouts(
+    rounds: Sequence[Sequence[Part]], n_images: int
+) -> Iterator[NDArray[np.int64]]:
     """Yield, for each round and the end, the places of images in the layout before."""
-    places = torch.arange(n_images)
+    # by NumPy, whose calls take a tenth of the time of torch's on some hundred numbers
+    places = np.arange(n_images)
     for parts in rounds:
-        rest = torch.ones(n_images, dtype=torch.bool)
-        for part in parts:
-            rest[part.members] = False
-        order = torch.cat([*(part.members for part in parts), rest.nonzero()[:, 0]])
+        members = [part.members.numpy() for part in parts]
+        rest = np.ones(n_images, dtype=bool)
+        for each in members:
+            rest[each] = False
+        order = np.concatenate([*members, rest.nonzero()[0]])
         yield places[order]
-        places = torch.empty_like(order)
-        places[order] = torch.arange(n_images)
+        places = np.empty_like(order)
+        places[order] = np.arange(n_images)
     yield places
 
 
@@ -81,7 +89,7 @@ def _move(parts: list[Part], images: Tensor) -> Iterator[Tensor]:
     if not parts:
         return
     together = torch.cat([part.arguments.flatten() for part in parts])
-    together = together.to(images.device, images.dtype, non_blocking=True)
+    together = send(together, images.device, images.dtype)
     pieces = torch.split(together, [part.arguments.numel() for part in parts])
     for piece, part in zip(pieces, parts, strict=True):
         yield piece.view(part.arguments.shape)

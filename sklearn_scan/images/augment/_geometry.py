@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sklearn_scan.core.sending import send
+
 # The height and the width of images, in pixels.
 Size = tuple[int, int]
 
@@ -96,7 +98,7 @@ def resize_crops(images: Tensor, boxes: Tensor, flipped: Tensor) -> Tensor:
             torch.stack([top, crop_height, crop_height]) / height,
         ]
     )
-    lines = lines.to(images.device, images.dtype, non_blocking=True).unsqueeze(-1)
+    lines = send(lines, images.device, images.dtype).unsqueeze(-1)
     grid = images.new_empty(len(images), height, width, 2)
     grid[..., 0] = _crop_places(lines[0], width, images).unsqueeze(1)
     grid[..., 1] = _crop_places(lines[1], height, images).unsqueeze(2)

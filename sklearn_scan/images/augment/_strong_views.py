@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sklearn_scan.core.sending import send
 from sklearn_scan.core.validation import check_count, check_real
 from sklearn_scan.images.augment import _geometry, _operations
 from sklearn_scan.images.augment._draws import Draws, check_generator, check_images
@@ -160,10 +161,8 @@ class StrongViews:
             return views
         side = 1 + draws.below(longest)
         left, top = (draws.below(n) - (side / 2).floor() for n in (width, height))
-        left, top, side = (
-            torch.stack([left, top, side])
-            .to(views.device, non_blocking=True)
-            .unsqueeze(-1)
+        left, top, side = send(torch.stack([left, top, side]), views.device).unsqueeze(
+            -1
         )
         columns = torch.arange(width, device=views.device)
         rows = torch.arange(height, device=views.device)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from sklearn_scan.core.sending import send
 from sklearn_scan.core.validation import check_real
 from sklearn_scan.images.augment import _operations
 from sklearn_scan.images.augment._draws import Draws, check_generator, check_images
@@ -76,7 +77,7 @@ class GreyViews:
         check_images(images, (1, 3))
         draws = Draws(len(images), self.generator)
         maps = self._draw_maps(draws, images.shape[2], images.shape[3])
-        maps = maps.to(images.device, images.dtype, non_blocking=True)
+        maps = send(maps, images.device, images.dtype)
         views = resample(images, maps, mode="bilinear", padding_mode="border")
         return views.add_(draws.normal_like(views), alpha=self.noise).clamp_(0, 1)
 

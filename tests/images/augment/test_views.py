@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from augment_helpers import generator, photographs
@@ -11,11 +12,13 @@ from sklearn_scan.images.augment import (
     ColorViews,
     GreyViews,
     StrongViews,
+    WeakViews,
     default_strong_views,
     default_views,
+    default_weak_views,
 )
 
-VIEWS = [GreyViews, ColorViews, StrongViews]
+VIEWS = [GreyViews, ColorViews, StrongViews, WeakViews]
 SAME_PLACE = {"rotation": 0, "scale": 1, "shear": 0, "translation": 0, "noise": 0}
 SAME_COLORS = {"jitter_probability": 0, "grey_probability": 0}
 
@@ -30,6 +33,7 @@ def random_images(n_images=4, n_channels=3, height=9, width=12):
         GreyViews(**SAME_PLACE),
         ColorViews(min_area=1, max_aspect=1, flip_probability=0, **SAME_COLORS),
         StrongViews(n_operations=0, max_cutout=0, flip_probability=0),
+        WeakViews(shift=0, flip_probability=0),
     ],
 )
 def test_identity_settings_reproduce_the_image(views):
@@ -39,7 +43,7 @@ def test_identity_settings_reproduce_the_image(views):
 
 @pytest.mark.parametrize("make", VIEWS)
 def test_equal_images_in_a_batch_get_different_views(make):
-    images = random_images(1).repeat(20, 1, 1, 1)
+    images = random_images(1, height=32, width=32).repeat(20, 1, 1, 1)
     views = make(generator=generator())(images)
     assert len(views.flatten(1).unique(dim=0)) > 15
 
@@ -143,6 +147,8 @@ def test_defaults_by_channels():
     assert default_views(3) == ColorViews()
     assert default_strong_views(3, drawn_from) == StrongViews(generator=drawn_from)
     assert default_strong_views(1) == StrongViews(flip_probability=0)
+    assert default_weak_views(3, drawn_from) == WeakViews(generator=drawn_from)
+    assert default_weak_views(1) == WeakViews(flip_probability=0)
 
 
 # -- errors ----------------------------------------------------------------------------
@@ -161,6 +167,8 @@ def test_defaults_by_channels():
         (ColorViews, "jitter_probability", 1.5),
         (ColorViews, "grey_probability", -0.5),
         (StrongViews, "flip_probability", 2),
+        (WeakViews, "shift", 1),
+        (WeakViews, "flip_probability", -0.1),
         (StrongViews, "n_operations", -1),
         (StrongViews, "max_cutout", -1),
     ],
@@ -178,6 +186,8 @@ def test_generators_that_are_none(make):
 
 @pytest.mark.parametrize("make", VIEWS)
 def test_images_that_are_none(make):
+    with pytest.raises(TypeError, match=r"images must be a tensor; got ndarray\."):
+        make()(np.zeros((2, 3, 4, 4)))
     with pytest.raises(TypeError, match=r"images must be floats.*uint8"):
         make()(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r"images must have the shape.*\(3, 4, 4\)"):
