@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     from sklearn_scan.clusterers.scan import SCANClusterer
     from sklearn_scan.clusterers.temi import TEMIClusterer
     from sklearn_scan.encoders import ImageEncoder
-    from sklearn_scan.pretext import SimCLR
+    from sklearn_scan.pretext import BYOL, SimCLR, SimSiam, VICReg
     from sklearn_scan.results.persistence import load, save
     from sklearn_scan.results.relabeling import relabel
 
 __all__ = [
+    "BYOL",
     "GraphDegreeLinkage",
     "ImageEncoder",
     "JULEClusterer",
     "SCANClusterer",
     "SimCLR",
+    "SimSiam",
     "TEMIClusterer",
+    "VICReg",
     "__version__",
     "load",
     "relabel",
@@ -32,12 +35,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BYOL": "sklearn_scan.pretext",
     "GraphDegreeLinkage": "sklearn_scan.clusterers.linkage",
     "ImageEncoder": "sklearn_scan.encoders",
     "JULEClusterer": "sklearn_scan.clusterers.jule",
     "SCANClusterer": "sklearn_scan.clusterers.scan",
     "SimCLR": "sklearn_scan.pretext",
+    "SimSiam": "sklearn_scan.pretext",
     "TEMIClusterer": "sklearn_scan.clusterers.temi",
+    "VICReg": "sklearn_scan.pretext",
     "load": "sklearn_scan.results.persistence",
     "relabel": "sklearn_scan.results.relabeling",
     "save": "sklearn_scan.results.persistence",

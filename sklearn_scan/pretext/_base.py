@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -28,7 +28,6 @@ from sklearn_scan.core.random import isolated_rng, make_generator
 from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import (
     auto_or,
-    check_folder,
     checked,
     count,
     option,
@@ -44,17 +43,24 @@ from sklearn_scan.pretext._backbones import (
     make_backbone,
     probe,
 )
-from sklearn_scan.pretext._network_encoder import NetworkEncoder
+from sklearn_scan.pretext._collapse import NoticeCollapse, some_of
+from sklearn_scan.pretext._encoder_maker import LongFit
+from sklearn_scan.pretext._network_encoder import NetworkEncoder, TrainingImages
+from sklearn_scan.training.averaging import MovingAverage
 from sklearn_scan.training.batches import BatchSource, View, count_batches
 from sklearn_scan.training.callbacks import EstimatorCallbacks
 from sklearn_scan.training.checkpoints import KeepLoop
-from sklearn_scan.training.loop import Loop
+from sklearn_scan.training.loop import Loop, LoopCallback
 from sklearn_scan.training.objectives import Objective
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_optimizer
+from sklearn_scan.training.pace import Plan, plan_training
 
 # "auto" looks at about this many images in all, within these numbers of epochs.
 _IMAGES_SEEN = 72_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 20, 200
+# With a budget of time, "auto" makes as many epochs as fit into it, up to this number.
+MOST_EPOCHS_IN_BUDGET = 800
+_PLAN = "plan"  # the entry of a checkpoint
 
 
 class Task(NamedTuple):
@@ -68,11 +74,18 @@ class Task(NamedTuple):
         The loss of its outputs.
     batches : BatchSource
         The batches that it is trained on.
+    callbacks : sequence of LoopCallback, default=()
+        Told of each epoch.
+    projector : nn.Module, optional
+        What makes projections of features; given where the loss is low if all
+        projections are alike, so that a collapse is noticed.
     """
 
     module: nn.Module
     objective: Objective
     batches: BatchSource
+    callbacks: Sequence[LoopCallback] = ()
+    projector: nn.Module | None = None
 
 
 class Material(NamedTuple):
@@ -89,6 +102,10 @@ class Material(NamedTuple):
         With c = 1 if all images are grey.
     view : callable
         Takes stored images, returns random views, normalised (b, 3, h, w).
+    plain_view : callable
+        Takes stored images, returns them as they are, normalised (b, 3, h, w).
+    n_steps : int
+        The steps of the whole training.
     generator : torch.Generator
         For random numbers on the CPU.
     device : torch.device
@@ -99,13 +116,15 @@ class Material(NamedTuple):
     embed_dim: int
     images: Tensor
     view: View
+    plain_view: View
+    n_steps: int
     generator: torch.Generator
     device: torch.device
 
 
 # With eq and repr, scikit-learn's own would be lost.
 @dataclass(eq=False, repr=False)
-class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
+class Pretext(CallbackSupportMixin, LongFit, NetworkEncoder, ABC):
     """The base class of encoders that a pretext task trains on unlabelled images.
 
     It is a dataclass, and its fields are the parameters that all pretexts share
@@ -113,7 +132,7 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
     """
 
     _name: ClassVar[str]
-    _sgd_rate: ClassVar[float]  # the papers', in proportion to batches of 512
+    _sgd_rate: ClassVar[float]  # for batches of 512
 
     _: KW_ONLY
     epochs: int | str = checked("auto", auto_or(count()))
@@ -122,7 +141,6 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
     learning_rate: float | str = checked("auto", auto_or(real(0, None, "neither")))
     weight_decay: float = checked(1e-4, real(0))
     compile: bool = False
-    checkpoint: str | Path | None = checked(None, check_folder)
 
     @abstractmethod
     def _task(self, material: Material) -> Task:
@@ -148,7 +166,7 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
         ------
         TypeError, ValueError
             If a parameter is wrong, X holds fewer than two images, or the images are
-            too small for the backbone.
+            too small for the backbone, or all the same.
         ImageReadError
             If images cannot be read and `bad_images` is "raise"; lists all of them.
         DivergenceError
@@ -167,24 +185,31 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
             cannot be written.
         ConvergenceWarning
             If the loss is not finite in a later epoch: training then stops, with the
-            weights of the last good epoch.
+            weights of the last good epoch. Or if the network collapsed: it makes nearly
+            the same of all images.
         """
+        return self._fit(X, y)
+
+    @with_callbacks
+    def fit_announced(self, X: Any, announce: Callable[[Plan], None]) -> Self:
+        """Fit; before the training, tell how long it will take, which is measured."""
+        return self._fit(X, None, announce)
+
+    def _fit(
+        self, X: Any, y: Any, announce: Callable[[Plan], None] | None = None
+    ) -> Self:
         self.check()
         with open_checkpoint(self.checkpoint) as checkpoint:
-            self._fit(X, y, checkpoint)
+            self._fit_with(checkpoint, X, y, announce)
         return self
 
-    def fit_with_folder(self, X: Any, folder: Path) -> Self:
-        """Fit; what is learnt is kept in a folder, unless it is kept elsewhere."""
-        own = self.checkpoint
-        self.checkpoint = folder if own is None else own
-        try:
-            self.fit(X)
-        finally:
-            self.checkpoint = own
-        return self
-
-    def _fit(self, X: Any, y: Any, checkpoint: Checkpoint | None) -> None:
+    def _fit_with(
+        self,
+        checkpoint: Checkpoint | None,
+        X: Any,
+        y: Any,
+        announce: Callable[[Plan], None] | None,
+    ) -> None:
         source = as_image_source(X)
         seed = int(check_random_state(self.random_state).randint(2**31))
         if checkpoint is not None:
@@ -192,13 +217,18 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
                 (seed,) = checkpoint.seeds_or([seed])
             facts = parameter_facts(self) | {"the set of images": source.fingerprint()}
             checkpoint.begin(facts | version_facts(), [seed])
-        images, preprocessing, float_range = self._read(source)
+        images, preprocessing, float_range = training = self._read(source)
+        _check_differ(images)
         device = resolve_device(self.device)
-        task = self._init_callback_context(
-            max_subtasks=self._choose_epochs(len(images))
-        )
+        n_epochs = self._choose_epochs(len(images))
+        if self.max_minutes is not None or announce is not None:
+            plan = self._plan(training, n_epochs, device, seed, checkpoint)
+            n_epochs = plan.n_epochs
+            if announce is not None:
+                announce(plan)
+        task = self._init_callback_context(max_subtasks=n_epochs)
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with isolated_rng(seed, device), kept_heap(), free_threads(), device_errors():
+        with _computing(device, seed):
             backbone = make_backbone(self.backbone, preprocessing.input_size, self.stem)
             if checkpoint is not None:
                 checkpoint.check_same("the backbone", fingerprint(backbone))
@@ -209,9 +239,8 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
                 encoder.set_params(memory=None)
                 return {"encoder_": encoder, "_float_range": float_range}
 
-            loop = self._make_loop(backbone, images, preprocessing, device, seed)
+            loop = self._make_loop(backbone, training, n_epochs, device, seed)
             loop.callbacks.append(EstimatorCallbacks(task, self, X, y, fitted))
-            n_epochs = self._choose_epochs(len(images))
             if checkpoint is None:
                 self.history_ = loop.run(n_epochs)
             else:
@@ -220,6 +249,7 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
                 self.history_ = loop.run(n_epochs)
                 keeper.keep(loop)
             self._check_features(backbone, preprocessing, images)
+        self.n_epochs_ = len(self.history_)
         # Another batch of floats must be read on the scale of these.
         self._float_range = float_range
         self.encoder_ = self._as_encoder(backbone, preprocessing)
@@ -230,7 +260,34 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
     def _choose_epochs(self, n_images: int) -> int:
         if not isinstance(self.epochs, str):
             return int(self.epochs)
+        if self.max_minutes is not None:
+            return MOST_EPOCHS_IN_BUDGET
         return min(max(round(_IMAGES_SEEN / n_images), _FEWEST_EPOCHS), _MOST_EPOCHS)
+
+    def _plan(
+        self,
+        training: TrainingImages,
+        n_epochs: int,
+        device: torch.device,
+        seed: int,
+        checkpoint: Checkpoint | None,
+    ) -> Plan:
+        """Return how many epochs to make: as many as fit into the budget of time.
+
+        It is measured once: a fit that goes on has the plan that it began with.
+        """
+        if checkpoint is not None and _PLAN in checkpoint:
+            return Plan(*checkpoint.get(_PLAN))
+        size = training.preprocessing.input_size
+        with _computing(device, seed):
+            # copies, to throw away
+            backbone = copy.deepcopy(make_backbone(self.backbone, size, self.stem))
+            loop = self._make_loop(backbone, training, n_epochs, device, seed)
+            loop.scheduler = None  # there may be more steps than it has
+            plan = plan_training(loop, n_epochs, device, self.max_minutes)
+        if checkpoint is not None:
+            checkpoint.put({_PLAN: [*plan]})
+        return plan
 
     def _augment(self, n_channels: int) -> Callable[[Tensor], Tensor] | None:
         """Return the augmentation of stored images; None for none."""
@@ -239,21 +296,39 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
     def _make_loop(
         self,
         backbone: nn.Module,
-        images: Tensor,
-        preprocessing: Preprocessing,
+        training: TrainingImages,
+        n_epochs: int,
         device: torch.device,
         seed: int,
     ) -> Loop:
         """Return the loop that trains `backbone` in place."""
+        images, preprocessing, _ = training
         backbone = to_compute(backbone, device)
         images = place(images, device)
         view = preprocessing.view(self._augment(images.shape[1]))
-        embed_dim = probe(backbone, preprocessing.view()(images[:2].to(device)))
-        module, objective, batches = self._task(
-            Material(backbone, embed_dim, images, view, make_generator(seed), device)
+        plain_view = preprocessing.view()
+        embed_dim = probe(backbone, plain_view(images[:2].to(device)))
+        generator = make_generator(seed)
+        n_batches = count_batches(len(images), self.batch_size)
+        task = self._task(
+            Material(
+                backbone,
+                embed_dim,
+                images,
+                view,
+                plain_view,
+                n_epochs * n_batches,
+                generator,
+                device,
+            )
         )
-        module, objective = module.to(device), objective.to(device)
-        n_epochs = self._choose_epochs(len(images))
+        module = task.module.to(device)
+        notice = NoticeCollapse(
+            self._name,
+            backbone,
+            lambda: plain_view(some_of(images).to(device)),
+            task.projector,
+        )
         optimizer, schedule = make_optimizer(
             self.optimizer,
             [p for p in module.parameters() if p.requires_grad],
@@ -261,15 +336,17 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
             sgd_rate=self._sgd_rate,
             weight_decay=self.weight_decay,
             batch_size=min(self.batch_size, len(images)),
-            n_steps=n_epochs * count_batches(len(images), self.batch_size),
+            n_epochs=n_epochs,
+            n_batches=n_batches,
         )
         return Loop(
-            torch.compile(module) if self.compile else module,  # type: ignore[arg-type]
-            objective,
-            batches,
+            _compile(module) if self.compile else module,
+            task.objective.to(device),
+            task.batches,
             optimizer,
             scheduler=schedule,
             autocast=autocast(device, resolve_precision(self.precision, device)),
+            callbacks=[*task.callbacks, notice],
             stage=self._name,
             verbose=self.verbose,
         )
@@ -288,3 +365,32 @@ class Pretext(CallbackSupportMixin, NetworkEncoder, ABC):
                     *(self._name, Setting("learning_rate", of_encoder=True)),
                 )
             )
+
+
+@contextmanager
+def _computing(device: torch.device, seed: int) -> Iterator[None]:
+    """Compute inside the block with random numbers, threads and memory of its own."""
+    with isolated_rng(seed, device), kept_heap(), free_threads(), device_errors():
+        yield
+
+
+def _check_differ(images: Tensor) -> None:
+    """Raise if all images are the same: there is nothing to learn."""
+    if all(torch.equal(image, images[0]) for image in images):
+        raise ValueError(
+            f"X holds {len(images)} images that are all the same at "
+            f"{images.shape[-1]} pixels a side: there is nothing to learn from them."
+        )
+
+
+def _compile(module: nn.Module) -> nn.Module:
+    """Return a module compiled, but for its moving averages, which count their steps.
+
+    Each count would be compiled for itself.
+    """
+    untraced: Any = torch.compiler.disable
+    for part in module.modules():
+        if isinstance(part, MovingAverage):
+            part.update = untraced(part.update)  # type: ignore[method-assign]
+    compiled: nn.Module = torch.compile(module)  # type: ignore[assignment]
+    return compiled

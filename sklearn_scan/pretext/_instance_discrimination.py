@@ -12,7 +12,7 @@ from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import LinearProjection
 from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
-from sklearn_scan.training.batches import MultiView, SingleViews
+from sklearn_scan.training.batches import MultiView
 from sklearn_scan.training.objectives import MemoryBankLoss
 
 
@@ -32,6 +32,9 @@ class InstanceDiscrimination(ViewPretext):
     projection_dim : int, default=128
         The size of the projections that are compared. The embedding is the output of
         the network before the projection.
+    n_views : int, default=1
+        The number of views of an image in a step. Each is compared with the bank, which
+        takes in their mean.
     n_negatives : int, default=4096
         The number of entries that are drawn for a batch; at most the number of images.
     momentum : float in [0, 1), default=0.5
@@ -63,18 +66,12 @@ class InstanceDiscrimination(ViewPretext):
     _: KW_ONLY
     temperature: float = checked(0.1, TEMPERATURE)
     projection_dim: int = checked(128, PROJECTION_DIM)
+    n_views: int = checked(1, count())
     n_negatives: int = checked(4096, count())
     momentum: float = checked(0.5, real(0, 1, "left"))
 
     def _task(self, material: Material) -> Task:
         head = LinearProjection(material.embed_dim, self.projection_dim)
-        views = SingleViews(
-            material.images,
-            self.batch_size,
-            generator=material.generator,
-            view=material.view,
-            device=material.device,
-        )
         bank = MemoryBankLoss(
             len(material.images),
             self.projection_dim,
@@ -84,4 +81,4 @@ class InstanceDiscrimination(ViewPretext):
             generator=material.generator,
         )
         network = nn.Sequential(material.backbone, head)
-        return Task(MultiView(network, n_views=1), bank, views)
+        return Task(MultiView(network, self.n_views), bank, self._batches(material))

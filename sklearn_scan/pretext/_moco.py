@@ -31,6 +31,9 @@ class MoCo(ViewPretext):
     projection_dim : int, default=128
         The size of the projections that are compared. The embedding is the output of
         the network before the projection.
+    n_views : int, default=2
+        The number of views of an image in a step. The moving average embeds the last
+        one, which each of the others attracts.
     queue_size : int, default=4096
         The number of past views in the queue; at most half the number of images, so
         that few of them are of the same image.
@@ -72,11 +75,11 @@ class MoCo(ViewPretext):
 
     def _task(self, material: Material) -> Task:
         head = ProjectionHead(material.embed_dim, self.projection_dim)
-        pairs = self._view_pairs(material)
         queue = QueueLoss(
             self.projection_dim,
             min(self.queue_size, max(len(material.images) // 2, 1)),
             self.temperature,
             generator=material.generator,
         )
-        return Task(MomentumPair(material.backbone, head, self.momentum), queue, pairs)
+        pair = MomentumPair(material.backbone, head, self.momentum, self.n_views)
+        return Task(pair, queue, self._batches(material))

@@ -7,7 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from sklearn_scan.training.averaging import moving_average
+from sklearn_scan.training.averaging import Decay, MovingAverage
+from sklearn_scan.training.batches import Views
 
 _LAST_SIZE = 4  # of the feature map that is averaged, in pixels
 _LARGEST_FIRST_MAP = 16
@@ -137,7 +138,69 @@ class ProjectionHead(nn.Sequential):
         )
 
 
-class MomentumPair(nn.Module):
+class NormalizedMLP(nn.Sequential):
+    """A linear layer, a batch norm, ReLU, and a second linear layer.
+
+    Parameters
+    ----------
+    n_in, n_hidden, n_out : int
+        The sizes of what comes in (b, n_in), of the hidden layer and of what goes out.
+    """
+
+    def __init__(self, n_in: int, n_hidden: int, n_out: int) -> None:
+        super().__init__(
+            nn.Linear(n_in, n_hidden, bias=False),
+            nn.BatchNorm1d(n_hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(n_hidden, n_out),
+        )
+
+
+class SingleHead(nn.Module):
+    """A network (b, n_in) to (b, n_out), whose outputs are those of a head, (1, b, n).
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the outputs (1, b, n_out)."""
+        outputs: Tensor = self.network(inputs)
+        return outputs.unsqueeze(0)
+
+
+class _Momentum(nn.Module):
+    """A network that is trained, and its moving average, which has no gradient.
+
+    Parameters
+    ----------
+    online : nn.Module
+        The network that is trained.
+    decay : float or callable
+        The share of itself that the average keeps at every step.
+    """
+
+    def __init__(self, online: nn.Module, decay: Decay) -> None:
+        super().__init__()
+        self.online = online
+        self.average = MovingAverage(online, decay)
+
+    @torch.no_grad()
+    def _follow(self, views: Tensor) -> Tensor:
+        """Return the outputs of the average, after it has taken the network in."""
+        if self.training:
+            self.average.update(self.online)
+        outputs: Tensor = self.average(views)
+        return outputs
+
+
+class MomentumPair(_Momentum):
     """A network for anchors, and its moving average for their partners.
 
     Parameters
@@ -146,12 +209,19 @@ class MomentumPair(nn.Module):
         The network that is trained.
     momentum : float
         The share of itself that the average keeps at every step.
+    n_views : int, default=2
+        The number of views of an image; the last one is the partner of the others.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, momentum: float) -> None:
-        super().__init__()
-        self.online = nn.Sequential(backbone, head)
-        self.average = moving_average(self.online, momentum).requires_grad_(False)
+    def __init__(
+        self,
+        backbone: nn.Module,
+        head: nn.Module,
+        momentum: float,
+        n_views: int = 2,
+    ) -> None:
+        super().__init__(nn.Sequential(backbone, head), momentum)
+        self.n_views = n_views
 
     def train(self, mode: bool = True) -> Self:
         """Set the network's mode; the average always uses its own statistics."""
@@ -159,13 +229,78 @@ class MomentumPair(nn.Module):
         self.average.eval()
         return self
 
+    def forward(self, views: Tensor) -> tuple[Tensor, ...]:
+        """Return the projections of each view, (1, b, projection_dim)."""
+        *anchors, partners = views.chunk(self.n_views)
+        queries = Views(self.online(torch.cat(anchors)), self.n_views - 1)
+        return *queries, self._follow(partners)
+
+
+class Bootstrap(_Momentum):
+    """A network that predicts what its moving average makes of other views.
+
+    In training, the batch norms of the average too use the statistics of the batch. Its
+    own are at first of no images: then the targets of all images would be much alike.
+
+    Parameters
+    ----------
+    backbone, projector, predictor : nn.Module
+        What is trained, one after the other; all take and return rows.
+    decay : float or callable
+        The share of itself that the average of backbone and projector keeps.
+    noise : float
+        The standard deviation of what is added to the projections before the
+        predictor.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        projector: nn.Module,
+        predictor: nn.Module,
+        *,
+        decay: Decay,
+        noise: float,
+    ) -> None:
+        super().__init__(nn.Sequential(backbone, projector), decay)
+        self.predictor = predictor
+        self.noise = noise
+
+    @property
+    def target_backbone(self) -> nn.Module:
+        """The average of the backbone."""
+        backbone: nn.Module = self.average.module[0]  # type: ignore[index]
+        return backbone
+
+    def forward(self, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return predictions, targets and projections, each (1, n, projection_dim)."""
+        projections: Tensor = self.online(views)
+        noisy = projections
+        if self.noise > 0:
+            noisy = projections + self.noise * torch.randn_like(projections)
+        predictions: Tensor = self.predictor(noisy)
+        targets = self._follow(views)
+        return predictions.unsqueeze(0), targets.unsqueeze(0), projections.unsqueeze(0)
+
+
+class Siamese(nn.Module):
+    """A network that predicts what it makes itself of other views.
+
+    Parameters
+    ----------
+    backbone, projector, predictor : nn.Module
+        What is trained, one after the other; all take and return rows.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, projector: nn.Module, predictor: nn.Module
+    ) -> None:
+        super().__init__()
+        self.online = nn.Sequential(backbone, projector)
+        self.predictor = predictor
+
     def forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the projections of anchors and of partners, (1, b, projection_dim)."""
-        anchors, partners = views.chunk(2)
-        queries = self.online(anchors)
-        with torch.no_grad():
-            if self.training:
-                # the first time as it is: its first statistics are of no images
-                self.average.update_parameters(self.online)
-            keys = self.average(partners)
-        return queries, keys
+        """Return predictions and their targets, each (1, n, projection_dim)."""
+        projections = self.online(views)
+        predictions: Tensor = self.predictor(projections)
+        return predictions.unsqueeze(0), projections.detach().unsqueeze(0)

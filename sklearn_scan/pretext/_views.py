@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sklearn_scan.core.validation import check_views, checked, count, real
 from sklearn_scan.pretext._base import Material, Pretext
-from sklearn_scan.training.batches import ViewPairs
+from sklearn_scan.training.batches import SingleViews
 
 # The checks of what subclasses have defaults for.
 TEMPERATURE, PROJECTION_DIM = real(0, None, "neither"), count()
@@ -19,22 +19,21 @@ TEMPERATURE, PROJECTION_DIM = real(0, None, "neither"), count()
 class ViewPretext(Pretext):
     """A pretext that compares projections of random views.
 
-    A subclass has defaults for the temperature and the size of the projections.
+    A subclass has a default for the size of the projections.
     """
 
     _: KW_ONLY
     views: str | Callable[[Tensor], Tensor] = checked("auto", check_views)
-    temperature: float
+    n_views: int = checked(2, count(2))
     projection_dim: int
 
-    def _view_pairs(self, material: Material) -> ViewPairs:
-        """Return the source of batches of two views of each image."""
-        return ViewPairs(
+    def _batches(self, material: Material) -> SingleViews:
+        """Return the source of batches of `n_views` views of each image."""
+        return SingleViews(
             material.images,
             self.batch_size,
             generator=material.generator,
-            anchor_view=material.view,
-            partner_view=material.view,
+            view=lambda images: material.view(images.repeat(self.n_views, 1, 1, 1)),
             device=material.device,
         )
 

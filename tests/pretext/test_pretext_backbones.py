@@ -7,9 +7,16 @@ from pretext_helpers import CPU, make_images
 from torch import nn
 
 from sklearn_scan import SimCLR
-from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet
+from sklearn_scan.pretext import (
+    BYOL,
+    InstanceDiscrimination,
+    MoCo,
+    RotNet,
+    SimSiam,
+    VICReg,
+)
 
-PRETEXTS = [SimCLR, MoCo, InstanceDiscrimination, RotNet]
+PRETEXTS = [SimCLR, MoCo, BYOL, SimSiam, VICReg, InstanceDiscrimination, RotNet]
 
 
 def fit(backbone, image_size, stem="auto", pretext=SimCLR, n_images=4, **parameters):

@@ -11,9 +11,17 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from sklearn_scan import SCANClusterer
-from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet, SimCLR
+from sklearn_scan.pretext import (
+    BYOL,
+    InstanceDiscrimination,
+    MoCo,
+    RotNet,
+    SimCLR,
+    SimSiam,
+    VICReg,
+)
 
-PRETEXTS = [SimCLR, MoCo, InstanceDiscrimination, RotNet]
+PRETEXTS = [SimCLR, MoCo, BYOL, SimSiam, VICReg, InstanceDiscrimination, RotNet]
 for_all = pytest.mark.parametrize("pretext", PRETEXTS)
 
 IMAGES = make_images(20)

@@ -26,10 +26,18 @@ from sklearn_scan import ImageEncoder
 from sklearn_scan.datasets import load_digits_images, make_shapes
 from sklearn_scan.exceptions import DivergenceError, ImageReadError
 from sklearn_scan.images import as_image_source
-from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet, SimCLR
+from sklearn_scan.pretext import (
+    BYOL,
+    InstanceDiscrimination,
+    MoCo,
+    RotNet,
+    SimCLR,
+    SimSiam,
+    VICReg,
+)
 
-PRETEXTS = [SimCLR, MoCo, InstanceDiscrimination, RotNet]
-VIEW_PRETEXTS = [SimCLR, MoCo, InstanceDiscrimination]
+VIEW_PRETEXTS = [SimCLR, MoCo, BYOL, SimSiam, VICReg, InstanceDiscrimination]
+PRETEXTS = [*VIEW_PRETEXTS, RotNet]
 OPTIMIZERS = ["adamw", "sgd"]
 
 for_all = pytest.mark.parametrize("pretext", PRETEXTS)
@@ -87,11 +95,11 @@ def test_history(pretext, fitted):
 @pytest.mark.parametrize(
     ("pretext", "optimizer", "learning_rate"),
     [(pretext, "adamw", 3e-3) for pretext in PRETEXTS]
-    + [(pretext, "sgd", 0.03) for pretext in (SimCLR, MoCo, RotNet)],
+    + [(pretext, "sgd", 0.03) for pretext in (SimCLR, MoCo, BYOL, RotNet)],
 )
 def test_training_lowers_the_loss(pretext, optimizer, learning_rate, shapes):
     def final_loss(rate):
-        encoder = fast(pretext, epochs=12, optimizer=optimizer, learning_rate=rate)
+        encoder = fast(pretext, epochs=20, optimizer=optimizer, learning_rate=rate)
         losses = [record["loss"] for record in encoder.fit(shapes).history_]
         return np.mean(losses[-3:])
 
@@ -389,7 +397,7 @@ def test_later_divergence_leaves_the_last_good_weights(pretext, shapes):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # torch's own
-@pytest.mark.parametrize("pretext", [MoCo, InstanceDiscrimination])
+@pytest.mark.parametrize("pretext", [MoCo, BYOL, InstanceDiscrimination])
 def test_compile(pretext, fitted, shapes):
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
@@ -453,8 +461,7 @@ def test_wrong_parameters(pretext, parameters, error, message, shapes):
     ("parameters", "error", "message"),
     [
         ({"views": "strong"}, TypeError, "views must be 'auto' or a function.*strong"),
-        ({"temperature": 0}, ValueError, "temperature must be .*; got 0"),
-        ({"temperature": np.inf}, ValueError, "temperature must be finite"),
+        ({"n_views": 0}, ValueError, "n_views must be .*; got 0"),
         ({"projection_dim": 0}, ValueError, "projection_dim must be .*; got 0"),
         (
             {"views": lambda images: images[1:]},
@@ -466,6 +473,16 @@ def test_wrong_parameters(pretext, parameters, error, message, shapes):
 def test_wrong_parameters_of_views(pretext, parameters, error, message, shapes):
     with pytest.raises(error, match=message):
         pretext(**{"epochs": 1} | parameters).fit(shapes)
+
+
+@pytest.mark.parametrize("pretext", [SimCLR, MoCo, InstanceDiscrimination])
+@pytest.mark.parametrize(
+    ("temperature", "message"),
+    [(0, "temperature must be .*; got 0"), (np.inf, "temperature must be finite")],
+)
+def test_wrong_temperatures(pretext, temperature, message, shapes):
+    with pytest.raises(ValueError, match=message):
+        pretext(epochs=1, temperature=temperature).fit(shapes)
 
 
 @for_all

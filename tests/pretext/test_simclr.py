@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from pretext_helpers import CPU, Watch, mean_net, unchanged
+from pretext_helpers import CPU, Watch, make_images, mean_net, unchanged
 from torch import nn
 
 from sklearn_scan import SimCLR
@@ -52,7 +52,7 @@ def test_own_backbone(shapes):
     ],
 )
 def test_epochs(n_images, epochs, expected):
-    images = np.zeros((n_images, 8, 8), dtype=np.uint8)
+    images = make_images(n_images, n_channels=1)
     pretext = SimCLR(mean_net, views=unchanged, epochs=epochs, batch_size=200)
     assert len(pretext.fit(images).history_) == expected
 

@@ -39,7 +39,15 @@ from sklearn_scan.encoders import Encoder, EncoderList, WeightsOrigin
 from sklearn_scan.encoders.cache import fingerprint
 from sklearn_scan.exceptions import ModelFileError
 from sklearn_scan.images.augment import StrongViews
-from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RawPixels, RotNet
+from sklearn_scan.pretext import (
+    BYOL,
+    InstanceDiscrimination,
+    MoCo,
+    RawPixels,
+    RotNet,
+    SimSiam,
+    VICReg,
+)
 from sklearn_scan.results.relabeling import Edits
 
 X = load_digits().data[:200].astype(np.float32)
@@ -179,6 +187,9 @@ def test_features(clusterer, data, tmp_path):
         (SimCLR("test_resnet", epochs=1, **CPU), True),
         (SimCLR("test_vit", epochs=1, **CPU), False),
         (MoCo(epochs=1, **CPU), False),
+        (BYOL(epochs=1, **CPU), False),
+        (SimSiam(epochs=1, **CPU), False),
+        (VICReg(epochs=1, **CPU), False),
         (RotNet(epochs=1, **CPU), False),
         (InstanceDiscrimination(epochs=1, **CPU), False),
         (RawPixels(**CPU), False),

@@ -15,16 +15,20 @@ from sklearn_scan.encoders import (
     WeightsOrigin,
 )
 from sklearn_scan.exceptions import UnreadableImage
-from sklearn_scan.images.augment import ColorViews, GreyViews, StrongViews
+from sklearn_scan.images.augment import ColorViews, GreyViews, StrongViews, WeakViews
 from sklearn_scan.model_selection import ClusterNumberCurve, Quality
 from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.pretext import (
+    BYOL,
     InstanceDiscrimination,
+    LearnedEncoder,
     MoCo,
     PretextRecipe,
     RawPixels,
     RotNet,
     SimCLR,
+    SimSiam,
+    VICReg,
 )
 from sklearn_scan.results.registry import clusterer_classes
 from sklearn_scan.training.heads import (
@@ -50,9 +54,13 @@ _ENCODERS = _by_name(
     EncoderList,
     SimCLR,
     MoCo,
+    BYOL,
+    SimSiam,
+    VICReg,
     InstanceDiscrimination,
     RotNet,
     RawPixels,
+    LearnedEncoder,
 )
 
 
@@ -71,6 +79,7 @@ RECORDS = _by_name(
     GreyViews,
     ColorViews,
     StrongViews,
+    WeakViews,
     TimmRecipe,
     PretextRecipe,
     WeightsOrigin,
