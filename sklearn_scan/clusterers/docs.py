@@ -32,20 +32,30 @@ clusterer_docs = share_docs(
         classes, the groups are finer; `metrics.majority_accuracy` compares these with
         classes.
     encoder : default="auto"
-        What turns images into features. "auto" is a small pretrained DINOv2. You can
-        also pass the name of a timm model; an `ImageEncoder` (for weights on disk); a
-        pretext such as `SimCLR()`, which learns from the images in `fit` (it needs
-        about 1,000 images or more, and is worse than a pretrained network on photos);
-        an nn.Module, which is copied; or a function that makes one. With a list of
-        these, each encoder has its own head, and the probabilities of the heads are
-        averaged. A numeric 2-D X is used as features, without an encoder; a tuple of
-        such arrays is used as the features of several encoders.
+        What turns images into features. "auto" is a small pretrained DINOv2. "learn" is
+        `pretext.LearnedEncoder()`: it learns from the images in `fit`, and chooses how
+        (it needs about 1,000 images or more, and is worse than a pretrained network on
+        photos). You can also pass the name of a timm model; an `ImageEncoder` (for
+        weights on disk); a pretext such as `SimCLR()`; an nn.Module, which is copied;
+        or a function that makes one. With a list of these, each encoder has its own
+        head, and the probabilities of the heads are averaged. A numeric 2-D X is used
+        as features, without an encoder; a tuple of such arrays is used as the features
+        of several encoders.
     """,
     neighbor_method="""
     neighbor_method : {"auto", "exact", "flat", "ivf_flat", "ivf_sq8"}, default="auto"
         How neighbours are found; see `neighbors.mine_neighbors`. "auto" compares all
         pairs if this takes about a minute at most. Otherwise it searches
         approximately, and finds about 95 % of the neighbours.
+    """,
+    self_labeling="""
+    self_labeling : {"auto", "fixmatch", "confident"}, default="auto"
+        How the second stage learns. "confident" is SCAN's: confident samples teach, and
+        it ends earlier if their number stops growing. "fixmatch" needs a backbone that
+        is trained: confident samples whose neighbours agree with them, some in every
+        cluster, are labelled; those labels teach, and the strong view of every image
+        learns what its weak view is confident of. "auto" is "fixmatch" if the backbone
+        is trained.
     """,
     confidence_threshold="""
     confidence_threshold : float in [0, 1), default=0.99

@@ -25,7 +25,11 @@ from sklearn_scan.clusterers.stages import (
     Stage,
     period_numbers,
 )
-from sklearn_scan.clusterers.trained import TrainedClusterer
+from sklearn_scan.clusterers.trained import (
+    SELF_LABELINGS,
+    TrainedClusterer,
+    check_self_labeling,
+)
 from sklearn_scan.clusterers.trunks import (
     BackboneTrunk,
     MapTrunk,
@@ -43,6 +47,7 @@ from sklearn_scan.core.validation import (
     check_views,
     checked,
     count,
+    option,
     real,
 )
 from sklearn_scan.encoders import Encoder
@@ -109,6 +114,7 @@ class JULEClusterer(TrainedClusterer):
     self_label_epochs : int or "auto", default=0
         Passes over the samples in the second stage of SCAN, which learns from confident
         samples. It is undone if neighbours agree less afterwards. 0 leaves it out.
+    {self_labeling}
     {confidence_threshold}
     learning_rate : float or "auto", default="auto"
         The highest learning rate of AdamW. "auto" is {PERIOD_RATE}, and {MAP_RATE} on
@@ -160,6 +166,7 @@ class JULEClusterer(TrainedClusterer):
     finetune: bool | str = checked("auto", check_auto_flag)
     strong_views: StrongViews = checked("auto", check_views)
     self_label_epochs: int | str = checked(0, auto_or(count(0)))
+    self_labeling: str = checked("auto", option(SELF_LABELINGS))
 
     def _stages(self, material: Material) -> Sequence[Stage]:
         """Return periods of merging and learning, and self-labelling."""
@@ -175,7 +182,7 @@ class JULEClusterer(TrainedClusterer):
             float(self.margin),
             self.neighbor_method,
         )
-        return [periods, *self._self_labeling(material)]
+        return [periods, *self._self_labeling(material, self.self_labeling)]
 
     def make_auto_encoder(self) -> Any:
         """Return what embeds images where `encoder` is "auto"."""
@@ -192,10 +199,12 @@ class JULEClusterer(TrainedClusterer):
         return _mild_views if isinstance(self.strong_views, str) else self.strong_views
 
     def _check_encoder(self, encoder: Encoder | None) -> None:
+        trains_network = self._training_views(encoder) is not None
         if not isinstance(encoder, RawPixels):
             super()._check_encoder(encoder)
-        elif self._training_views(encoder) is not None:  # its network is for this
+        elif trains_network:  # its network is for this
             check_training_precision(self.precision)
+        check_self_labeling(self.self_labeling, trains_backbone=trains_network)
 
     def _make_scaler(
         self, encoder: Encoder | None, rows: Rows, dims: tuple[int, ...]

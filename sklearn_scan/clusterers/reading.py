@@ -36,6 +36,7 @@ from sklearn_scan.images import (
     check_no_folder,
     is_image_input,
 )
+from sklearn_scan.pretext import with_learned
 
 # What X holds.
 _IMAGES, _FEATURES, _ARRAYS = "images", "features", "a list of feature arrays"
@@ -85,7 +86,7 @@ class Reader:
             return cls(clusterer, _ARRAYS, None)
         if is_image_input(X):
             encoder = resolve_encoder(
-                given if has_encoder else clusterer.make_auto_encoder(),
+                with_learned(given if has_encoder else clusterer.make_auto_encoder()),
                 device=clusterer.device,
                 precision=clusterer.precision,
                 memory=clusterer.memory,
@@ -99,7 +100,7 @@ class Reader:
         if has_encoder:
             raise ValueError(
                 f"X holds features or numbers ({type(X).__name__}), and not images for "
-                f"the encoder {type(given).__name__}. Leave encoder out to cluster "
+                f"the encoder {_name(given)}. Leave encoder out to cluster "
                 "features; for images pass an array (n, h, w) or (n, h, w, c), a list "
                 "of files or PIL images, or a Dataset."
             )
@@ -205,6 +206,10 @@ class Reader:
         """Embed by a backbone that was trained, from now on."""
         assert self.encoder is not None  # for mypy: images have an encoder
         self.encoder = self.encoder.with_trained(backbone)
+
+
+def _name(encoder: Any) -> str:
+    return repr(encoder) if isinstance(encoder, str) else type(encoder).__name__
 
 
 def image_names(data: Data) -> list[str] | None:

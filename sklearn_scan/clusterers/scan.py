@@ -13,7 +13,6 @@ from torch import Tensor
 
 from sklearn_scan.clusterers.defaults import (
     ENTROPY_WEIGHTS,
-    MOST_LOST_BY_BACKBONE,
     N_FINETUNED_HEADS,
     N_PAIRS,
     PAPER_ENTROPY_WEIGHT,
@@ -30,7 +29,11 @@ from sklearn_scan.clusterers.stages import (
     Material,
     Stage,
 )
-from sklearn_scan.clusterers.trained import TrainedClusterer
+from sklearn_scan.clusterers.trained import (
+    SELF_LABELINGS,
+    TrainedClusterer,
+    check_self_labeling,
+)
 from sklearn_scan.clusterers.trunks import StrongViews
 from sklearn_scan.core.mapped_rows import Rows
 from sklearn_scan.core.validation import (
@@ -41,6 +44,7 @@ from sklearn_scan.core.validation import (
     checked,
     count,
     none_or,
+    option,
     real,
 )
 from sklearn_scan.core.wording import Message, Setting, Value
@@ -89,10 +93,11 @@ class SCANClusterer(TrainedClusterer):
         {EPOCHS_OF_MANY} passes and about {SEEN_OF_MANY} samples. If the backbone is
         trained, it makes {IMAGE_EPOCHS} passes, which see about {IMAGES_SEEN} images.
     self_label_epochs : int or "auto", default="auto"
-        Passes over the samples in the second stage. It ends earlier if the number of
-        confident samples stops growing. 0 leaves the stage out. On features, "auto"
-        makes {SELF_LABEL_EPOCHS} passes, which see about {SAMPLES_SELF_LABELED} samples
-        in all. If the backbone is trained, it is as in the first stage.
+        Passes over the samples in the second stage. 0 leaves the stage out. On
+        features, "auto" makes {SELF_LABEL_EPOCHS} passes, which see about
+        {SAMPLES_SELF_LABELED} samples in all. If the backbone is trained, it is as in
+        the first stage.
+    {self_labeling}
     {confidence_threshold}
     entropy_weight : float or "auto", default="auto"
         The weight λ of the entropy of the cluster sizes: a higher weight makes the
@@ -114,7 +119,9 @@ class SCANClusterer(TrainedClusterer):
         Used if the backbone is trained: a function that takes a batch of images, float
         (b, c, h, w) in [0, 1], with c = 1 if all are grey, and returns a strongly
         augmented view of each. "auto" is `images.augment.StrongViews`, without flips
-        for grey images. `random_state` seeds torch's global random numbers for it.
+        for grey images. `random_state` seeds torch's global random numbers for it. Weak
+        views (`images.augment.WeakViews`) shift images a little; they mirror coloured
+        images, but only with "auto".
     ema_decay : float in [0, 1), default=None
         If given, the second stage ends with a moving average of the weights, which
         keeps this share of itself at each step; the paper uses 0.999 for ImageNet.
@@ -162,6 +169,10 @@ class SCANClusterer(TrainedClusterer):
        arXiv:2005.12320.
     .. [2] C. Williams and M. Seeger, "Using the Nyström Method to Speed Up Kernel
        Machines", NIPS 2000: the map of features as they are.
+    .. [3] C. Niu, H. Shan, G. Wang, "SPICE: Semantic Pseudo-Labeling for Image
+       Clustering", IEEE TIP 2022, arXiv:2103.09382: the labelled samples of "fixmatch".
+    .. [4] K. Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with
+       Consistency and Confidence", NeurIPS 2020, arXiv:2001.07685.
 
     Examples
     --------
@@ -186,6 +197,7 @@ class SCANClusterer(TrainedClusterer):
     finetune: bool | str = checked("auto", check_auto_flag)
     strong_views: StrongViews = checked("auto", check_views)
     ema_decay: float | None = checked(None, none_or(real(0, 1, "left")))
+    self_labeling: str = checked("auto", option(SELF_LABELINGS))
 
     def _stages(self, material: Material) -> Sequence[Stage]:
         """Return heads on features, the backbone along with them, self-labelling."""
@@ -195,7 +207,8 @@ class SCANClusterer(TrainedClusterer):
             stages.append(self._first_heads(material))
         if trains_backbone:
             stages.append(self._finetuning(material))
-        return [*stages, *self._self_labeling(material, self.ema_decay)]
+        last = self._self_labeling(material, self.self_labeling, self.ema_decay)
+        return [*stages, *last]
 
     def _first_heads(self, material: Material) -> FirstHeads:
         schedule = heads_schedule(material.n_samples)
@@ -236,12 +249,13 @@ class SCANClusterer(TrainedClusterer):
             self._asked(finetuning_schedule(material.n_samples), self.max_epochs),
             self._prior(material),
         )
+        if not isinstance(self.finetune, bool):  # nobody asked for it
+            return Guarded(stage)
         return Guarded(
             stage,
-            MOST_LOST_BY_BACKBONE,
             warning=Message(
-                "Training the backbone merged clusters that its features told apart, "
-                "and was undone: lower {}, raise {}, or pass {}.",
+                "Training the backbone left clusters on which neighbours agree, and "
+                "was undone: lower {}, raise {}, or pass {}.",
                 *(Setting("learning_rate"), Setting("max_epochs")),
                 Setting("finetune", False),
             ),
@@ -302,7 +316,9 @@ class SCANClusterer(TrainedClusterer):
 
     def _check_encoder(self, encoder: Encoder | None) -> None:
         super()._check_encoder(encoder)
-        if self.n_neighbors == 0 and self._training_views(encoder) is None:
+        trains_backbone = self._training_views(encoder) is not None
+        check_self_labeling(self.self_labeling, trains_backbone=trains_backbone)
+        if self.n_neighbors == 0 and not trains_backbone:
             raise ValueError(
                 Message(
                     "{} lets two views of an image agree, for which the backbone must "

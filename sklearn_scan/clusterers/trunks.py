@@ -16,7 +16,11 @@ from sklearn_scan.core.mapped_rows import Rows, through
 from sklearn_scan.core.wording import Advice, Message, Setting
 from sklearn_scan.encoders import Encoder, EncoderList, Preprocessing
 from sklearn_scan.images import BadImages, ImageSource, load_pixels
-from sklearn_scan.images.augment import default_strong_views
+from sklearn_scan.images.augment import (
+    WeakViews,
+    default_strong_views,
+    default_weak_views,
+)
 from sklearn_scan.training.batches import View, unchanged
 from sklearn_scan.training.heads import Scaler
 
@@ -24,6 +28,7 @@ from sklearn_scan.training.heads import Scaler
 StrongViews = str | Callable[[Tensor], Tensor]
 
 _EMBEDDING_BATCH = 256
+_SHIFTS = WeakViews(flip_probability=0)
 
 
 class Trunk(ABC):
@@ -35,8 +40,9 @@ class Trunk(ABC):
         What the views are made of.
     body : nn.Module
         From views to the features that the heads see.
-    weak_view, strong_view : callable
-        From a batch of samples to views: plain ones, and augmented ones.
+    weak_view, moved_view, strong_view : callable
+        From a batch of samples to views: plain ones, those that a flip and a small
+        shift make of images, and strongly augmented ones.
     device : torch.device
         Where to compute.
     dims : tuple of int
@@ -54,6 +60,7 @@ class Trunk(ABC):
     samples: Rows
     body: nn.Module
     weak_view: View = staticmethod(unchanged)
+    moved_view: View = staticmethod(unchanged)
     strong_view: View = staticmethod(unchanged)
     device: torch.device
     dims: tuple[int, ...]
@@ -143,6 +150,8 @@ class BackboneTrunk(Trunk):
         How the backbone's images are normalised.
     augment : callable
         From float images (b, c, h, w) in [0, 1] to their strong views.
+    move : callable, default=WeakViews(flip_probability=0)
+        To their weak views.
     device : torch.device
         Where to train.
     dtype : torch.dtype
@@ -160,6 +169,7 @@ class BackboneTrunk(Trunk):
         preprocessing: Preprocessing,
         *,
         augment: Callable[[Tensor], Tensor],
+        move: Callable[[Tensor], Tensor] = _SHIFTS,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
@@ -168,6 +178,7 @@ class BackboneTrunk(Trunk):
         self.scaler = scaler.to(device)
         self.body = nn.Sequential(self.backbone, self.scaler)
         self.weak_view = preprocessing.view()
+        self.moved_view = preprocessing.view(move)
         self.strong_view = preprocessing.view(augment, name="strong_views")
         self.device = device
         self.scale = scaler.scale
@@ -196,14 +207,17 @@ class BackboneTrunk(Trunk):
             BadImages("raise"),  # of these, all could be read a moment ago
             n_jobs=n_jobs,
         )
+        move = _SHIFTS  # views of one's own may be there so that nothing is mirrored
         if isinstance(augment, str):
             augment = default_strong_views(pixels.shape[1])
+            move = default_weak_views(pixels.shape[1])
         return cls(
             torch.from_numpy(pixels),
             module,
             scaler,
             preprocessing,
             augment=augment,
+            move=move,
             device=device,
             dtype=resolve_precision(precision, device),
         )

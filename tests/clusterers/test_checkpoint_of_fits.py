@@ -2,6 +2,7 @@
 
 import errno
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,7 +27,14 @@ from sklearn_scan.datasets import load_digits_images
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.exceptions import CheckpointError
 from sklearn_scan.neighbors import NeighborGraph, mine_neighbors
-from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet
+from sklearn_scan.pretext import (
+    BYOL,
+    InstanceDiscrimination,
+    MoCo,
+    RotNet,
+    SimSiam,
+    VICReg,
+)
 from sklearn_scan.training import checkpoints
 from sklearn_scan.training.loop import Loop
 
@@ -112,7 +120,13 @@ def test_a_finished_fit_is_there_again(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("stop_at", [2, 3])
-@pytest.mark.parametrize("pretext", [SimCLR, MoCo, InstanceDiscrimination, RotNet])
+@pytest.mark.parametrize(
+    "pretext",
+    [
+        *(SimCLR, MoCo, BYOL, SimSiam, VICReg, InstanceDiscrimination, RotNet),
+        partial(BYOL, noise=0.01, prototype_weight=0.1, n_views=3),
+    ],
+)
 def test_a_stopped_pretext_goes_on(pretext, stop_at, folder, monkeypatch):
     def make(checkpoint):
         settings = {"epochs": 2, "batch_size": 20, "random_state": 0}

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from torch import nn
 
 from sklearn_scan import ImageEncoder, SCANClusterer, SimCLR
-from sklearn_scan.clusterers.stages import finetuning
+from sklearn_scan.clusterers.stages import finetuning, fixmatch, guarded
 from sklearn_scan.clusterers.stages.neighbor_training import train_heads
 from sklearn_scan.encoders import Encoder
 from sklearn_scan.metrics import (
@@ -25,9 +25,25 @@ from sklearn_scan.metrics import (
     clustering_accuracy_scorer,
     majority_accuracy,
 )
-from sklearn_scan.pretext import InstanceDiscrimination, MoCo, RotNet
+from sklearn_scan.model_selection import information_lost
+from sklearn_scan.pretext import (
+    BYOL,
+    InstanceDiscrimination,
+    MoCo,
+    RotNet,
+    SimSiam,
+    VICReg,
+)
 
 CPU = {"device": "cpu", "precision": "fp32"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_undone():
+    """Keep what is trained in a blink, whether it is worth it or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guarded, "information_lost", lambda *_: 0.0)
+        yield
 
 
 def tiny_net():
@@ -135,7 +151,9 @@ def test_frozen_weights_stay(colored):
     assert not any("lowest_loss" in record for record in clusterer.history_)
 
 
-@pytest.mark.parametrize("pretext", [SimCLR, MoCo, InstanceDiscrimination, RotNet])
+@pytest.mark.parametrize(
+    "pretext", [SimCLR, MoCo, BYOL, SimSiam, VICReg, InstanceDiscrimination, RotNet]
+)
 def test_auto_trains_a_pretext_further(pretext, colored):
     encoder = pretext(tiny_net, epochs=1, batch_size=20)
     settings = {"encoder": encoder, "max_epochs": 1, "self_label_epochs": 0}
@@ -423,6 +441,18 @@ def test_fewer_images_than_a_batch(colored):
     assert clustering_accuracy(colored[1], clusterer.labels_) == 1
 
 
+def test_fixmatch_searches_for_neighbors_as_the_fit_does(colored, monkeypatch):
+    methods, mine = [], fixmatch.mine_neighbors
+
+    def noting(*args, method, **settings):
+        methods.append(method)
+        return mine(*args, method=method, **settings)
+
+    monkeypatch.setattr(fixmatch, "mine_neighbors", noting)
+    fast(neighbor_method="exact", self_labeling="fixmatch").fit(colored[0])
+    assert methods == ["exact"]
+
+
 def test_no_confident_sample_leaves_the_first_stage():
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), np.uint8)
     # with all others for neighbours, no cluster is better than another
@@ -485,7 +515,7 @@ def test_batch_norms_of_a_named_model_are_unfolded(colored, tmp_path):
     images = colored[0][::3]
     # enough steps for the statistics of the norms to be those of these images
     settings = {"encoder": encoder, "max_epochs": 30, "self_label_epochs": 0}
-    settings |= {"learning_rate": 3e-4}  # at more, the stage is undone
+    settings |= {"learning_rate": 3e-4}
 
     def n_norms(clusterer):
         modules = clusterer.encoder_.module_.modules()
@@ -493,7 +523,8 @@ def test_batch_norms_of_a_named_model_are_unfolded(colored, tmp_path):
 
     frozen = fast(finetune=False, **settings).fit(images)
     assert n_norms(frozen) == 0
-    trained = fast(**settings).fit(images)
+    # without neighbours, by which the stage may be undone
+    trained = fast(n_neighbors=0, **settings).fit(images)
     assert n_norms(trained) == sum(
         isinstance(module, nn.BatchNorm2d) for module in model.modules()
     )
@@ -556,11 +587,21 @@ def forget(heads, trunk, *args, **kwargs):
     return losses
 
 
-def test_a_first_stage_that_merges_clusters_is_undone(colored, monkeypatch):
+@pytest.mark.parametrize("finetune", [True, "auto"])
+def test_a_first_stage_that_merges_clusters_is_undone(finetune, colored, monkeypatch):
+    monkeypatch.setattr(guarded, "information_lost", information_lost)
     monkeypatch.setattr(finetuning, "train_heads", forget)
-    clusterer = fast(max_epochs=3, self_label_epochs=0)
-    with pytest.warns(ConvergenceWarning, match="was undone: lower learning_rate"):
+    encoder = pretrained()
+    if finetune == "auto":  # trains what learns from the images
+        encoder = SimCLR(seeded_net, epochs=1, batch_size=20)
+    clusterer = fast(
+        encoder=encoder, finetune=finetune, max_epochs=3, self_label_epochs=0
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         labels = clusterer.fit_predict(colored[0])
+    told = [w for w in caught if "was undone: lower learning_rate" in str(w.message)]
+    assert len(told) == (finetune is True)  # only who asked for the training is told
     assert clustering_accuracy(colored[1], labels) == 1
     np.testing.assert_array_equal(clusterer.predict(colored[0]), labels)
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_scan import GraphDegreeLinkage, SCANClusterer, TEMIClusterer
+from sklearn_scan import (
+    GraphDegreeLinkage,
+    JULEClusterer,
+    SCANClusterer,
+    TEMIClusterer,
+)
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 SHORT = {"n_heads": 2, "max_epochs": 1, "self_label_epochs": 0, "n_neighbors": 3}
@@ -50,3 +55,16 @@ def test_numbers_of_every_type_are_taken():
         2, temperature=0.5, random_state=0, **SHORT | {"batch_size": 8}
     )
     np.testing.assert_array_equal(odd.fit(X).labels_, plain.fit(X).labels_)
+
+
+@pytest.mark.parametrize("kind", [SCANClusterer, JULEClusterer])
+def test_fixmatch_needs_a_backbone_that_is_trained(kind):
+    message = r"self_labeling='fixmatch' .*pass images and finetune=True, or self_label"
+    with pytest.raises(ValueError, match=message):
+        kind(2, self_labeling="fixmatch").fit(X)
+
+
+@pytest.mark.parametrize("kind", [SCANClusterer, JULEClusterer])
+def test_a_self_labelling_that_there_is_not(kind):
+    with pytest.raises(ValueError, match=r"self_labeling must be .*'fixmatch'"):
+        kind(2, self_labeling="fixmach").fit(X)

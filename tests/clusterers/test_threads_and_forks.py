@@ -28,7 +28,7 @@ def fit_on_images(seed):
 
 
 # of so few images in an epoch
-merged = pytest.mark.filterwarnings("ignore:Training the backbone merged clusters")
+merged = pytest.mark.filterwarnings("ignore:Training the backbone left clusters")
 
 
 @merged

@@ -32,13 +32,13 @@ class Watch(nn.Module):
         return features
 
 
-def random_images(n_channels, n=300):
+def random_images(n_channels, n=300, height=3, width=5):
     generator = torch.Generator().manual_seed(0)
-    shape = (n, n_channels, 3, 5)
+    shape = (n, n_channels, height, width)
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
 
 
-def make_trunk(images, augment=torch.clone, dtype=torch.float32):
+def make_trunk(images, augment=torch.clone, dtype=torch.float32, **views):
     torch.manual_seed(0)
     return BackboneTrunk(
         images,
@@ -48,6 +48,7 @@ def make_trunk(images, augment=torch.clone, dtype=torch.float32):
         augment=augment,
         device=CPU,
         dtype=dtype,
+        **views,
     )
 
 
@@ -57,7 +58,7 @@ def test_features_are_their_own_trunk():
     assert trunk.features() is trunk.samples is features
     assert trunk.dims == (3,)
     assert not trunk.is_trained
-    for view in (trunk.weak_view, trunk.strong_view, trunk.body):
+    for view in (trunk.weak_view, trunk.moved_view, trunk.strong_view, trunk.body):
         assert view(features) is features
     with trunk.autocast():
         product = features @ features.T
@@ -102,6 +103,16 @@ def test_the_weak_view_is_plain_and_the_strong_one_augmented(n_channels):
     assert seen == []
     torch.testing.assert_close(trunk.strong_view(images), (1 - unit - mean) / std)
     torch.testing.assert_close(seen[0], unit)
+
+
+def test_the_moved_view_is_a_weak_one():
+    images = random_images(3, n=4, height=16, width=16)
+    plain = make_trunk(images).moved_view(images)
+    own = make_trunk(images, move=lambda images: 1 - images).moved_view(images)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
+    torch.testing.assert_close(own, (1 - images.float() / 255 - mean) / std)
+    assert plain.shape == own.shape
+    assert not torch.equal(plain, make_trunk(images).weak_view(images))
 
 
 def test_features_are_those_of_the_weights_as_they_are():

@@ -1,5 +1,7 @@
 """Which method "auto" is, what recall costs, and what is said of memory."""
 
+import sys
+
 import faiss
 import numpy as np
 import pytest
@@ -63,6 +65,16 @@ def test_without_faiss_auto_is_exact(monkeypatch, memory, nothing_is_small):
             ImportError, match="pip install faiss-cpu, or choose 'exact'"
         ):
             mine_neighbors(random_features(), 5, method=method)
+
+
+def test_without_faiss_neighbours_are_those_with_it(monkeypatch, memory):
+    with_faiss = mine_neighbors(random_features(), 5, method="flat")
+    monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
+    with pytest.raises(ImportError):
+        import faiss  # noqa: F401
+    graph = mine_neighbors(random_features(), 5)
+    assert graph.method == "exact"
+    assert (graph.indices == with_faiss.indices).mean() > 0.99  # but for near ties
 
 
 def test_clusterers_need_faiss_before_they_work(monkeypatch):

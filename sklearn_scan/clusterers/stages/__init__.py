@@ -10,6 +10,7 @@ from sklearn_scan.clusterers.stages.base import (
 from sklearn_scan.clusterers.stages.comparison import Comparison
 from sklearn_scan.clusterers.stages.finetuning import Finetuning
 from sklearn_scan.clusterers.stages.first_heads import FirstHeads
+from sklearn_scan.clusterers.stages.fixmatch import FixMatch
 from sklearn_scan.clusterers.stages.guarded import Guarded
 from sklearn_scan.clusterers.stages.merging_periods import (
     MergingPeriods,
@@ -23,6 +24,7 @@ __all__ = [
     "Decisions",
     "Finetuning",
     "FirstHeads",
+    "FixMatch",
     "Found",
     "Guarded",
     "Material",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_scan.clusterers.defaults import MOST_LOST_OF_APART, N_PAIRS
 from sklearn_scan.clusterers.run import Run
-from sklearn_scan.clusterers.stages.base import Decisions, Found, Material, Stage
+from sklearn_scan.clusterers.stages.base import Found, Material, Stage
 from sklearn_scan.core.warn import warn
 from sklearn_scan.model_selection import information_lost
 from sklearn_scan.neighbors import NeighborGraph
@@ -22,14 +25,22 @@ class Guarded(Stage):
     ----------
     stage : Stage
         The stage.
-    most_lost : float
-        The share of `neighbor_information` that may be lost.
+    most_lost : float, optional
+        The share of `neighbor_information` that may be lost. By default it is 1.5 times
+        the share of the nearest neighbours that are in other clusters before the stage.
+        Where nearly all are in the same, clusters are as good as neighbours can tell,
+        and to leave them does harm. Where many are not, neighbours err, and a stage
+        that learns from the images may know better.
     warning : str, optional
         The warning if the stage is undone.
     """
 
     def __init__(
-        self, stage: Stage, most_lost: float, *, warning: str | None = None
+        self,
+        stage: Stage,
+        most_lost: float | None = None,
+        *,
+        warning: str | None = None,
     ) -> None:
         self.stage = stage
         self.most_lost = most_lost
@@ -59,8 +70,12 @@ class Guarded(Stage):
         graph = found.graph or material.graph
         if graph is None:
             return after
-        lost = _share_lost(found.decisions, after.decisions, graph)
-        if lost <= self.most_lost:
+        old, new = (_labels(each) for each in (found, after))
+        most_lost = self.most_lost
+        if most_lost is None:
+            apart = _share_apart(old, graph.nearest(N_PAIRS))
+            most_lost = MOST_LOST_OF_APART * apart
+        if information_lost(old, new, graph) <= most_lost:
             return after
         body.load_state_dict(weights)
         if self.warning is not None:
@@ -68,6 +83,10 @@ class Guarded(Stage):
         return found
 
 
-def _share_lost(before: Decisions, after: Decisions, graph: NeighborGraph) -> float:
-    old, new = (each.labels.cpu().numpy() for each in (before, after))
-    return information_lost(old, new, graph)
+def _labels(found: Found) -> NDArray[np.int64]:
+    return found.decisions.labels.cpu().numpy()
+
+
+def _share_apart(labels: NDArray[np.int64], graph: NeighborGraph) -> float:
+    """Return the share of neighbours that are in another cluster than their sample."""
+    return float(np.mean(labels[graph.indices] != labels[:, np.newaxis]))

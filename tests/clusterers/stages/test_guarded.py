@@ -1,7 +1,9 @@
 """A stage that is undone where labels then tell less of the neighbours' labels."""
 
 import warnings
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -83,6 +85,18 @@ def test_how_much_may_be_lost_is_a_parameter(material):
     # two clusters of four tell half as much
     after = run(Guarded(Change(MERGED), 0.6), material, found(BEFORE))
     assert after.head.n_clusters == 2
+
+
+def test_by_default_as_much_as_neighbours_are_apart_before(material):
+    nudged = thresholds(0.05, 1.5, 2.5)  # cuts a group of the four
+    before = found(BEFORE)
+    assert run(Guarded(Change(nudged)), material, before) is before
+    # the same, where four neighbours of five are in any cluster
+    indices = GRAPH.indices.copy()
+    indices[:, 1:] = np.random.default_rng(0).integers(40, size=(40, 4))
+    noisy = Material(material.trunk, replace(GRAPH, indices=indices), 4)
+    after = run(Guarded(Change(nudged)), noisy, before)
+    assert torch.equal(after.head.bias, nudged.bias)
 
 
 def test_it_may_warn(material):
