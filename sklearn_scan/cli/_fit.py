@@ -57,8 +57,9 @@ from sklearn_scan.results.quality import describe_quality
     **AS_VALUE,
     metavar="NAME",
     help="A pretrained network (`sklearn-scan encoders` lists some); or one that "
-    "learns from the photos: SimCLR, MoCo, InstanceDiscrimination, RotNet; or "
-    "RawPixels.  [default: a small DINOv2, and with jule RawPixels]",
+    "learns from the photos: learn, which chooses how, or SimCLR, MoCo, BYOL, "
+    "SimSiam, VICReg, InstanceDiscrimination, RotNet; or RawPixels.  [default: a "
+    "small DINOv2, and with jule RawPixels]",
 )
 @click.option(
     "--config",

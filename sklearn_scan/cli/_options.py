@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sklearn_scan.cli._parameters import (
+    LEARN,
     PRETRAINED,
     SHARED,
     Parameter,
@@ -24,7 +25,10 @@ from sklearn_scan.cli._parameters import (
 from sklearn_scan.cli._values import AS_VALUE, write_value
 
 _OFTEN = "Often used"
-_OFTEN_USED = {"--encoder-checkpoint", "--random-state", "--memory", "--verbose"}
+_OFTEN_USED = {
+    "--encoder-checkpoint", "--encoder-max-minutes", "--random-state", "--memory",
+    "--verbose",
+}  # fmt: skip
 # Parameters that the command has other options for.
 _NAMED_OTHERWISE = {"n_clusters", "encoder", "model"}
 # Names that people try: they work too.
@@ -34,6 +38,7 @@ _ALIASES = {
     "--weights": "--encoder-checkpoint",
     "--checkpoint": "--encoder-checkpoint",
     "--model": "--encoder",
+    "--max-minutes": "--encoder-max-minutes",
     "-v": "--verbose",
 }
 # Names that do not say which of several options is meant, or resemble none.
@@ -136,6 +141,7 @@ def _options(*, with_clusterer: bool) -> Iterator[click.Option]:
 _COMPUTING = "Computing"
 _TRAINING = "Training"
 _ENCODER = "Encoder, a pretrained network"
+_N_NAMED = 3  # of the encoders that learn, in a heading, which is one line
 
 
 def _rank(group: str) -> int:
@@ -147,12 +153,13 @@ def _rank(group: str) -> int:
 
 
 def _learning() -> str:
-    return f"Encoders that learn: {list_words(_learners())}"
+    named = [*_learners()[:_N_NAMED], "others"]
+    return f"Encoders that learn: {list_words(named)}"
 
 
 def _learners() -> list[str]:
     kinds = encoder_kinds().items()
-    return [name for name, kind in kinds if kind.learns_from_images]
+    return [n for n, kind in kinds if kind.learns_from_images and n != LEARN]
 
 
 def _only(choice: str, name: str) -> str:
@@ -177,7 +184,7 @@ def _group(parameter: Parameter) -> str:
 def _describe_owners(parameter: Parameter) -> str:
     """Return which methods or encoders have a parameter; "" where its group says so."""
     owners, learners = set(parameter.owners), set(_learners())
-    if owners == set(encoder_kinds()):
+    if owners - {LEARN} == set(encoder_kinds()) - {LEARN}:
         return f"{list_words(owners - learners)} too"
     if len(owners) == 1 or owners >= learners or owners == set(methods()):
         return ""

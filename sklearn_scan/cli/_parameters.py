@@ -14,13 +14,14 @@ from typing import Any
 
 from sklearn_scan import pretext
 from sklearn_scan.encoders import ImageEncoder
-from sklearn_scan.pretext import NetworkEncoder
+from sklearn_scan.pretext import EncoderMaker, LearnedEncoder
 
 # Parameters that an encoder takes from the clusterer, or from `embed`.
 SHARED = (
     "random_state", "memory", "verbose", "bad_images", "max_pixels", "device",
     "precision", "n_jobs",
 )  # fmt: skip
+LEARN = "learn"  # the kind that chooses one of those that learn
 PRETRAINED = "ImageEncoder"  # the kind of encoder that any other name is one of
 # Parameters whose values are code.
 _CODE = {"strong_views", "views"}
@@ -56,14 +57,14 @@ def methods() -> dict[str, type]:
 
 
 @cache
-def encoder_kinds() -> dict[str, type[NetworkEncoder]]:
+def encoder_kinds() -> dict[str, type[EncoderMaker]]:
     """Return encoders by name; any other name is that of a timm model."""
     classes = {name: getattr(pretext, name) for name in pretext.__all__}
     kinds = {
-        name: each
+        LEARN if each is LearnedEncoder else name: each
         for name, each in classes.items()
         if inspect.isclass(each)
-        and issubclass(each, NetworkEncoder)
+        and issubclass(each, EncoderMaker)
         and not inspect.isabstract(each)
     }
     # SimCLR first: it is the one to name to those who name none

@@ -13,7 +13,7 @@ from sklearn_scan.cli._run_folder import RunFolder, find_model
 from sklearn_scan.core import disk
 from sklearn_scan.core.files import durable_path
 from sklearn_scan.encoders import Encoder, EncoderList, ImageEncoder
-from sklearn_scan.pretext import NetworkEncoder
+from sklearn_scan.pretext import EncoderMaker
 from sklearn_scan.report import write_report
 from sklearn_scan.results.clustering import Clustering
 from sklearn_scan.results.label_table import LabelTable
@@ -44,7 +44,7 @@ def _encoders_in(encoder: Encoder | None) -> Iterator[ImageEncoder]:
     if isinstance(encoder, EncoderList):
         for each in encoder.encoders:
             yield from _encoders_in(each)
-    elif isinstance(encoder, NetworkEncoder):
+    elif isinstance(encoder, EncoderMaker):
         yield encoder.encoder_
     elif isinstance(encoder, ImageEncoder):
         yield encoder

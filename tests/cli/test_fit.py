@@ -392,3 +392,19 @@ def test_another_command_at_work(run, photos, call):
         assert "is at work" in call("report", run, expect=1).output
     call(*again)
     assert ".sklearn-scan.lock" not in {path.name for path in run.iterdir()}
+
+
+def test_an_encoder_that_chooses_how_to_learn(photos, tmp_path, call, step_clock):
+    out = tmp_path / "out"
+    options = ["--finetune", "false", "--n-heads", "2", "--max-epochs", "1"]
+    learn = ["--encoder", "learn", "--max-minutes", (13 + 2) / 60, "--device", "cpu"]
+    result = call("fit", photos, "-k", 3, "-o", out, *options, *learn)
+    assert "Learning an encoder from 40 colour images of 24 pixels" in result.stderr
+    assert "2 passes, about 2 seconds on cpu." in result.stderr
+    assert load(out / "model").encoder_.pretext_.n_epochs_ == 2
+
+
+def test_a_budget_of_the_encoder_too_short(photos, tmp_path, call, step_clock):
+    learn = ["--encoder", "learn", "--max-minutes", 0.1, "-o", tmp_path / "out"]
+    result = call("fit", photos, "-k", 3, *learn, expect=1)
+    assert "--encoder-max-minutes 0.1 is too short for one epoch" in result.output

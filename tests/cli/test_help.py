@@ -9,17 +9,23 @@ from click.testing import CliRunner
 from sklearn_scan import ImageEncoder, JULEClusterer, SCANClusterer, TEMIClusterer
 from sklearn_scan.cli import main
 from sklearn_scan.pretext import (
+    BYOL,
     InstanceDiscrimination,
     MoCo,
     RawPixels,
     RotNet,
     SimCLR,
+    SimSiam,
+    VICReg,
 )
 
 METHODS = {"scan": SCANClusterer, "temi": TEMIClusterer, "jule": JULEClusterer}
 PRETEXTS = {
     kind.__name__: kind
-    for kind in (SimCLR, MoCo, InstanceDiscrimination, RotNet, RawPixels)
+    for kind in (
+        *(SimCLR, MoCo, BYOL, SimSiam, VICReg, InstanceDiscrimination, RotNet),
+        RawPixels,
+    )
 }
 CODE = {"strong_views", "views"}  # whose values no command line has
 KEPT = {"checkpoint"}  # which is in the folder of results
