@@ -53,6 +53,7 @@ bench: $(READY)
 	$(BIN)/python examples/benchmarks/embed.py
 	$(BIN)/python examples/benchmarks/augment.py
 	$(BIN)/python examples/benchmarks/training.py
+	$(BIN)/python examples/benchmarks/steps.py
 	$(BIN)/python examples/benchmarks/scratch.py
 	$(BIN)/python examples/benchmarks/checkpoint.py
 	$(BIN)/python examples/benchmarks/frozen.py speed

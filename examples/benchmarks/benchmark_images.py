@@ -22,6 +22,7 @@ DATA = Path(
         "SKLEARN_SCAN_DATA", Path(__file__).parents[2].parent / "shared" / "data"
     )
 )
+_USPS = [("Xtrain", "ytrain"), ("Xtest", "ytest")]
 
 
 class Images(NamedTuple):
@@ -78,11 +79,32 @@ def load_small_set(name):
         digits = load_digits_images()
         return Images(digits.images, digits.target)
     if name == "usps":
-        pairs = [("Xtrain", "ytrain"), ("Xtest", "ytest")]
-        return read_arrays(DATA / "usps.npz", pairs, side=16)
+        return read_arrays(DATA / "usps.npz", _USPS, side=16)
     if name == "mnist_test":
         return read_arrays(DATA / "mnist_test.npz", [("X", "y")], side=28)
     return read_archive(DATA / "coil20.zip", mode="L")
+
+
+def load_splits(name, folder):
+    """Return the train and the test split of a set, or all of it if it has no splits.
+
+    Parameters
+    ----------
+    name : str
+        digits, usps, mnist_test, coil20, cifar10, cifar100-20, stl10, or cifar10-5: the
+        first five classes of cifar10.
+    folder : path
+        As for `load_split`.
+    """
+    if name == "usps":
+        return [read_arrays(DATA / "usps.npz", [pair], side=16) for pair in _USPS]
+    if name in ("digits", "mnist_test", "coil20"):
+        return [load_small_set(name)]
+    n_classes = None
+    if name == "cifar10-5":
+        name, n_classes = "cifar10", 5
+    splits = (load_split(name, split, folder) for split in ("train", "test"))
+    return [split.first_classes(n_classes) for split in splits]
 
 
 def load_split(name, split, folder):

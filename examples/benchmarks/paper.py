@@ -17,7 +17,6 @@ may be given one by one:
 import argparse
 import copy
 import json
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ import numpy as np
 import torch
 from benchmark_images import load_split
 from benchmark_machine import describe_machine
+from benchmark_stages import Stages, claim
 from sklearn.cluster import KMeans
 
 from sklearn_scan import SCANClusterer
@@ -118,15 +118,17 @@ class Study:
     def __init__(self, protocol, seed, folder):
         self.protocol = protocol
         self.seed = seed
-        self.seconds = {}  # of each stage
-        self._spent = 0.0  # in all, by this run
-        self._folder = folder / f"seed-{seed}"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._stages = Stages(folder / f"seed-{seed}", f"seed {seed}")
         self.train, self.test = (
             load_split(protocol.dataset, split, folder).first_classes(protocol.classes)
             for split in ("train", "test")
         )
         self.train = self.train.subset(protocol.subset, seed)
+
+    @property
+    def seconds(self):
+        """The seconds of each stage."""
+        return self._stages.seconds
 
     def pretext(self, name):
         def fit():
@@ -151,7 +153,7 @@ class Study:
                 **settings,
             ).fit(self.train.images)
 
-        return self._kept(f"pretext-{name}", fit)
+        return self._stages.keep(f"pretext-{name}", fit)
 
     def k_means(self, pretext):
         """Return the labels of the test split, by k-means on the embedding."""
@@ -183,7 +185,7 @@ class Study:
             ).fit(self.train.images)
 
         name = f"scan-{pretext}-{views}-k{n_neighbors}-x{times}"
-        return self._kept(name, fit)
+        return self._stages.keep(name, fit)
 
     def scan(self, **stage):
         """Return the labels of the test split after the first stage."""
@@ -199,7 +201,7 @@ class Study:
             return clusterer
 
         name = "".join(f"-{key}={value}" for key, value in sorted(stage.items()))
-        kept = self._kept(f"self-label-{label_views}-{threshold}{name}", fit)
+        kept = self._stages.keep(f"self-label-{label_views}-{threshold}{name}", fit)
         return kept.predict(self.test.images)
 
     def _self_label(self, clusterer, views, threshold):
@@ -226,30 +228,14 @@ class Study:
         schedule = Schedule(
             p.self_label_epochs, p.self_label_batch_size, p.self_label_learning_rate
         )
-        # as in the paper, what comes out is kept: the stage is not guarded
+        # The paper's stage, `self_labeling="confident"`, with one threshold for all
+        # clusters; what comes out is kept, since the stage is not guarded.
         stage = SelfLabeling(threshold, schedule, ema_decay=p.ema_decay)
         material = Material(trunk, None, head.n_clusters)
         with isolated_rng(self.seed, device):  # of which the views draw
             found = stage.run(material, found, Run(self.seed, verbose=1))
         clusterer.module_ = torch.nn.Sequential(scaler, found.head).cpu().eval()
         clusterer.encoder_ = clusterer.encoder_.with_trained(module)
-
-    def _kept(self, name, fit):
-        """Return what `fit` returns, from the folder if it is there already."""
-        file = self._folder / f"{name}.joblib"
-        if file.is_file():
-            fitted, self.seconds[name] = joblib.load(file)
-            return fitted
-        start, spent = time.perf_counter(), self._spent
-        fitted = fit()
-        elapsed = time.perf_counter() - start
-        seconds = elapsed - (self._spent - spent)  # less those of stages within it
-        self._spent = spent + elapsed
-        print(f"seed {self.seed}, {name}: {seconds:.0f} s")
-        self.seconds[name] = seconds
-        joblib.dump((fitted, seconds), file.with_suffix(".part"))
-        file.with_suffix(".part").replace(file)  # an interrupted one does not count
-        return fitted
 
 
 def _unit(rows):
@@ -437,7 +423,7 @@ def main():
     given = {key: value for key, value in given.items() if value is not None}
     protocol = Protocol(**(settings | given))
     folder = arguments.folder or Path(f"paper-{joblib.hash(asdict(protocol))[:8]}")
-    claim(folder, protocol)
+    claim(folder, asdict(protocol), "protocol")
     rows = ROWS
     if arguments.quick:
         rows = [row for row in ROWS if row.name in QUICK_ROWS]
@@ -464,15 +450,6 @@ def main():
     print(f"{total:.0f} s of training in all; stages kept in {folder}")
     if arguments.quick and not arguments.rows:
         check_order(results)
-
-
-def claim(folder, protocol):
-    """Note whose stages the folder keeps; stop if they are another protocol's."""
-    file, own = folder / "protocol.json", json.dumps(asdict(protocol), indent=1)
-    folder.mkdir(parents=True, exist_ok=True)
-    if file.is_file() and file.read_text() != own:
-        raise SystemExit(f"{folder} keeps the stages of other settings, see {file}.")
-    file.write_text(own)
 
 
 def _write(file, protocol, results, seconds):
