@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from sklearn_scan import (
+    BYOL,
     GraphDegreeLinkage,
     ImageEncoder,
     JULEClusterer,
     SCANClusterer,
     SimCLR,
+    SimSiam,
     TEMIClusterer,
+    VICReg,
 )
 from sklearn_scan.encoders import EncoderList
 from sklearn_scan.pretext import MoCo, RawPixels, RotNet
@@ -20,6 +23,7 @@ API = Path(__file__).resolve().parents[2] / "docs" / "api"
 ESTIMATORS = [
     SCANClusterer(), TEMIClusterer(), JULEClusterer(), GraphDegreeLinkage(),
     ImageEncoder(), EncoderList([]), SimCLR(), MoCo(), RotNet(), RawPixels(),
+    BYOL(), SimSiam(), VICReg(),
 ]  # fmt: skip
 
 
