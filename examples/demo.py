@@ -8,6 +8,7 @@ clusters are. There are fewer epochs than by default: this is to be fast.
 
 import argparse
 import time
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +67,8 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, default=Path("demo-clusters.png"))
     arguments = parser.parse_args()
 
+    # where the clusters are good already, a further training of the backbone is undone
+    warnings.filterwarnings("ignore", "Training the backbone left clusters")
     print("Clustering 1,797 handwritten digits as images, without labels.")
     clusterer, images, steps = cluster_digits(arguments.seed, verbose=1)
     print(f"\n{'':26}{'ACC':>7}{'NMI':>7}{'ARI':>7}{'time':>9}")
