@@ -83,3 +83,8 @@ def check_images(images: Tensor, n_channels: tuple[int, ...]) -> None:
             f"images must have the shape (b, {channels}, h, w); got "
             f"{tuple(images.shape)}."
         )
+
+
+def flip_probability(n_channels: int) -> float:
+    """Return how often to mirror images of `n_channels` channels: grey ones never."""
+    return 0.0 if n_channels == 1 else 0.5

@@ -13,7 +13,12 @@ from torch import Tensor
 from sklearn_scan.core.sending import send
 from sklearn_scan.core.validation import check_count, check_real
 from sklearn_scan.images.augment import _geometry, _operations
-from sklearn_scan.images.augment._draws import Draws, check_generator, check_images
+from sklearn_scan.images.augment._draws import (
+    Draws,
+    check_generator,
+    check_images,
+    flip_probability,
+)
 from sklearn_scan.images.augment._engine import (
     Operation,
     Part,
@@ -193,5 +198,6 @@ def default_strong_views(
     Grey images are not mirrored, since letters, digits and scans differ from their
     mirror images.
     """
-    flip_probability = 0.0 if n_channels == 1 else 0.5
-    return StrongViews(flip_probability=flip_probability, generator=generator)
+    return StrongViews(
+        flip_probability=flip_probability(n_channels), generator=generator
+    )

@@ -9,7 +9,12 @@ from torch import Tensor
 
 from sklearn_scan.core.sending import send
 from sklearn_scan.core.validation import check_real
-from sklearn_scan.images.augment._draws import Draws, check_generator, check_images
+from sklearn_scan.images.augment._draws import (
+    Draws,
+    check_generator,
+    check_images,
+    flip_probability,
+)
 
 
 @dataclass(frozen=True)
@@ -82,5 +87,4 @@ def default_weak_views(
     Grey images are not mirrored, since letters, digits and scans differ from their
     mirror images.
     """
-    flip_probability = 0.0 if n_channels == 1 else 0.5
-    return WeakViews(flip_probability=flip_probability, generator=generator)
+    return WeakViews(flip_probability=flip_probability(n_channels), generator=generator)
