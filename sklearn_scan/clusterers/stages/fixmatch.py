@@ -25,6 +25,7 @@ from sklearn_scan.clusterers.stages.base import Decisions, decide
 from sklearn_scan.clusterers.stages.labeled_set import choose_labeled
 from sklearn_scan.clusterers.stages.self_training import SelfTraining
 from sklearn_scan.clusterers.trunks import Trunk
+from sklearn_scan.core.mapped_rows import Rows
 from sklearn_scan.core.random import make_generator
 from sklearn_scan.neighbors import mine_neighbors
 from sklearn_scan.training.averaging import MovingAverage
@@ -64,7 +65,7 @@ class FixMatch(SelfTraining):
         """Train head and trunk in place."""
         seed, n_samples = run.seed(self.name), len(trunk.samples)
         choose = partial(self._choose_labels, trunk, head.n_clusters, seed)
-        labels = choose(before)
+        labels = choose(trunk.features(), before)
         n_labeled = -(-min(self.schedule.batch_size, n_samples) // UNLABELED_RATIO)
         objective = FixMatchLoss(labels, self.confidence_threshold).to(trunk.device)
         batches = LabeledAndAll(
@@ -78,8 +79,9 @@ class FixMatch(SelfTraining):
             device=trunk.device,
         )
 
-        def relabel(decisions: Decisions) -> None:
-            labels = choose(decisions)
+        def relabel(features: Rows, decisions: Decisions) -> None:
+            """Let other samples teach from now on."""
+            labels = choose(features, decisions)
             objective.labels = labels.to(trunk.device)
             batches.relabel(labels)
 
@@ -94,10 +96,14 @@ class FixMatch(SelfTraining):
         )
 
     def _choose_labels(
-        self, trunk: Trunk, n_clusters: int, seed: int, decisions: Decisions
+        self,
+        trunk: Trunk,
+        n_clusters: int,
+        seed: int,
+        features: Rows,
+        decisions: Decisions,
     ) -> Tensor:
         """Return the labels of the samples that are labelled, and -1 for the others."""
-        features = trunk.features()
         assert isinstance(features, Tensor)  # for mypy: those of images are
         graph = mine_neighbors(
             features,
@@ -148,7 +154,7 @@ class _Labels(LoopCallback):
         head: Heads,
         trunk: Trunk,
         objective: FixMatchLoss,
-        relabel: Callable[[Decisions], None],
+        relabel: Callable[[Rows, Decisions], None],
     ) -> None:
         self._stage = stage
         self._head = head
@@ -158,10 +164,11 @@ class _Labels(LoopCallback):
 
     def after_epoch(self, loop: Loop, record: Record) -> bool:
         """Count, and label; training goes on, since more and more views teach."""
-        decisions = decide(self._head, self._trunk.features())
+        features = self._trunk.features()
+        decisions = decide(self._head, features)
         record["n_confident"] = self._stage.count_confident(decisions)
         record["n_labeled"] = int((self._objective.labels >= 0).sum())
         is_due = record["epoch"] % LABELED_EPOCHS == 0
         if is_due and record["epoch"] < loop.n_epochs:
-            self._relabel(decisions)
+            self._relabel(features, decisions)
         return False
