@@ -93,9 +93,7 @@ class Quality(NamedTuple):
         shared = _share_of_entropy(labels, nearest)
         expected = float(stability) * found_again * shared**0.5
         return cls(
-            neighbor_agreement=float(
-                (labels[nearest.indices] == labels[:, None]).mean()
-            ),
+            neighbor_agreement=float(nearest.agreeing(labels).mean()),
             score=shared * found_again**2,
             stability=float(stability),
             expected_accuracy=max(expected, 1 / (1 + int(labels.max()))),

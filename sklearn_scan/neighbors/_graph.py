@@ -133,6 +133,21 @@ class NeighborGraph:
         columns = torch.randint(self.n_neighbors, shape, generator=generator).numpy()
         return torch.from_numpy(self.indices[np.arange(self.n_samples), columns])
 
+    def agreeing(self, labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Tell which neighbours have the label of their sample.
+
+        Parameters
+        ----------
+        labels : ndarray of int, shape (n,)
+            The cluster of each sample.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, n_neighbors)
+        """
+        agreeing: NDArray[np.bool_] = labels[self.indices] == labels[:, np.newaxis]
+        return agreeing
+
     def nearest(self, n_neighbors: int) -> NeighborGraph:
         """Return the graph of the `n_neighbors` most similar neighbours, or of all.
 

@@ -40,6 +40,13 @@ def test_sample_is_drawn_by_its_generator_only():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_neighbors_agree_that_have_the_label_of_their_sample():
+    indices = np.array([[1, 2], [0, 2], [0, 1]])
+    graph = NeighborGraph(indices, np.ones((3, 2), np.float32))
+    agreeing = graph.agreeing(np.array([4, 4, 7]))
+    assert agreeing.tolist() == [[True, False], [True, False], [False, False]]
+
+
 def test_a_graph_is_frozen():
     graph = ring(5, 2)
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -11,7 +11,6 @@ from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages.base import Found, Material, Stage
 from sklearn_scan.core.warn import warn
 from sklearn_scan.model_selection import information_lost
-from sklearn_scan.neighbors import NeighborGraph
 from sklearn_scan.training.averaging import copy_weights
 
 
@@ -73,8 +72,8 @@ class Guarded(Stage):
         old, new = (_labels(each) for each in (found, after))
         most_lost = self.most_lost
         if most_lost is None:
-            apart = _share_apart(old, graph.nearest(N_PAIRS))
-            most_lost = MOST_LOST_OF_APART * apart
+            apart = ~graph.nearest(N_PAIRS).agreeing(old)
+            most_lost = MOST_LOST_OF_APART * float(apart.mean())
         if information_lost(old, new, graph) <= most_lost:
             return after
         body.load_state_dict(weights)
@@ -85,8 +84,3 @@ class Guarded(Stage):
 
 def _labels(found: Found) -> NDArray[np.int64]:
     return found.decisions.labels.cpu().numpy()
-
-
-def _share_apart(labels: NDArray[np.int64], graph: NeighborGraph) -> float:
-    """Return the share of neighbours that are in another cluster than their sample."""
-    return float(np.mean(labels[graph.indices] != labels[:, np.newaxis]))

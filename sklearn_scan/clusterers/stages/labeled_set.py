@@ -48,7 +48,7 @@ def choose_labeled(
     ndarray of int64, shape (n,)
     """
     counts = np.bincount(labels, minlength=n_clusters)
-    agreement = np.mean(labels[graph.indices] == labels[:, None], axis=1)
+    agreement = graph.agreeing(labels).mean(axis=1)
     place = _place_in_cluster(labels, -confidence)
     is_sure = (confidence > threshold) | (place < LEAST_SHARE * counts[labels])
     teaches = is_sure & (agreement >= LEAST_AGREEMENT)
