@@ -11,9 +11,11 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-OPTIMIZERS = ("adamw", "sgd")
+from sklearn_scan.training.muon import Muon
 
-_ADAMW_RATE = 3e-3
+OPTIMIZERS = ("muon", "adamw", "sgd")
+
+_MUON_RATE, _ADAMW_RATE = 1e-2, 3e-3
 _SGD_BATCH = 512
 # SGD warms up for this share of the steps, within this number of epochs.
 _WARM_UP, _MOST_WARM_UP = 0.1, 10
@@ -45,6 +47,10 @@ def make_optimizer(
         )
         n_warm = min(int(_WARM_UP * n_steps), _MOST_WARM_UP * n_batches)
         return sgd, LambdaLR(sgd, partial(_warm_cosine, n_warm=n_warm, n_steps=n_steps))
+    if name == "muon":
+        rate = _MUON_RATE if isinstance(learning_rate, str) else learning_rate
+        muon = Muon(parameters, rate, weight_decay=weight_decay)
+        return muon, _one_cycle(muon, rate, n_steps)
     rate = _ADAMW_RATE if isinstance(learning_rate, str) else learning_rate
     return make_adamw(parameters, rate, weight_decay=weight_decay, n_steps=n_steps)
 
@@ -67,8 +73,13 @@ def make_adamw(
     adamw = torch.optim.AdamW(
         parameters, learning_rate, weight_decay=weight_decay, fused=True
     )
+    return adamw, _one_cycle(adamw, learning_rate, n_steps)
+
+
+def _one_cycle(
+    optimizer: torch.optim.Optimizer, learning_rate: float, n_steps: int
+) -> OneCycleLR:
     # of ten steps the tenth is a warm-up of none, by which torch divides
-    schedule = OneCycleLR(
-        adamw, learning_rate, total_steps=max(n_steps, 11), pct_start=0.1
+    return OneCycleLR(
+        optimizer, learning_rate, total_steps=max(n_steps, 11), pct_start=0.1
     )
-    return adamw, schedule

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from sklearn_scan.training.muon import Muon
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_adamw, make_optimizer
 
 
@@ -100,7 +101,7 @@ def test_automatic_rate_of_adamw(batch_size):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_settings_arrive(name):
     optimizer, _ = make(name, weight_decay=0.3)
-    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    kinds = {"muon": Muon, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
     assert type(optimizer) is kinds[name]
     assert optimizer.param_groups[0]["weight_decay"] == 0.3
 
