@@ -48,7 +48,7 @@ def small_network():
     )
 
 
-pretext = SimCLR(small_network, epochs=8, batch_size=128, random_state=0).fit(images)
+pretext = SimCLR(small_network, epochs=8, random_state=0).fit(images)
 plot_training(pretext)
 
 # %%

@@ -136,8 +136,8 @@ class Pretext(CallbackSupportMixin, LongFit, NetworkEncoder, ABC):
 
     _: KW_ONLY
     epochs: int | str = checked("auto", auto_or(count()))
-    batch_size: int = checked(256, count(2))
-    optimizer: str = checked("adamw", option(OPTIMIZERS))
+    batch_size: int = checked(128, count(2))
+    optimizer: str = checked("muon", option(OPTIMIZERS))
     learning_rate: float | str = checked("auto", auto_or(real(0, None, "neither")))
     weight_decay: float = checked(1e-4, real(0))
     compile: bool = False

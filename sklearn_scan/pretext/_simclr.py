@@ -67,16 +67,17 @@ class SimCLR(ViewPretext):
         or {MOST_EPOCHS_IN_BUDGET} with "auto". So the result depends on the speed of
         the machine, and two fits may differ. A fit that goes on from a `checkpoint` has
         as many epochs as it began with. None is no limit.
-    batch_size : int, default=256
+    batch_size : int, default=128
         The number of images in a step.
-    optimizer : {"adamw", "sgd"}, default="adamw"
-        AdamW with a one-cycle schedule, which is better for short training; or SGD with
-        momentum 0.9, a warm-up and a cosine schedule, as in the papers, for hundreds of
-        epochs.
+    optimizer : {"muon", "adamw", "sgd"}, default="muon"
+        Muon [2]_ learns in few passes, with AdamW for biases and norms; AdamW; both
+        with a one-cycle schedule. Or SGD with momentum 0.9, a warm-up and a cosine
+        schedule, as in the papers, for hundreds of epochs.
     learning_rate : float or "auto", default="auto"
-        The highest learning rate. "auto" is 3e-3 for AdamW. For SGD it is 0.4 for
-        batches of 512, and in proportion for other batches; 0.1 for `BYOL` and
-        `SimSiam`, 0.06 for `MoCo` and `InstanceDiscrimination`, 0.02 for `VICReg`.
+        The highest learning rate. "auto" is 1e-2 for Muon and 3e-3 for AdamW. For SGD
+        it is 0.4 for batches of 512, and in proportion for other batches; 0.1 for
+        `BYOL` and `SimSiam`, 0.06 for `MoCo` and `InstanceDiscrimination`, 0.02 for
+        `VICReg`.
     weight_decay : float, default=1e-4
         The weight decay of the optimiser.
     temperature : float or "auto", default="auto"
@@ -119,6 +120,8 @@ class SimCLR(ViewPretext):
     ----------
     .. [1] T. Chen et al., "A Simple Framework for Contrastive Learning of Visual
        Representations", ICML 2020, arXiv:2002.05709.
+    .. [2] K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks",
+       2024, https://kellerjordan.github.io/posts/muon.
 
     Examples
     --------

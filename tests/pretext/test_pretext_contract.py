@@ -35,10 +35,11 @@ from sklearn_scan.pretext import (
     SimSiam,
     VICReg,
 )
+from sklearn_scan.training.muon import Muon
 
 VIEW_PRETEXTS = [SimCLR, MoCo, BYOL, SimSiam, VICReg, InstanceDiscrimination]
 PRETEXTS = [*VIEW_PRETEXTS, RotNet]
-OPTIMIZERS = ["adamw", "sgd"]
+OPTIMIZERS = ["muon", "adamw", "sgd"]
 
 for_all = pytest.mark.parametrize("pretext", PRETEXTS)
 for_views = pytest.mark.parametrize("pretext", VIEW_PRETEXTS)
@@ -94,7 +95,8 @@ def test_history(pretext, fitted):
 
 @pytest.mark.parametrize(
     ("pretext", "optimizer", "learning_rate"),
-    [(pretext, "adamw", 3e-3) for pretext in PRETEXTS]
+    [(pretext, "muon", 1e-2) for pretext in PRETEXTS]
+    + [(pretext, "adamw", 3e-3) for pretext in PRETEXTS]
     + [(pretext, "sgd", 0.03) for pretext in (SimCLR, MoCo, BYOL, RotNet)],
 )
 def test_training_lowers_the_loss(pretext, optimizer, learning_rate, shapes):
@@ -347,15 +349,14 @@ def test_any_number_of_steps(pretext, n_steps, optimizer):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_learning_rate_ends_near_zero(pretext, optimizer, shapes, monkeypatch):
     seen = []
-    step = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[optimizer].step
+    kind = {"muon": Muon, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[optimizer]
+    step = kind.step
 
     def watch(self, *arguments, **settings):
         seen.append(self.param_groups[0]["lr"])
         return step(self, *arguments, **settings)
 
-    monkeypatch.setattr(
-        {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[optimizer], "step", watch
-    )
+    monkeypatch.setattr(kind, "step", watch)
     fast(pretext, epochs=10, optimizer=optimizer, learning_rate=0.01).fit(shapes)
     assert len(seen) == 30
     assert max(seen) == pytest.approx(0.01, rel=0.1)
@@ -411,8 +412,8 @@ def test_compile(pretext, fitted, shapes):
     plain = fitted[pretext]
     losses, of_plain = ([r["loss"] for r in each.history_] for each in (encoder, plain))
     assert_allclose(losses, of_plain, rtol=1e-4)
-    # AdamW makes whole steps of gradients that are nothing but rounding errors, as of
-    # what a batch norm takes off again: numbers differ by a percent
+    # Muon and AdamW make whole steps of gradients that are nothing but rounding errors,
+    # as of what a batch norm takes off again: numbers differ by a percent
     apart = paired_cosine_distances(embedding, plain.transform(shapes))
     assert apart.max() < 1e-2
     restored = pickle.loads(pickle.dumps(encoder))

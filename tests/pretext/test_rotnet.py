@@ -29,7 +29,8 @@ def test_the_network_sees_each_image_turned_four_times_and_not_augmented():
 def test_turns_of_images_with_an_upside_are_told_apart():
     images = make_images(40, 8, 1) // 4
     images[:, :4] += 150
-    encoder = RotNet(conv_net, epochs=25, learning_rate=0.03, random_state=0, **CPU)
+    settings = {"optimizer": "adamw", "learning_rate": 0.03}
+    encoder = RotNet(conv_net, epochs=25, random_state=0, **settings, **CPU)
     losses = [record["loss"] for record in encoder.fit(images).history_]
     assert losses[0] > 1
     assert losses[-1] < 0.1
