@@ -88,6 +88,7 @@ H200 = {
 }
 H200_SIMCLR = {"temperature": 0.1, "projection_dim": 128}
 H200_SCAN = {"batch_size": 512}
+H200_MINUTES = 12
 # Of the minutes for all stages; the rest is for reading, compiling and scoring.
 SHARES = {"pretext": 0.6, "SCAN": 0.12, "SCAN + self-labelling": 0.12}
 # An epoch of these stages takes so many of the pretext's: their networks are not
@@ -385,7 +386,7 @@ def parse_arguments():
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--h200", action="store_true")
     parser.add_argument(
-        "--minutes", type=float, default=12, help="for all stages of --h200"
+        "--minutes", type=float, help="to fill with all stages; 12 for --h200"
     )
     parser.add_argument("--scale", type=int, default=1, help="divides --h200")
     arguments = parser.parse_args()
@@ -396,10 +397,13 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    settings = Settings(arguments.pretext, subset=arguments.subset)
+    settings = Settings(
+        arguments.pretext, minutes=arguments.minutes, subset=arguments.subset
+    )
     names, protocols = arguments.sets or list(SETS[:4]), arguments.protocols
     if arguments.h200 or arguments.scale > 1:
-        settings = h200_settings(arguments.pretext, arguments.minutes, arguments.scale)
+        minutes = H200_MINUTES if arguments.minutes is None else arguments.minutes
+        settings = h200_settings(arguments.pretext, minutes, arguments.scale)
         names, protocols = arguments.sets or ["cifar10"], protocols or [SPLIT]
     folder = arguments.folder
     if folder is None:

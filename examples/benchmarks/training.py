@@ -26,7 +26,8 @@ N_IMAGES, SIZE, BATCH, N_ROUNDS = 1024, 32, 256, 5
 
 
 def ours(images):
-    SimCLR(epochs=1, batch_size=BATCH, random_state=0).fit(images)
+    settings = {"epochs": 1, "batch_size": BATCH, "optimizer": "adamw"}
+    SimCLR(random_state=0, **settings).fit(images)
 
 
 def plain(images):
