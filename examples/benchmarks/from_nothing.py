@@ -397,14 +397,14 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    settings = Settings(
-        arguments.pretext, minutes=arguments.minutes, subset=arguments.subset
-    )
-    names, protocols = arguments.sets or list(SETS[:4]), arguments.protocols
+    minutes, protocols = arguments.minutes, arguments.protocols
     if arguments.h200 or arguments.scale > 1:
-        minutes = H200_MINUTES if arguments.minutes is None else arguments.minutes
+        minutes = H200_MINUTES if minutes is None else minutes
         settings = h200_settings(arguments.pretext, minutes, arguments.scale)
         names, protocols = arguments.sets or ["cifar10"], protocols or [SPLIT]
+    else:
+        settings = Settings(arguments.pretext, minutes=minutes, subset=arguments.subset)
+        names = arguments.sets or list(SETS[:4])
     folder = arguments.folder
     if folder is None:
         folder = Path(f"from-nothing-{joblib.hash(asdict(settings))[:8]}")

@@ -38,20 +38,21 @@ def make_optimizer(
     10 epochs, as in the papers of SimCLR and BYOL; then it decays along a cosine.
     """
     n_steps = n_epochs * n_batches
+    automatic = {
+        "muon": _MUON_RATE,
+        "adamw": _ADAMW_RATE,
+        "sgd": sgd_rate * batch_size / _SGD_BATCH,
+    }
+    rate = automatic[name] if isinstance(learning_rate, str) else learning_rate
     if name == "sgd":
-        rate = learning_rate
-        if isinstance(rate, str):
-            rate = sgd_rate * batch_size / _SGD_BATCH
         sgd = torch.optim.SGD(
             parameters, rate, momentum=0.9, weight_decay=weight_decay, fused=True
         )
         n_warm = min(int(_WARM_UP * n_steps), _MOST_WARM_UP * n_batches)
         return sgd, LambdaLR(sgd, partial(_warm_cosine, n_warm=n_warm, n_steps=n_steps))
     if name == "muon":
-        rate = _MUON_RATE if isinstance(learning_rate, str) else learning_rate
         muon = Muon(parameters, rate, weight_decay=weight_decay)
         return muon, _one_cycle(muon, rate, n_steps)
-    rate = _ADAMW_RATE if isinstance(learning_rate, str) else learning_rate
     return make_adamw(parameters, rate, weight_decay=weight_decay, n_steps=n_steps)
 
 
