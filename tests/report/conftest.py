@@ -77,6 +77,19 @@ class Opened:
         self.expect(shown).to_have_count(n_shown - 1)
         self.expect(self.page.locator("dialog:not([open]) > *")).to_have_count(0)
 
+    def tap(self, locator):
+        """Tap, and wait until the page has heard of it: a click comes after it."""
+        locator.evaluate(
+            """element => {
+                window.tapped = false;
+                const once = { once: true };
+                const heard = () => { window.tapped = true; };
+                element.addEventListener("click", heard, once);
+            }"""
+        )
+        locator.tap()
+        self.page.wait_for_function("window.tapped")
+
     def check_quiet(self, path):
         assert self.complaints == []
         others = [url for url in self.requests if not url.startswith("blob:")]

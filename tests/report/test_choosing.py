@@ -32,7 +32,7 @@ class Chooser:
         if self.way == "mouse":
             locator.click()
         elif self.way == "touch":
-            locator.tap()
+            self.opened.tap(locator)
         else:
             locator.focus()
             self.page.keyboard.press("Enter")
@@ -52,7 +52,7 @@ class Chooser:
         else:
             self.press_long(tiles.first)
             for i in range(1, n):
-                tiles.nth(i).tap()
+                self.opened.tap(tiles.nth(i))
         assert self.chosen() == rows
         return rows
 

@@ -47,7 +47,7 @@ def test_images_below_90_percent(unsure, open_report, settings, way):
             sentence.focus()
             page.keyboard.press("Enter")
         elif settings:
-            sentence.tap()
+            opened.tap(sentence)
         else:
             sentence.click()
         assert rows_shown(page) == BELOW_90
@@ -66,7 +66,7 @@ def test_bars(unsure, open_report, settings):
         page = opened.page
         bar = page.get_by_role("button", name="60 to 65\u00a0%: 2 images")
         if settings:
-            bar.tap()
+            opened.tap(bar)
         else:
             bar.click()
         assert rows_shown(page) == [4, 8]

@@ -75,7 +75,7 @@ def test_the_path_is_copied(tmp_path, open_report, settings):
         if settings is DESK:
             button.press("Enter")
         else:
-            button.tap()
+            opened.tap(button)
         opened.expect(opened.page.locator("#status")).to_have_text("Copied the path.")
         copied = opened.page.evaluate("() => navigator.clipboard.readText()")
         assert copied == paths[2]

@@ -218,7 +218,7 @@ def test_all_images_are_left_out(open_report, clusterer, tmp_path):
 
 def test_the_menu_is_within_a_phone(report, open_report):
     with open_report(report, **PHONE) as opened:
-        opened.page.locator("#downloads > summary").tap()
+        opened.tap(opened.page.locator("#downloads > summary"))
         box = opened.page.locator(".menu-items").bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390

@@ -67,7 +67,7 @@ def test_pinch(report, open_report, scheme):
         assert moved != near
         assert opened.page.evaluate("[scrollY, visualViewport.scale]") == [was_at, 1]
         assert opened.page.locator("dialog[open]").count() == 0
-        opened.button("Reset").tap()
+        opened.tap(opened.button("Reset"))
         assert picture_of(opened) == whole
 
 
@@ -153,7 +153,7 @@ def test_a_tap_opens_an_image_which_stays_open(report, open_report, zoom):
         page = opened.page
         page.locator("#map").scroll_into_view_if_needed()
         if zoom:
-            opened.button("Zoom in").tap()
+            opened.tap(opened.button("Zoom in"))
         box = page.locator("#map").bounding_box()
         places = np.random.default_rng(0).random((200, 2))
         for place in places * [box["width"], box["height"]]:

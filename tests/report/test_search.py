@@ -76,14 +76,14 @@ def test_by_touch(report, open_report):
     with open_report(report, **PHONE) as opened:
         page = opened.page
         scroll(page, 0.5)
-        page.locator("#search").tap()
+        opened.tap(page.locator("#search"))
         page.keyboard.type("photo 23")
         assert is_in_view(page, "#results-title")
-        page.locator("#results .tile").tap()
+        opened.tap(page.locator("#results .tile"))
         assert "photo 23" in page.locator("dialog#detail h2").text_content()
         opened.close()
         page.locator("#search").fill("cluster 2")
-        page.locator("#results-clusters a").tap()
+        opened.tap(page.locator("#results-clusters a"))
         assert is_in_view(page, "#cluster-2 h3")
 
 
