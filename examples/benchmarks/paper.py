@@ -148,6 +148,7 @@ class Study:
                 batch_size=p.batch_size,
                 optimizer=p.optimizer,
                 compile=p.compile,
+                progressive_resizing=False,
                 random_state=self.seed,
                 verbose=1,
                 **settings,
@@ -207,7 +208,7 @@ class Study:
     def _self_label(self, clusterer, views, threshold):
         """Run the second stage on a clusterer that has been through the first."""
         p = self.protocol
-        scaler, head = clusterer.module_
+        scaler, head = clusterer.module_[:2]  # without the calibration
         module, preprocessing = clusterer.encoder_.for_training()
         device = resolve_device("auto")
         images = torch.from_numpy(self.train.images).permute(0, 3, 1, 2)

@@ -166,3 +166,20 @@ def probe(backbone: nn.Module, views: Tensor) -> int:
             )
         ) from error
     return int(check_features(features, len(views)).shape[1])
+
+
+def check_takes_smaller(backbone: nn.Module, views: Tensor, embed_dim: int) -> None:
+    """Raise if smaller views do not give features of the same size."""
+    try:
+        if probe(backbone, views) == embed_dim:
+            return
+        reason: BaseException | str = "its features have another size"
+    except ValueError as error:
+        reason = error.__cause__ or error  # without its own advice
+    raise ValueError(
+        Message(
+            "The backbone cannot take the smaller views of the first epochs, of {0} x "
+            "{0} pixels ({1}): pass {2}.",
+            *(views.shape[-1], reason, Setting("progressive_resizing", False)),
+        )
+    )

@@ -87,6 +87,13 @@ class SimCLR(ViewPretext):
     projection_dim : int, default=64
         The size of the projections that are compared. The embedding is the output of
         the network before the projection.
+    progressive_resizing : bool or "auto", default="auto"
+        Whether the views of the first three quarters of the epochs have only three
+        quarters of their side [3]_: such an epoch takes two thirds of the time. "auto"
+        is for images of 32 pixels or more, if `backbone` is "auto"; other networks,
+        such as transformers, may be made for images of one size, and compiled ones are
+        compiled for each size. Training that a callback stops early may never have
+        seen the whole size.
     compile : bool, default=False
         Whether to compile the network with `torch.compile`. This takes a minute, and
         pays for long training on a GPU.
@@ -122,6 +129,8 @@ class SimCLR(ViewPretext):
        Representations", ICML 2020, arXiv:2002.05709.
     .. [2] K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks",
        2024, https://kellerjordan.github.io/posts/muon.
+    .. [3] M. Tan, Q. V. Le, "EfficientNetV2: Smaller Models and Faster Training", ICML
+       2021, arXiv:2104.00298, section 4.
 
     Examples
     --------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import chain, islice, repeat
 from typing import NamedTuple
@@ -14,8 +16,10 @@ from sklearn_scan.core.device import wait_for
 from sklearn_scan.core.wording import Message, Setting
 from sklearn_scan.training.batches import Batch
 from sklearn_scan.training.loop import Loop
+from sklearn_scan.training.progressive import ProgressiveResizing
 
-# Timing takes so many seconds at most, and this share of the training.
+# Timing takes so many seconds at most, and this share of the training, for each size
+# of views.
 _LONGEST, _SHARE = 2.0, 0.05
 
 
@@ -61,22 +65,52 @@ def plan_training(
     """
     budget = math.inf if max_minutes is None else 60 * max_minutes
     start = time.perf_counter()
-    n_steps = n_epochs * len(loop.batches)
-    seconds = _time_callbacks(loop, device)
-    seconds += len(loop.batches) * _time_step(loop, device, n_steps, budget)
+    pace = _measure(loop, n_epochs, device, budget)
     left = budget - (time.perf_counter() - start)
-    if left < seconds:
+    possible = range(1, min(n_epochs + 1, sys.maxsize))
+    fitting = bisect_right(possible, left, key=pace.seconds)
+    if fitting == 0:
         raise ValueError(
             Message(
                 "{} is too short for one epoch, which takes about {} minutes: pass a "
                 "larger {}, or fewer images.",
-                *(Setting("max_minutes", max_minutes), f"{seconds / 60:.2g}"),
+                *(Setting("max_minutes", max_minutes), f"{pace.seconds(1) / 60:.2g}"),
                 Setting("max_minutes"),
             )
         )
-    if left < n_epochs * seconds:
-        n_epochs = int(left / seconds)
-    return Plan(n_epochs, n_epochs * seconds)
+    return Plan(fitting, pace.seconds(fitting))
+
+
+class _Pace(NamedTuple):
+    """The seconds of an epoch, and of one with small views (`ProgressiveResizing`)."""
+
+    of_epoch: float
+    of_small: float | None
+
+    def seconds(self, n_epochs: int) -> float:
+        """Return the seconds of a run."""
+        if self.of_small is None:
+            return n_epochs * self.of_epoch
+        n_small = ProgressiveResizing.count_small(n_epochs)
+        return n_small * self.of_small + (n_epochs - n_small) * self.of_epoch
+
+
+def _measure(loop: Loop, n_epochs: int, device: torch.device, budget: float) -> _Pace:
+    """Return the seconds of epochs, with views of each size that they may have."""
+    before, n_steps = _time_callbacks(loop, device), len(loop.batches)
+
+    def time_epoch() -> float:
+        return before + n_steps * _time_step(loop, device, n_epochs * n_steps, budget)
+
+    resizing = next(
+        (each for each in loop.callbacks if isinstance(each, ProgressiveResizing)), None
+    )
+    if resizing is None:
+        return _Pace(time_epoch(), None)
+    resizing.is_small = False
+    of_epoch = time_epoch()
+    resizing.is_small = True
+    return _Pace(of_epoch, time_epoch())
 
 
 def _time_callbacks(loop: Loop, device: torch.device) -> float:

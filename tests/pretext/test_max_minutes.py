@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from pretext_helpers import CPU, conv_net, global_state, make_images
+from pretext_helpers import CPU, conv_net, global_state, make_images, stopped
 from torch import nn
 
 from sklearn_scan.exceptions import CheckpointError
@@ -17,7 +17,6 @@ from sklearn_scan.pretext import (
     _base,
 )
 from sklearn_scan.pretext._pseudo_labels import PseudoLabels
-from sklearn_scan.training import checkpoints
 from sklearn_scan.training.loop import Loop
 
 for_all = pytest.mark.parametrize(
@@ -49,6 +48,7 @@ def clock(step_clock):
         (13 + 6, 1, 1),
         (13 + 6, 7, 2),
         (1e6, 3, 3),
+        (13 + 6, 10**20, 2),
     ],
 )
 def test_as_many_epochs_as_fit(pretext, seconds, epochs, expected, clock):
@@ -169,21 +169,10 @@ def test_a_stopped_fit_goes_on_with_the_epochs_it_began_with(
 
     expected = make(None).fit(IMAGES)
     clock.n_steps = 0
-    step = Loop.step
-
-    def stop(loop, batch):
-        if clock.n_steps == stop_at:
-            raise KeyboardInterrupt
-        return step(loop, batch)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "INTERVAL", 0.0)
-        patched.setattr(checkpoints, "MOST_COST", np.inf)
-        patched.setattr(Loop, "step", stop)
-        with pytest.raises(KeyboardInterrupt):
-            make(tmp_path).fit(IMAGES)
+    with stopped(monkeypatch, lambda: clock.n_steps == stop_at):
+        make(tmp_path).fit(IMAGES)
     # the machine is slower now, which does not matter
-    clock.n_steps = 2
+    clock.n_steps, step = 2, Loop.step
 
     def slow(loop, batch):
         clock.now += 1000

@@ -136,6 +136,12 @@ def test_a_model_that_timm_cannot_make():
         fit("visformer_tiny", 32)
 
 
+def test_a_backbone_without_weights():
+    """Only the projection is trained."""
+    encoder = fit(nn.Flatten, 8)
+    assert encoder.transform(make_images(3, 8)).shape == (3, 3 * 8 * 8)
+
+
 @pytest.mark.parametrize("pretext", PRETEXTS)
 def test_a_backbone_that_returns_maps(pretext):
     message = r"one vector an image.*returned \(2, 4, 8, 8\)"
