@@ -95,8 +95,8 @@ class SCANClusterer(TrainedClusterer):
     self_label_epochs : int or "auto", default="auto"
         Passes over the samples in the second stage. 0 leaves the stage out. On
         features, "auto" makes {SELF_LABEL_EPOCHS} passes, which see about
-        {SAMPLES_SELF_LABELED} samples in all. If the backbone is trained, it sees
-        about {IMAGES_SEEN} images, within {SELF_LABEL_IMAGE_EPOCHS} passes.
+        {SAMPLES_SELF_LABELED} samples in all. If the backbone is trained, it makes as
+        many passes as "auto" does in the first stage.
     {self_labeling}
     {confidence_threshold}
     entropy_weight : float or "auto", default="auto"

@@ -9,7 +9,12 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from sklearn_scan.clusterers.defaults import Schedule, suggest_learning_rate
+from sklearn_scan.clusterers.defaults import (
+    Schedule,
+    finetuning_schedule,
+    self_labeling_schedule,
+    suggest_learning_rate,
+)
 from sklearn_scan.clusterers.run import Run
 from sklearn_scan.clusterers.stages import Found
 from sklearn_scan.clusterers.stages.neighbor_training import (
@@ -347,3 +352,13 @@ def test_more_steps_or_features_need_no_higher_rate(few, many):
 @pytest.mark.parametrize(("size", "rate"), [((1, 1), 0.1), ((10**4, 10**4), 3e-4)])
 def test_suggested_rates_have_bounds(size, rate):
     assert suggest_learning_rate(*size) == rate
+
+
+@pytest.mark.parametrize(
+    ("n_images", "n_epochs"), [(100, 100), (1000, 36), (10_000, 20), (10**6, 20)]
+)
+def test_passes_over_images(n_images, n_epochs):
+    """Of both stages that train a backbone."""
+    assert finetuning_schedule(n_images).n_epochs == n_epochs
+    schedule = self_labeling_schedule(n_images, trains_backbone=True)
+    assert schedule.n_epochs == n_epochs
