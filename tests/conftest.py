@@ -67,3 +67,31 @@ def step_clock(monkeypatch):
     monkeypatch.setattr(Loop, "step", timed)
     monkeypatch.setattr(pace, "time", clock)
     return clock
+
+
+@pytest.fixture
+def stop_training(monkeypatch):
+    """Return a function that stops a fit at its n-th step of training, by Ctrl-C.
+
+    A fit with a checkpoint keeps its state after each step until then.
+    """
+    from sklearn_scan.training import checkpoints
+    from sklearn_scan.training.loop import Loop
+
+    def stop_fit(fit, stop_at=2):
+        step, n_steps = Loop.step, []
+
+        def stop(loop, batch):
+            n_steps.append(1)
+            if len(n_steps) == stop_at:
+                raise KeyboardInterrupt
+            return step(loop, batch)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(checkpoints, "INTERVAL", 0.0)
+            patched.setattr(checkpoints, "MOST_COST", float("inf"))
+            patched.setattr(Loop, "step", stop)
+            with pytest.raises(KeyboardInterrupt):
+                fit()
+
+    return stop_fit

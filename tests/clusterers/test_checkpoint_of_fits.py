@@ -53,28 +53,10 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def stopped(folder, monkeypatch):
+def stopped(folder, stop_training):
     """The checkpoint of a fit that was stopped in its training."""
-    stop_training(lambda: scan(folder).fit(X), monkeypatch)
+    stop_training(lambda: scan(folder).fit(X))
     return folder
-
-
-def stop_training(fit, monkeypatch, stop_at=2):
-    """Stop a fit at its n-th step of training, by Ctrl-C."""
-    step, n_steps = Loop.step, []
-
-    def stop(loop, batch):
-        n_steps.append(1)
-        if len(n_steps) == stop_at:
-            raise KeyboardInterrupt
-        return step(loop, batch)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "INTERVAL", 0.0)
-        patched.setattr(checkpoints, "MOST_COST", np.inf)
-        patched.setattr(Loop, "step", stop)
-        with pytest.raises(KeyboardInterrupt):
-            fit()
 
 
 def count_steps(fit, monkeypatch):
@@ -127,13 +109,13 @@ def test_a_finished_fit_is_there_again(folder, monkeypatch):
         partial(BYOL, noise=0.01, prototype_weight=0.1, n_views=3),
     ],
 )
-def test_a_stopped_pretext_goes_on(pretext, stop_at, folder, monkeypatch):
+def test_a_stopped_pretext_goes_on(pretext, stop_at, folder, stop_training):
     def make(checkpoint):
         settings = {"epochs": 2, "batch_size": 20, "random_state": 0}
         return pretext(drop_net, checkpoint=checkpoint, **settings)
 
     expected = make(None).fit(IMAGES)
-    stop_training(lambda: make(folder).fit(IMAGES), monkeypatch, stop_at)
+    stop_training(lambda: make(folder).fit(IMAGES), stop_at)
     found = make(folder).fit(IMAGES)
     assert found.history_ == expected.history_
     assert_array_equal(found.transform(IMAGES), expected.transform(IMAGES))
@@ -168,23 +150,23 @@ class Epochs:
 
 
 def test_callbacks_hear_of_the_epochs_that_are_left_by_their_numbers(
-    folder, monkeypatch
+    folder, stop_training
 ):
     settings = {"epochs": 4, "batch_size": 20, "random_state": 0, "checkpoint": folder}
     stopped = SimCLR(drop_net, **settings).set_callbacks(Epochs())
-    stop_training(lambda: stopped.fit(IMAGES), monkeypatch, stop_at=4)  # two an epoch
+    stop_training(lambda: stopped.fit(IMAGES), stop_at=4)  # two an epoch
     epochs = Epochs()
     SimCLR(drop_net, **settings).set_callbacks(epochs).fit(IMAGES)
     assert epochs.numbers == [1, 2, 3]
 
 
-def test_several_pretexts_of_a_fit_are_kept_apart(folder, monkeypatch):
+def test_several_pretexts_of_a_fit_are_kept_apart(folder, stop_training):
     def make(checkpoint):
         encoders = [SimCLR(drop_net, epochs=1), RotNet(drop_net, epochs=1)]
         return scan(checkpoint, encoder=encoders)
 
     expected = make(None).fit(IMAGES)
-    stop_training(lambda: make(folder).fit(IMAGES), monkeypatch, stop_at=3)
+    stop_training(lambda: make(folder).fit(IMAGES), stop_at=3)
     assert_same_fit(make(folder).fit(IMAGES), expected)
 
 
@@ -205,24 +187,24 @@ class Means(Encoder):
         return np.stack([X[i].mean(axis=2).ravel() for i in range(len(X))])
 
 
-def test_an_encoder_of_ones_own_goes_on_from_its_embedding(folder, monkeypatch):
+def test_an_encoder_of_ones_own_goes_on_from_its_embedding(folder, stop_training):
     expected = scan(None, encoder=Means()).fit(IMAGES)
-    stop_training(lambda: scan(folder, encoder=Means()).fit(IMAGES), monkeypatch)
+    stop_training(lambda: scan(folder, encoder=Means()).fit(IMAGES))
     Means.n_calls = 0
     assert_same_fit(scan(folder, encoder=Means()).fit(IMAGES), expected)
     assert Means.n_calls == 0
 
 
-def test_random_seeds_are_kept(folder, monkeypatch):
+def test_random_seeds_are_kept(folder, stop_training):
     make = lambda: scan(folder, random_state=None)  # noqa: E731
-    stop_training(lambda: make().fit(X), monkeypatch)
+    stop_training(lambda: make().fit(X))
     first, again = make().fit(X), make().fit(X)
     assert_same_fit(again, first)
 
 
-def test_a_generator_begins_where_it_began(folder, monkeypatch):
+def test_a_generator_begins_where_it_began(folder, stop_training):
     make = lambda seed: scan(folder, random_state=np.random.RandomState(seed))  # noqa: E731
-    stop_training(lambda: make(3).fit(X), monkeypatch)
+    stop_training(lambda: make(3).fit(X))
     with pytest.raises(CheckpointError, match="random_state is not the same"):
         make(4).fit(X)
     assert_same_fit(make(3).fit(X), scan(None, random_state=3).fit(X))
@@ -268,9 +250,9 @@ def test_what_changes_no_result_may_change(stopped, tmp_path):
     scan(stopped, n_jobs=2, memory=tmp_path / "cache", device="cpu").fit(X)
 
 
-def test_given_neighbors_are_compared(folder, monkeypatch):
+def test_given_neighbors_are_compared(folder, stop_training):
     graph = mine_neighbors(X, 5)
-    stop_training(lambda: scan(folder).fit(X, neighbors=graph), monkeypatch)
+    stop_training(lambda: scan(folder).fit(X, neighbors=graph))
     with pytest.raises(CheckpointError, match="neighbors is not the same"):
         scan(folder).fit(X, neighbors=mine_neighbors(X, 6))
     with pytest.raises(CheckpointError, match="neighbors is not the same"):

@@ -1,15 +1,10 @@
 """Networks, images and states that the tests of pretexts share."""
 
 import random
-from contextlib import contextmanager
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
-
-from sklearn_scan.training import checkpoints
-from sklearn_scan.training.loop import Loop
 
 CPU = {"device": "cpu", "precision": "fp32"}
 
@@ -57,21 +52,3 @@ def global_state():
     """Return the state of every global source of randomness."""
     numpy_state = np.random.get_state()[1]  # noqa: NPY002
     return torch.get_rng_state().tolist(), numpy_state.tolist(), random.getstate()
-
-
-@contextmanager
-def stopped(monkeypatch, is_over):
-    """Let a fit keep its state after each step, and stop before a step as by a user."""
-    step = Loop.step
-
-    def stop(loop, batch):
-        if is_over():
-            raise KeyboardInterrupt
-        return step(loop, batch)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "INTERVAL", 0.0)
-        patched.setattr(checkpoints, "MOST_COST", np.inf)
-        patched.setattr(Loop, "step", stop)
-        with pytest.raises(KeyboardInterrupt):
-            yield

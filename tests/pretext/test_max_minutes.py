@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from pretext_helpers import CPU, conv_net, global_state, make_images, stopped
+from pretext_helpers import CPU, conv_net, global_state, make_images
 from torch import nn
 
 from sklearn_scan.exceptions import CheckpointError
@@ -162,15 +162,16 @@ def test_epochs_of_an_early_stop_are_those_that_were_made():
 @for_all
 @pytest.mark.parametrize("stop_at", [3, 4, 9])
 def test_a_stopped_fit_goes_on_with_the_epochs_it_began_with(
-    pretext, stop_at, clock, monkeypatch, tmp_path
+    pretext, stop_at, clock, monkeypatch, stop_training, tmp_path
 ):
     def make(checkpoint):
         return fast(pretext, max_minutes=(13 + 9) / 60, checkpoint=checkpoint)
 
     expected = make(None).fit(IMAGES)
     clock.n_steps = 0
-    with stopped(monkeypatch, lambda: clock.n_steps == stop_at):
-        make(tmp_path).fit(IMAGES)
+    # stop_at steps are made, also those that are timed
+    stop_training(lambda: make(tmp_path).fit(IMAGES), stop_at + 1)
+    assert clock.n_steps == stop_at
     # the machine is slower now, which does not matter
     clock.n_steps, step = 2, Loop.step
 

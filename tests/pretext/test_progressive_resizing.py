@@ -3,7 +3,7 @@
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from pretext_helpers import CPU, Watch, conv_net, make_images, stopped
+from pretext_helpers import CPU, Watch, conv_net, make_images
 from torch import nn
 
 from sklearn_scan.pretext import BYOL, MoCo, RotNet, SimCLR
@@ -97,12 +97,11 @@ def test_other_networks_of_ours_see_one_size():
 
 @pytest.mark.parametrize("stop_at", [3, 6, 7])
 def test_a_stopped_fit_goes_on_with_the_size_it_stopped_at(
-    stop_at, monkeypatch, tmp_path
+    stop_at, stop_training, tmp_path
 ):
     expected = fast(progressive_resizing=True).fit(IMAGES)
-    steps = iter(range(stop_at))
-    with stopped(monkeypatch, lambda: next(steps, None) is None):
-        fast(progressive_resizing=True, checkpoint=tmp_path).fit(IMAGES)
+    stopped = fast(progressive_resizing=True, checkpoint=tmp_path)
+    stop_training(lambda: stopped.fit(IMAGES), stop_at + 1)
     found = fast(progressive_resizing=True, checkpoint=tmp_path).fit(IMAGES)
     assert found.history_ == expected.history_
     assert_array_equal(found.transform(IMAGES), expected.transform(IMAGES))
