@@ -85,12 +85,10 @@ class _Pace(NamedTuple):
     """The seconds of an epoch, and of one with small views (`ProgressiveResizing`)."""
 
     of_epoch: float
-    of_small: float | None
+    of_small: float
 
     def seconds(self, n_epochs: int) -> float:
         """Return the seconds of a run."""
-        if self.of_small is None:
-            return n_epochs * self.of_epoch
         n_small = ProgressiveResizing.count_small(n_epochs)
         return n_small * self.of_small + (n_epochs - n_small) * self.of_epoch
 
@@ -106,11 +104,12 @@ def _measure(loop: Loop, n_epochs: int, device: torch.device, budget: float) -> 
         (each for each in loop.callbacks if isinstance(each, ProgressiveResizing)), None
     )
     if resizing is None:
-        return _Pace(time_epoch(), None)
+        seconds = time_epoch()
+        return _Pace(seconds, seconds)
     resizing.is_small = False
     of_epoch = time_epoch()
     resizing.is_small = True
-    return _Pace(of_epoch, time_epoch())
+    return _Pace(of_epoch, of_small=time_epoch())
 
 
 def _time_callbacks(loop: Loop, device: torch.device) -> float:
