@@ -2,7 +2,7 @@
 
 from sklearn_scan.pretext._backbones import PretextRecipe
 from sklearn_scan.pretext._backbones import probe as probe
-from sklearn_scan.pretext._base import Material, Pretext, Task
+from sklearn_scan.pretext._base import Pretext
 from sklearn_scan.pretext._byol import BYOL
 from sklearn_scan.pretext._encoder_maker import EncoderMaker
 from sklearn_scan.pretext._instance_discrimination import InstanceDiscrimination
@@ -14,6 +14,7 @@ from sklearn_scan.pretext._raw_pixels import RawPixels
 from sklearn_scan.pretext._rotnet import RotNet
 from sklearn_scan.pretext._simclr import SimCLR
 from sklearn_scan.pretext._simsiam import SimSiam
+from sklearn_scan.pretext._task import Material, Task
 from sklearn_scan.pretext._vicreg import VICReg
 
 __all__ = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -48,12 +48,12 @@ from sklearn_scan.pretext._backbones import (
 from sklearn_scan.pretext._collapse import NoticeCollapse, some_of
 from sklearn_scan.pretext._encoder_maker import LongFit
 from sklearn_scan.pretext._network_encoder import NetworkEncoder, TrainingImages
+from sklearn_scan.pretext._task import Material, Task
 from sklearn_scan.training.averaging import MovingAverage
-from sklearn_scan.training.batches import BatchSource, View, count_batches
+from sklearn_scan.training.batches import View, count_batches
 from sklearn_scan.training.callbacks import EstimatorCallbacks
 from sklearn_scan.training.checkpoints import KeepLoop
 from sklearn_scan.training.loop import Loop, LoopCallback
-from sklearn_scan.training.objectives import Objective
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_optimizer
 from sklearn_scan.training.pace import Plan, plan_training
 from sklearn_scan.training.progressive import ProgressiveResizing, shrink
@@ -67,65 +67,6 @@ MOST_EPOCHS_IN_BUDGET = 800
 # took less time (MNIST), and those of 8 learnt less (digits).
 _LEAST_RESIZED = 32
 _PLAN = "plan"  # the entry of a checkpoint
-
-
-class Task(NamedTuple):
-    """What a pretext trains.
-
-    Attributes
-    ----------
-    module : nn.Module
-        The backbone, and what the task adds to it.
-    objective : Objective
-        The loss of its outputs.
-    batches : BatchSource
-        The batches that it is trained on.
-    callbacks : sequence of LoopCallback, default=()
-        Told of each epoch.
-    projector : nn.Module, optional
-        What makes projections of features; given where the loss is low if all
-        projections are alike, so that a collapse is noticed.
-    """
-
-    module: nn.Module
-    objective: Objective
-    batches: BatchSource
-    callbacks: Sequence[LoopCallback] = ()
-    projector: nn.Module | None = None
-
-
-class Material(NamedTuple):
-    """What a task is made of.
-
-    Attributes
-    ----------
-    backbone : nn.Module
-        Takes normalised images (b, 3, h, w), returns features (b, embed_dim); on
-        `device`.
-    embed_dim : int
-        The size of its features.
-    images : Tensor of uint8, shape (n, c, h, w)
-        With c = 1 if all images are grey.
-    view : callable
-        Takes stored images, returns random views, normalised (b, 3, h, w).
-    plain_view : callable
-        Takes stored images, returns them as they are, normalised (b, 3, h, w).
-    n_steps : int
-        The steps of the whole training.
-    generator : torch.Generator
-        For random numbers on the CPU.
-    device : torch.device
-        Where to compute.
-    """
-
-    backbone: nn.Module
-    embed_dim: int
-    images: Tensor
-    view: View
-    plain_view: View
-    n_steps: int
-    generator: torch.Generator
-    device: torch.device
 
 
 # With eq and repr, scikit-learn's own would be lost.

@@ -8,10 +8,10 @@ from functools import partial
 from typing import ClassVar
 
 from sklearn_scan.core.validation import auto_or, checked, count, real
-from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import Bootstrap, NormalizedMLP
 from sklearn_scan.pretext._pseudo_labels import PseudoLabels, suggest_prototypes
+from sklearn_scan.pretext._task import Material, Task
 from sklearn_scan.pretext._views import PROJECTION_DIM, ViewPretext
 from sklearn_scan.training.objectives import PredictionLoss, PrototypeLoss
 

@@ -6,9 +6,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from sklearn_scan.core.validation import checked, count, real
-from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import MomentumPair, ProjectionHead
+from sklearn_scan.pretext._task import Material, Task
 from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.objectives import QueueLoss
 

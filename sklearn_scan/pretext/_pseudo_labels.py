@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearn_scan.neighbors.partitions import k_means_partition
-from sklearn_scan.pretext._base import Material
+from sklearn_scan.pretext._task import Material
 from sklearn_scan.training.loop import Loop, LoopCallback
 from sklearn_scan.training.objectives import PrototypeLoss
 

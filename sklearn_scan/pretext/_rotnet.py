@@ -9,9 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from sklearn_scan.pretext._base import Material, Pretext, Task
+from sklearn_scan.pretext._base import Pretext
 from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import LinearProjection
+from sklearn_scan.pretext._task import Material, Task
 from sklearn_scan.training.batches import MultiView, SingleViews
 from sklearn_scan.training.objectives import RotationLoss
 

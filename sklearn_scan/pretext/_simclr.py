@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import nn
 
 from sklearn_scan.core.validation import auto_or, checked
-from sklearn_scan.pretext._base import Material, Task
 from sklearn_scan.pretext._docs import pretext_docs
 from sklearn_scan.pretext._networks import ProjectionHead
+from sklearn_scan.pretext._task import Material, Task
 from sklearn_scan.pretext._views import PROJECTION_DIM, TEMPERATURE, ViewPretext
 from sklearn_scan.training.batches import MultiView
 from sklearn_scan.training.objectives import ContrastiveLoss

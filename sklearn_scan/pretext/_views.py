@@ -8,7 +8,8 @@ from dataclasses import KW_ONLY, dataclass
 from torch import Tensor
 
 from sklearn_scan.core.validation import check_views, checked, count, real
-from sklearn_scan.pretext._base import Material, Pretext
+from sklearn_scan.pretext._base import Pretext
+from sklearn_scan.pretext._task import Material
 from sklearn_scan.training.batches import SingleViews
 
 # The checks of what subclasses have defaults for.
