@@ -127,15 +127,16 @@ class EpochClock(Watch):
 
 
 class StageLabels(Watch):
-    """A callback that notes the labels of images after each stage of SCAN."""
+    """A callback that notes the labels of sets of images after each stage of SCAN."""
 
-    def __init__(self, images):
-        self.labels = {}
-        self._images = images
+    def __init__(self, **sets):
+        self.labels = {name: {} for name in sets}
+        self._sets = sets
 
     def on_fit_task_end(self, _, context, *, fitted_estimator):
         if context.task_name in ("cluster", "self_label"):
-            self.labels[context.task_name] = fitted_estimator.predict(self._images)
+            for name, images in self._sets.items():
+                self.labels[name][context.task_name] = fitted_estimator.predict(images)
 
 
 class Study:
@@ -220,7 +221,7 @@ class Study:
         return self.stages.keep("k-means", fit)
 
     def clusters(self):
-        """Return the labels after each stage of SCAN, and the seconds of its parts."""
+        """Return the labels of both sets after each stage of SCAN, and the seconds."""
         encoder, _ = self.pretext()
         plan = self._plan()
         epochs = {
@@ -230,7 +231,9 @@ class Study:
         epochs = {name: n for name, n in epochs.items() if n is not None}
 
         def fit():
-            watch = StageLabels(self.scored.images)
+            watch = StageLabels(
+                scored=self.scored.images, learning=self.learning.images
+            )
             clusterer = SCANClusterer(
                 self.learning.n_classes,
                 encoder=encoder,
@@ -248,12 +251,13 @@ class Study:
     def results(self):
         """Return the scores of each method, as shares."""
         labels, _ = self.clusters()
-        found = (self.k_means(), labels["cluster"], labels["self_label"])
-        reports = (clustering_report(self.scored.classes, each) for each in found)
-        return {
-            method: {score: round(getattr(report, score), 4) for score in SCORES}
-            for method, report in zip(METHODS, reports, strict=True)
-        }
+        found = [self.k_means(), *labels["scored"].values()]
+        return _score(METHODS, self.scored.classes, found)
+
+    def training_results(self):
+        """Return the scores of SCAN on the images that were learnt from."""
+        labels, _ = self.clusters()
+        return _score(METHODS[1:], self.learning.classes, labels["learning"].values())
 
     def seconds(self):
         """Return the seconds of each stage."""
@@ -281,6 +285,14 @@ class Study:
             "images_a_second": round(rate),
             "share_of_bf16_peak": peak and round(rate * flops / peak, 3),
         }
+
+
+def _score(methods, classes, labels):
+    reports = (clustering_report(classes, each) for each in labels)
+    return {
+        method: {score: round(getattr(report, score), 4) for score in SCORES}
+        for method, report in zip(methods, reports, strict=True)
+    }
 
 
 def _unit(rows):
@@ -323,6 +335,7 @@ def run(name, protocol, seed, settings, folder):
         "seed": seed,
         "images": [len(learning.images), len(scored.images)],
         "scores": study.results(),
+        "training_scores": study.training_results(),
         "seconds": study.seconds(),
         "speed": study.speed(),
     }
