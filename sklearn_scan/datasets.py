@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +19,7 @@ from sklearn_scan.core.file_kinds import (
     is_image_name,
     way_on,
 )
-from sklearn_scan.core.folders import list_files
+from sklearn_scan.core.folders import list_files, natural_key
 from sklearn_scan.core.validation import check_count, check_real
 from sklearn_scan.core.wording import Message, Setting
 
@@ -143,7 +142,7 @@ def list_with_skipped(
 def _sort_files(folder: str, recursive: bool) -> Listing:
     """Return the images of a folder in natural order, and its other files by kind."""
     files = list_files(folder, recursive=recursive)
-    images = sorted(filter(is_image_name, files), key=_natural_key)
+    images = sorted(filter(is_image_name, files), key=natural_key)
     counts = Counter(file_kind(path) for path in files if not is_image_name(path))
     order = sorted(counts, key=lambda kind: (kind == OTHERS, -counts[kind], kind))
     return Listing(images, {kind: counts[kind] for kind in order})
@@ -169,13 +168,6 @@ def _join(texts: Iterable[str]) -> list[str]:
     """Return all texts but the last as one, with commas, and the last."""
     *first, last = texts
     return [", ".join(first), last] if first else [last]
-
-
-def _natural_key(path: str) -> tuple[list[str | int], str]:
-    """Return a key that sorts digits by value, and ties such as 1 and 01 by path."""
-    # the split alternates text and digits, so that the same types are compared
-    parts = re.split(r"(\d+)", path.lower())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path
 
 
 def load_digits_images() -> Bunch:

@@ -13,6 +13,8 @@ import re
 import struct
 import tarfile
 import zipfile
+from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import BinaryIO, Protocol, cast
@@ -206,6 +208,53 @@ def _index_tar(archive: str) -> _Index:
                 index[_normalize(info.name)] = index[_normalize(info.linkname)]
         _check_end(file)
     return index
+
+
+def member_places(archive: str, matches: Callable[[str], bool]) -> array[int]:
+    """Return where in a tar those files begin whose names match, and nothing else.
+
+    Raises
+    ------
+    ArchiveError
+        If the tar is damaged.
+    """
+    places = array("q")
+    try:
+        with tarfile.open(archive, "r:") as file:
+            for info in file:
+                file.members = []  # type: ignore[attr-defined]  # it keeps them all
+                if info.isreg() and not info.issparse() and matches(info.name):
+                    places.append(info.offset)
+            _check_end(file)
+    except (tarfile.TarError, *_DAMAGE) as error:
+        raise ArchiveError(
+            f"{archive!r} is damaged, or no archive ({error})."
+        ) from error
+    return places
+
+
+def member_name(archive: str, place: int) -> str:
+    """Return the name of the file that begins at a place in a tar."""
+    return _normalize(_member_at(archive, place).name)
+
+
+def open_member_at(archive: str, place: int) -> BinaryIO:
+    """Open the file that begins at a place in a tar."""
+    info = _member_at(archive, place)
+    return _TarMember(info.offset_data, info.size).open(archive)
+
+
+def _member_at(archive: str, place: int) -> tarfile.TarInfo:
+    with open(archive, "rb") as file:
+        file.seek(place)
+        try:
+            # it reads the first member where the file stands
+            info = tarfile.TarFile(fileobj=file).next()
+        except tarfile.TarError as error:
+            raise ArchiveError(f"changed, or damaged ({error})") from error
+    if info is None:
+        raise ArchiveError("changed: the archive does not have it at its place")
+    return info
 
 
 def _check_end(file: tarfile.TarFile) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from sklearn_scan.core.archives import (
@@ -113,3 +114,10 @@ def _walk(folder: str, recursive: bool) -> Iterator[str]:
 def _raise(error: OSError) -> None:
     """Raise the error of an unreadable subfolder, which os.walk would skip."""
     raise error
+
+
+def natural_key(path: str) -> tuple[list[str | int], str]:
+    """Return a key that sorts digits by value, and ties such as 1 and 01 by path."""
+    # the split alternates text and digits, so that the same types are compared
+    parts = re.split(r"(\d+)", path.lower())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path

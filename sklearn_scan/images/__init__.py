@@ -11,6 +11,7 @@ from sklearn_scan.images._files import decoder_name, decoder_settings, open_path
 from sklearn_scan.images._hugging_face import HuggingFaceSource
 from sklearn_scan.images._limits import MAX_PIXELS
 from sklearn_scan.images._loading import load_batches, load_pixels, resolve_workers
+from sklearn_scan.images._manifest import ManifestSource
 from sklearn_scan.images._pixels import BACKGROUND
 from sklearn_scan.images._refusals import check_no_folder as check_no_folder
 from sklearn_scan.images._sources import (
@@ -19,6 +20,7 @@ from sklearn_scan.images._sources import (
     ImageSource,
     PILSource,
 )
+from sklearn_scan.images._web_dataset import WebDatasetSource
 
 __all__ = [
     "BACKGROUND",
@@ -32,9 +34,11 @@ __all__ = [
     "FileSource",
     "HuggingFaceSource",
     "ImageSource",
+    "ManifestSource",
     "PILSource",
     "PathSource",
     "SquareCrop",
+    "WebDatasetSource",
     "as_image_source",
     "decoder_name",
     "decoder_settings",

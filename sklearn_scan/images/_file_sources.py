@@ -143,14 +143,18 @@ class PathSource(FileSource):
         """Return a digest of the paths, and of the sizes and times of the files."""
         digest = hashlib.blake2b()
         for path in self._paths:
-            local = local_path(path)
-            place = path if local is None else os.path.abspath(local)
-            digest.update(f"{place}\0{_status(path)}".encode(errors="surrogatepass"))
+            digest.update(place_and_status(path))
         return digest.hexdigest()
 
     def take(self, rows: Iterable[int]) -> PathSource:
         """Return the source of some of the files."""
         part = PathSource([self._paths[row] for row in rows])
+        part.max_pixels = self.max_pixels
+        return part
+
+    def for_worker(self, rows: range) -> PathSource:
+        """Return the source of some of the files, wherever the process is."""
+        part = PathSource([_absolute(self._paths[row]) for row in rows])
         part.max_pixels = self.max_pixels
         return part
 
@@ -160,6 +164,17 @@ class PathSource(FileSource):
 
     def _reason(self, i: int, error: Exception) -> str:
         return explain_path(self._paths[i], error)
+
+
+def _absolute(path: str) -> str:
+    """Return the path of a file from the root of the disk; an address is one."""
+    local = local_path(path)
+    return path if local is None else os.path.abspath(local)
+
+
+def place_and_status(path: str) -> bytes:
+    """Return where a file is, with the size and the time of its change."""
+    return f"{_absolute(path)}\0{_status(path)}".encode(errors="surrogatepass")
 
 
 def _status(path: str) -> str:

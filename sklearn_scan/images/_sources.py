@@ -100,6 +100,22 @@ class ImageSource(ABC):
             repr(image.shape).encode() + image.tobytes(), digest_size=16
         ).hexdigest()
 
+    def for_worker(self, rows: range) -> ImageSource | None:
+        """Return a source of some of the images that another process can read.
+
+        Parameters
+        ----------
+        rows : range
+            The images, by their numbers.
+
+        Returns
+        -------
+        ImageSource or None
+            One that is small to send. None, as by default, if there is none, such as of
+            images in memory.
+        """
+        return None
+
     def fingerprint(self) -> str:
         """Return a digest by which the collection is known again.
 
