@@ -15,6 +15,7 @@ __all__ = [
     "OnnxExportError",
     "OutOfMemoryError",
     "UnreadableImage",
+    "WorkerError",
 ]
 
 
@@ -118,3 +119,7 @@ class DeviceError(RuntimeError):
 
 class OutOfMemoryError(RuntimeError, MemoryError):
     """The memory of a device or of the machine does not suffice."""
+
+
+class WorkerError(RuntimeError):
+    """Workers could not do a part of the work; all other parts are done."""

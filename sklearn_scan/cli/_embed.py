@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from sklearn_scan.cli._backend import backend_options, workers
 from sklearn_scan.cli._console import Console
 from sklearn_scan.cli._options import EstimatorCommand
 from sklearn_scan.cli._parameters import SHARED, default_settings, list_words
@@ -43,6 +44,7 @@ from sklearn_scan.images import MAX_PIXELS, as_image_source
     help="A TOML file with a table [encoder], such as one for `fit`.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@backend_options
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(
     photos: Sequence[str],
@@ -50,6 +52,8 @@ def command(
     config: Path | None,
     overwrite: bool,
     as_json: bool,
+    backend: str | None,
+    address: str | None,
     **given: object,
 ) -> None:
     """Write the embedding of PHOTOS: a row of numbers each, close for similar photos.
@@ -74,7 +78,8 @@ def command(
             console.note(line)
         limit = limit_of(encoder, settings.get("max_pixels", MAX_PIXELS))
         source = as_image_source(paths, max_pixels=limit)
-        embedded = encoder.fit(source).embed(source)
+        with workers(backend, address, console):
+            embedded = encoder.fit(source).embed(source)
         embedding = embedded.features.array
         with (  # neither file takes its place before both are complete
             durable_file(output) as file,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sklearn_scan.cli._backend import backend_options, workers
 from sklearn_scan.cli._console import Console, count, on_ctrl_c
 from sklearn_scan.cli._options import EstimatorCommand
 from sklearn_scan.cli._parameters import default_settings
@@ -68,6 +69,7 @@ from sklearn_scan.results.quality import describe_quality
 )
 @truth_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run's results.")
+@backend_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     photos: Sequence[str],
@@ -76,6 +78,8 @@ def command(
     truth: str | None,
     overwrite: bool,
     as_json: bool,
+    backend: str | None,
+    address: str | None,
     **given: object,
 ) -> None:
     """Cluster the PHOTOS: files, folders, .zip or .tar files, or patterns of them.
@@ -107,7 +111,8 @@ def command(
         if clusterer.verbose:  # the first bar comes seconds later
             console.note(f"{count(len(paths), 'photo')} found. Loading the network ...")
         with on_ctrl_c(_how_to_go_on(clusterer)):
-            _fit(clusterer, paths, folder, overwrite=overwrite)
+            with workers(backend, address, console):
+                _fit(clusterer, paths, folder, overwrite=overwrite)
             keep_results(folder, clusterer, resolve_truth(truth))
         with on_ctrl_c(
             f"The clusters are kept: `sklearn-scan report {shlex.quote(output)}` "

@@ -44,7 +44,11 @@ class EmbeddingArray:
         How many of the first rows are done, when the pass begins.
     bad : list of UnreadableImage
         Those of them that could not be read.
+    shards : Path or None
+        Where workers may keep parts of a file; None for an array in memory.
     """
+
+    shards: Path | None = None
 
     def __init__(self, rows: range) -> None:
         self.n_done = 0
@@ -95,6 +99,7 @@ class KeptRows(EmbeddingArray):
     def __init__(self, rows: range, folder: Path, identity: str) -> None:
         super().__init__(rows)
         self._folder = self._named = folder
+        self.shards = folder.with_name(f"{folder.name}-shards")
         self._identity = identity
         self._spans: list[tuple[int, int]] = []  # the end of each, and its checksum
         self._latest: tuple[int, Sequence[UnreadableImage]] = (0, [])

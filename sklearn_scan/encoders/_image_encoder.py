@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,6 +41,11 @@ from sklearn_scan.encoders._embedding_array import (
     KeptRows,
 )
 from sklearn_scan.encoders._preprocessing import Preprocessing, per_channel
+from sklearn_scan.encoders._shards import (
+    ShardedPass,
+    folder_of_shards,
+    suits_workers,
+)
 from sklearn_scan.encoders._weights_origin import WeightsOrigin
 from sklearn_scan.encoders.backbones import (
     Model,
@@ -340,6 +345,8 @@ class ImageEncoder(Encoder):
         self, source: ImageSource, runner: BackboneRunner, array: EmbeddingArray
     ) -> Embedded:
         """Embed the images of a source that an array has rows for."""
+        if suits_workers(source, len(array.rows)):
+            return self._embed_by_workers(source, runner, array)
         bad, cache = BadImages(self.bad_images), self._cache(source, runner)
         crop = self.preprocessing_.crop
         work = EmbeddingPass(source, array.rows, runner, crop, cache, bad, self.n_jobs)
@@ -351,6 +358,24 @@ class ImageEncoder(Encoder):
                 processes=not on_cpu,
                 verbose=self.verbose,
             )
+        return Embedded(Features.of(features), bad.found)
+
+    def _embed_by_workers(
+        self, source: ImageSource, runner: BackboneRunner, array: EmbeddingArray
+    ) -> Embedded:
+        """Embed images by the workers of the backend that the user has set."""
+        rows, memory = array.rows, cache_folder(self.memory)
+        identity, bad = self._identity(source, runner), BadImages(self.bad_images)
+        alike = copy.copy(self).set_params(bad_images="skip", verbose=0)
+        place: AbstractContextManager[Path] = (
+            folder_of_shards(memory, identity, source, rows)
+            if array.shards is None
+            else nullcontext(array.shards)
+        )
+        with place as folder:
+            size, n_jobs = runner.batch_size, self.n_jobs
+            work = ShardedPass(source, rows, alike, identity, size, folder, n_jobs)
+            features = work.run(array, bad, self.verbose)
         return Embedded(Features.of(features), bad.found)
 
     def _identity_of_pass(

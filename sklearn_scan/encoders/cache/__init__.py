@@ -5,6 +5,7 @@
 
 from sklearn_scan.encoders.cache._fingerprint import digest, fingerprint
 from sklearn_scan.encoders.cache._report import (
+    SHARDS,
     CachedEncoder,
     CacheInfo,
     cache_folder,
@@ -14,6 +15,7 @@ from sklearn_scan.encoders.cache._report import (
 from sklearn_scan.encoders.cache._store import EmbeddingCache
 
 __all__ = [
+    "SHARDS",
     "CacheInfo",
     "CachedEncoder",
     "EmbeddingCache",

@@ -15,6 +15,7 @@ from sklearn_scan.core.wording import Advice, Message, Setting
 from sklearn_scan.encoders.cache._store import SUFFIX, has_tables
 
 _FOLDER = "sklearn_scan"  # in the folder of `memory`, which may hold other things
+SHARDS = "shards-"  # begins the names of the folders that workers write to
 
 
 class CachedEncoder(NamedTuple):
@@ -154,6 +155,8 @@ def clear_cache(memory: str | Path | joblib.Memory) -> CacheInfo:
         What was deleted.
     """
     info = cache_info(memory)
+    for folder in Path(info.folder).glob(f"{SHARDS}*"):
+        disk.remove_folder(folder)
     for entry in info.encoders:
         file = Path(entry.file)
         for part in file.parent.glob(f"{file.name}*"):  # with SQLite's journal
