@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from sklearn_scan.core.warn import warn
+from sklearn_scan.neighbors._by_workers import collect_by_workers, suits_workers
 from sklearn_scan.neighbors._exact import TorchSearch, exact_neighbors
 from sklearn_scan.neighbors._inverted_files import InvertedFiles
 from sklearn_scan.neighbors._refine import AnyVectors, collect, refine
@@ -27,13 +29,26 @@ _MARGIN, _SHARE_OF_ROUNDED = 8, 0.5
 
 
 @dataclass
-class _Search:
+class Search:
     """Search by inverted files, with similarities of full precision."""
 
     vectors: AnyVectors
     k: int
     files: InvertedFiles
     compressed: bool
+
+    def without_data(self) -> Search:
+        """Return what is small of it: without vectors and index."""
+        vectors = self.vectors.with_table(None)
+        files = self.files.with_index(None, vectors)
+        return replace(self, vectors=vectors, files=files)
+
+    def with_data(self, table: np.ndarray, index: Path) -> Search:
+        """Return the search of an array and of the index in a file."""
+        vectors = self.vectors.with_table(table)
+        return replace(
+            self, vectors=vectors, files=self.files.with_index(index, vectors)
+        )
 
     def __call__(self, queries: NDArray[np.int64], n_probes: int) -> Found:
         """Return the nearest in `n_probes` lists, or in more if these hold too few."""
@@ -63,21 +78,24 @@ def approximate_neighbors(
     drawn = rng.permutation(len(vectors))[:_MEASURED]
     true, _ = exact_neighbors(vectors, drawn, k, TorchSearch())
     files = InvertedFiles(vectors, compressed=compressed, rng=rng, device=device)
-    search = _Search(vectors, k, files, compressed)
+    search = Search(vectors, k, files, compressed)
     n_probes, recall = _choose_probes(search, drawn, true[:, -1:], target_recall)
     if verbose > 0:
         tqdm.write(
             f"neighbours: recall {recall:.3f} with {n_probes} of {files.n_lists} lists",
             file=sys.stderr,
         )
-    found = collect(
-        files.order, k, lambda rows: search(rows, n_probes), verbose=verbose
-    )
+    if suits_workers(search):
+        found = collect_by_workers(search, n_probes, verbose=verbose)
+    else:
+        found = collect(
+            files.order, k, lambda rows: search(rows, n_probes), verbose=verbose
+        )
     return *found, recall
 
 
 def _choose_probes(
-    search: _Search, drawn: NDArray[np.int64], furthest: Tensor, target: float
+    search: Search, drawn: NDArray[np.int64], furthest: Tensor, target: float
 ) -> tuple[int, float]:
     """Return the number of lists to search for the `target` recall, and the recall."""
     n_probes = 1

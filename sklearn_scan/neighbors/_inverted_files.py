@@ -6,7 +6,9 @@ Jégou, "Billion-scale similarity search with GPUs", IEEE Transactions on Big Da
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -51,8 +53,27 @@ class InvertedFiles:
             # a search in this order finds the lists in the caches
             self.order = np.argsort(lists, kind="stable")
             self._fill(lists)
-        if device.type == "cuda" and self.n_lists <= _MOST_LISTS_ON_GPU:
+        self.is_on_cpu = not (
+            device.type == "cuda" and self.n_lists <= _MOST_LISTS_ON_GPU
+        )
+        if not self.is_on_cpu:
             self._index = _to_gpu(self._index, device)
+
+    def write(self, file: Path) -> None:
+        """Write the index to a file."""
+        import faiss
+
+        faiss.write_index(self._index, str(file))
+
+    def with_index(self, file: Path | None, vectors: Vectors) -> Self:
+        """Return the same lists with the index of a file, mapped; None of none yet."""
+        import faiss
+
+        how = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY
+        index = None if file is None else faiss.read_index(str(file), how)
+        files = copy.copy(self)
+        vars(files).update(_vectors=vectors, _index=index)
+        return files
 
     def _read(self, rows: Rows) -> NDArray[np.float32]:
         vectors: NDArray[np.float32] = self._vectors.single(rows).numpy()

@@ -18,7 +18,7 @@ from sklearn_scan.neighbors._unit_vectors import UnitVectors
 # More than the rounding errors of products in single precision: neighbours whose
 # similarities differ by less may be in the wrong order.
 _CLOSE = 2e-6
-_BATCH = 2**12  # samples searched for at once
+BATCH = 2**12  # samples searched for at once
 
 AnyVectors = UnitVectors | Points
 # From queries (b,) and others (b, c) to their similarities (b, c).
@@ -82,7 +82,7 @@ def collect(
     """Return the results of `find` for all samples, in memory allocated once."""
     similarities = torch.empty(len(order), k, dtype=torch.float32)
     indices = torch.empty(len(order), k, dtype=torch.int64)
-    batches = list(row_slices(len(order), _BATCH))
+    batches = list(row_slices(len(order), BATCH))
     for batch in tqdm(batches, desc="neighbours", disable=verbose <= 0):
         rows = order[batch]
         similarities[rows], indices[rows] = (each.cpu() for each in find(rows))

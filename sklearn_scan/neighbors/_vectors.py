@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -32,6 +33,17 @@ class Vectors(ABC):
         check_finite_rows("features", table, np.float64)
         self._table = table
         self.device = device
+
+    @property
+    def table(self) -> np.ndarray | Tensor:
+        """The array."""
+        return self._table
+
+    def with_table(self, table: np.ndarray | None) -> Self:
+        """Return the same vectors of an array of the same content; None of none yet."""
+        vectors = copy.copy(self)
+        vars(vectors).update(_table=table)
+        return vectors
 
     def __len__(self) -> int:
         return int(self._table.shape[0])
