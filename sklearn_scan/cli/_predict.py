@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from sklearn_scan.cli._backend import backend_options, workers
 from sklearn_scan.cli._console import Console, count
 from sklearn_scan.cli._photos import check_photos, describe_skipped, list_photos
 from sklearn_scan.cli._results import check_place, load_model
@@ -21,9 +22,10 @@ from sklearn_scan.results.label_table import LabelTable
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A CSV file to write.",
+    help="A file to write: .csv, or .parquet (with pyarrow).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@backend_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of CSV.")
 def command(
     model: str,
@@ -31,6 +33,8 @@ def command(
     output: Path | None,
     overwrite: bool,
     as_json: bool,
+    backend: str | None,
+    address: str | None,
 ) -> None:
     """Label PHOTOS with a MODEL: a folder that `fit` made, or the model in it.
 
@@ -46,9 +50,10 @@ def command(
         for line in describe_skipped(listed.skipped):
             console.note(line)
         clusterer = load_model(model, quiet=as_json)
-        table = LabelTable.predicted(clusterer, paths)
+        with workers(backend, address, console):
+            table = LabelTable.predicted(clusterer, paths)
         if output is not None:
-            table.write_csv(output)
+            table.write(output)
         if output is None and not as_json:
             table.write_to(sys.stdout, line_end="\n")
         else:

@@ -33,6 +33,7 @@ class Row(NamedTuple):
 
 
 COLUMNS = Row._fields
+PARQUET = (".parquet", ".pq")
 LEFT_OUT = "left out"  # the name, beside the label -1
 
 
@@ -100,6 +101,38 @@ class LabelTable:
             row._asdict() | {"name": row.name or None, "confidence": confidence}
             for row, confidence in zip(self.rows(), confidences, strict=True)
         ]
+
+    def write(self, path: str | Path) -> None:
+        """Write the table durably: as Parquet if the file is named so, or as CSV."""
+        if Path(path).suffix.lower() in PARQUET:
+            self.write_parquet(path)
+        else:
+            self.write_csv(path)
+
+    def write_parquet(self, path: str | Path) -> None:
+        """Write the table as Parquet, with numbers, and null where there is nothing.
+
+        Raises
+        ------
+        ImportError
+            If pyarrow is not installed.
+        """
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ImportError as error:
+            raise ImportError(
+                f"To write {str(path)!r}, install pyarrow: pip install pyarrow."
+            ) from error
+        known = np.isfinite(self.confidence)
+        columns = {
+            "path": pyarrow.array(list(self.paths), pyarrow.string()),
+            "label": pyarrow.array(self.labels),
+            "name": pyarrow.array([name or None for name in self.names]),
+            "confidence": pyarrow.array(self.confidence, mask=~known),
+        }
+        with durable_file(path) as file:
+            parquet.write_table(pyarrow.table(columns), file)
 
     def write_csv(self, path: str | Path) -> None:
         """Write the table, with a header, as UTF-8; durably."""

@@ -80,6 +80,30 @@ def test_a_table_that_fails_leaves_the_one_before(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["labels.csv"]
 
 
+def test_the_table_as_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    table = LabelTable.of(make().fit(X))
+    confidence = table.confidence.copy()
+    confidence[1] = np.nan
+    table = replace(table, confidence=confidence)
+    table.write(tmp_path / "labels.parquet")
+    frame = pandas.read_parquet(tmp_path / "labels.parquet")
+    assert list(frame.columns) == ["path", "label", "name", "confidence"]
+    assert frame["path"].tolist() == list(table.paths)
+    assert frame["label"].tolist() == table.labels.tolist()
+    assert frame["name"].tolist() == table.names
+    np.testing.assert_array_equal(frame["confidence"], confidence)
+    table.write(tmp_path / "labels.csv")
+    assert (tmp_path / "labels.csv").read_text().startswith("path,label,name")
+
+
+def test_without_pyarrow_there_is_no_parquet(monkeypatch, tmp_path):
+    table = LabelTable.of(make().fit(X))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match="pip install pyarrow"):
+        table.write(tmp_path / "labels.parquet")
+
+
 def test_without_pandas(monkeypatch):
     clusterer = make().fit(X)
     monkeypatch.setitem(sys.modules, "pandas", None)
