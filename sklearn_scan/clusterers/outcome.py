@@ -26,6 +26,7 @@ from sklearn_scan.model_selection import Quality
 from sklearn_scan.results.label_table import name_cluster
 from sklearn_scan.results.model import ClusterModel
 from sklearn_scan.training.heads import Heads, Scaler
+from sklearn_scan.training.split_batches import copy_alone
 
 _UNKNOWN = Quality()
 
@@ -86,7 +87,7 @@ class Outcome:
         fitted, reader = copy.copy(self.clusterer), copy.copy(self.reader)
         trunk = self.material.trunk
         if isinstance(trunk, BackboneTrunk) and reader.encoder is not None:
-            backbone = copy.deepcopy(trunk.backbone)
+            backbone = copy_alone(trunk.backbone)
             reader.encoder = reader.encoder.with_trained(backbone)
         _set_input(fitted, reader, self.features)
         model = ClusterModel.of(*copy.deepcopy((self.scaler, head)))

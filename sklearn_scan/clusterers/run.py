@@ -17,11 +17,12 @@ from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.core import disk
 from sklearn_scan.core.checkpoint import Checkpoint, Facts, open_checkpoint
 from sklearn_scan.core.random import RandomState
+from sklearn_scan.core.ranks import count_ranks, of_first, rank
 from sklearn_scan.core.threads import adjust_threads
 from sklearn_scan.core.warn import noting_warnings, warn
 from sklearn_scan.encoders import Embedded
 from sklearn_scan.training.callbacks import EstimatorCallbacks
-from sklearn_scan.training.checkpoints import KeepLoop
+from sklearn_scan.training.checkpoints import resume
 from sklearn_scan.training.heads import Heads
 from sklearn_scan.training.loop import Loop, LoopCallback, Record
 
@@ -72,6 +73,7 @@ class Run:
         seeds: list[int] = drawn.tolist()
         if random_state is None and checkpoint is not None:
             seeds = checkpoint.seeds_or(seeds)
+        seeds = of_first(seeds)
         self._seeds = dict(zip(_SEEDED, seeds, strict=True))
         self.verbose = verbose
         self._checkpoint = checkpoint
@@ -87,7 +89,9 @@ class Run:
     @contextmanager
     def of(cls, clusterer: Parameters, X: Any, y: Any) -> Iterator[Self]:
         """Provide the run of a fit, which scikit-learn's callbacks follow as a task."""
-        with open_checkpoint(clusterer.checkpoint) as checkpoint:
+        with open_checkpoint(
+            clusterer.checkpoint if rank() == 0 else None
+        ) as checkpoint:
             run = cls(
                 clusterer.random_state,
                 verbose=clusterer.verbose,
@@ -149,17 +153,22 @@ class Run:
             Entries that are of no use after this one.
         """
         checkpoint = self._checkpoint
-        if checkpoint is None:
+        if checkpoint is None and count_ranks() == 1:
             return make()
-        if name in checkpoint:
-            entry = checkpoint.get(name)
+        is_kept = checkpoint is not None and name in checkpoint
+        entry = of_first(checkpoint.get(name) if checkpoint and is_kept else None)
+        if entry is not None:
             for text, category in entry["warnings"]:
                 warn(text, _CATEGORIES.get(category, UserWarning))
             return form.unpack(entry["value"])
         with noting_warnings() as noted:
             made = make()
-        told = [[text, category.__name__] for text, category in noted]
-        checkpoint.put({name: {"value": form.pack(made), "warnings": told}}, without)
+        if count_ranks() > 1:  # computed in each process, perhaps rounded otherwise
+            made = form.unpack(of_first(form.pack(made)))
+        if checkpoint is not None:
+            told = [[text, category.__name__] for text, category in noted]
+            entry = {"value": form.pack(made), "warnings": told}
+            checkpoint.put({name: entry}, without)
         return made
 
     def remember_rows(
@@ -181,7 +190,7 @@ class Run:
         """
         checkpoint = self._checkpoint
         if checkpoint is None:
-            return embed(None)
+            return self.remember(name, lambda: embed(None), EMBEDDED)
         folder = checkpoint.place(name)
 
         def make() -> Embedded:
@@ -203,10 +212,7 @@ class Run:
 
     def resume(self, loop: Loop) -> None:
         """Let a loop keep its state, and go on from that before a kill."""
-        if self._checkpoint is not None:
-            KeepLoop(self._checkpoint, self.of_stage("loop"), draws=self.draws).resume(
-                loop
-            )
+        resume(loop, self._checkpoint, self.of_stage("loop"), draws=self.draws)
 
     def train(self, loop: Loop, n_epochs: int) -> None:
         """Run a loop; add its epochs to the history."""

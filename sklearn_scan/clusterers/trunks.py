@@ -23,6 +23,7 @@ from sklearn_scan.images.augment import (
 )
 from sklearn_scan.training.batches import View, unchanged
 from sklearn_scan.training.heads import Scaler
+from sklearn_scan.training.split_batches import split_batches
 
 # "auto", or a function from images (b, c, h, w) to augmented ones.
 StrongViews = str | Callable[[Tensor], Tensor]
@@ -75,6 +76,10 @@ class Trunk(ABC):
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the body computes."""
+        return nullcontext()
+
+    def split_batches(self) -> AbstractContextManager[None]:
+        """Return the context in which processes share the work on a batch."""
         return nullcontext()
 
 
@@ -225,6 +230,10 @@ class BackboneTrunk(Trunk):
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the backbone computes in its number format."""
         return autocast(self.device, self._dtype)
+
+    def split_batches(self) -> AbstractContextManager[None]:
+        """Return the context in which the backbone sees a part of each batch."""
+        return split_batches(self.backbone)
 
     @torch.no_grad()
     def features(self) -> Tensor:

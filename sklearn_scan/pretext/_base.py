@@ -25,6 +25,7 @@ from sklearn_scan.core.device import (
     to_compute,
 )
 from sklearn_scan.core.random import isolated_rng, make_generator
+from sklearn_scan.core.ranks import of_first, rank
 from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import (
     auto_or,
@@ -52,11 +53,12 @@ from sklearn_scan.pretext._task import Material, Task
 from sklearn_scan.training.averaging import MovingAverage
 from sklearn_scan.training.batches import View, count_batches
 from sklearn_scan.training.callbacks import EstimatorCallbacks
-from sklearn_scan.training.checkpoints import KeepLoop
+from sklearn_scan.training.checkpoints import resume
 from sklearn_scan.training.loop import Loop, LoopCallback
 from sklearn_scan.training.optimizers import OPTIMIZERS, make_optimizer
 from sklearn_scan.training.pace import Plan, plan_training
 from sklearn_scan.training.progressive import ProgressiveResizing, shrink
+from sklearn_scan.training.split_batches import copy_alone, split_batches
 
 # "auto" looks at about this many images in all, within these numbers of epochs.
 _IMAGES_SEEN = 72_000
@@ -147,7 +149,7 @@ class Pretext(CallbackSupportMixin, LongFit, NetworkEncoder, ABC):
         self, X: Any, y: Any, announce: Callable[[Plan], None] | None = None
     ) -> Self:
         self.check()
-        with open_checkpoint(self.checkpoint) as checkpoint:
+        with open_checkpoint(self.checkpoint if rank() == 0 else None) as checkpoint:
             self._fit_with(checkpoint, X, y, announce)
         return self
 
@@ -165,12 +167,13 @@ class Pretext(CallbackSupportMixin, LongFit, NetworkEncoder, ABC):
                 (seed,) = checkpoint.seeds_or([seed])
             facts = parameter_facts(self) | {"the set of images": source.fingerprint()}
             checkpoint.begin(facts | version_facts(), [seed])
+        seed = of_first(seed)
         images, preprocessing, float_range = training = self._read(source)
         _check_differ(images)
         device = resolve_device(self.device)
         n_epochs = self._choose_epochs(len(images))
         if self.max_minutes is not None or announce is not None:
-            plan = self._plan(training, n_epochs, device, seed, checkpoint)
+            plan = of_first(self._plan(training, n_epochs, device, seed, checkpoint))
             n_epochs = plan.n_epochs
             if announce is not None:
                 announce(plan)
@@ -182,19 +185,17 @@ class Pretext(CallbackSupportMixin, LongFit, NetworkEncoder, ABC):
                 checkpoint.check_same("the backbone", fingerprint(backbone))
 
             def fitted() -> dict[str, Any]:
-                encoder = self._as_encoder(copy.deepcopy(backbone), preprocessing)
+                encoder = self._as_encoder(copy_alone(backbone), preprocessing)
                 # The weights of an epoch are of no use later: nothing of them is kept.
                 encoder.set_params(memory=None)
                 return {"encoder_": encoder, "_float_range": float_range}
 
-            loop = self._make_loop(backbone, training, n_epochs, device, seed)
-            loop.callbacks.append(EstimatorCallbacks(task, self, X, y, fitted))
-            if checkpoint is None:
+            with split_batches(to_compute(backbone, device)):
+                loop = self._make_loop(backbone, training, n_epochs, device, seed)
+                loop.callbacks.append(EstimatorCallbacks(task, self, X, y, fitted))
+                keeper = resume(loop, checkpoint, "training")
                 self.history_ = loop.run(n_epochs)
-            else:
-                keeper = KeepLoop(checkpoint, "training")
-                keeper.resume(loop)
-                self.history_ = loop.run(n_epochs)
+            if keeper is not None:
                 keeper.keep(loop)
             self._check_features(backbone, preprocessing.view()(images[:2].to(device)))
         self.n_epochs_ = len(self.history_)

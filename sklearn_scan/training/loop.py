@@ -23,6 +23,7 @@ from sklearn_scan.training.averaging import copy_weights
 from sklearn_scan.training.batches import Batch, BatchSource, Views
 from sklearn_scan.training.epoch import Epoch
 from sklearn_scan.training.objectives import Gradients, Objective, Terms, join_views
+from sklearn_scan.training.split_batches import share_weights
 
 Record = dict[str, Any]  # of an epoch, in the history
 
@@ -192,6 +193,7 @@ class Loop:
     def _add_epoch(self) -> None:
         """Make an epoch and add it to the history, or go back if it diverged."""
         adjust_threads()
+        share_weights(self._trained)  # which rounding on a GPU may have parted
         for callback in self.callbacks:
             callback.before_epoch(self)
         if self._epoch is None:  # else one that was interrupted

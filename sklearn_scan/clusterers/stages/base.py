@@ -189,9 +189,10 @@ def run_stages(stages: Sequence[Stage], material: Material, run: Run) -> Found:
     """Run stages one after another, one at least; return what the last one finds."""
     found: Found | None = None
     run.draws = any(stage.draws(material) for stage in stages)
-    seeded = isolated_rng(run.seed("cluster"), material.trunk.device)
     form = _form(material.trunk, run)
-    with seeded if run.draws else nullcontext(), kept_heap():
+    trunk = material.trunk
+    seeded = isolated_rng(run.seed("cluster"), trunk.device)
+    with seeded if run.draws else nullcontext(), kept_heap(), trunk.split_batches():
         for run.stage, stage in enumerate(stages):
             do = partial(stage.run, material, found, run)
             found = run.keep(
