@@ -95,3 +95,12 @@ def stop_training(monkeypatch):
                 fit()
 
     return stop_fit
+
+
+@pytest.fixture(scope="module")
+def end_workers():
+    """End the workers of loky that tests have started: others count processes."""
+    from joblib.externals.loky import get_reusable_executor
+
+    yield
+    get_reusable_executor().shutdown(wait=True)

@@ -10,7 +10,9 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
@@ -125,6 +127,22 @@ def remove_empty_folder(path: AnyPath) -> None:
 def remove_folder(path: AnyPath) -> None:
     """Delete a folder with all that it holds, as far as that is possible."""
     shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def temporary_folder(inside: AnyPath | None = None) -> Iterator[Path]:
+    """Provide an empty folder, and delete it after the block.
+
+    Parameters
+    ----------
+    inside : path, optional
+        The folder that it is in; by default that of the system.
+    """
+    # what other processes have open for a while, Windows does not delete
+    with tempfile.TemporaryDirectory(
+        prefix="sklearn-scan-", dir=inside, ignore_cleanup_errors=True
+    ) as name:
+        yield Path(name)
 
 
 class _Written(io.RawIOBase):

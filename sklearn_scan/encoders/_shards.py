@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import json
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -240,10 +239,7 @@ def folder_of_shards(
                 stack.enter_context(lock(folder))
                 yield folder
                 return
-        temporary = tempfile.TemporaryDirectory(
-            prefix=SHARDS, dir=memory, ignore_cleanup_errors=True
-        )
-        yield Path(stack.enter_context(temporary))
+        yield stack.enter_context(disk.temporary_folder(memory))
 
 
 def _embed(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import mmap
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from sklearn_scan.core import disk
 from sklearn_scan.core.parallel import has_workers, run_tasks
 from sklearn_scan.core.parts import is_in_place, part_file, read_part, write_part
 from sklearn_scan.core.rows import row_slices
@@ -55,11 +55,7 @@ def collect_by_workers(search: Search, n_probes: int, *, verbose: int = 0) -> Fo
     order = search.files.order
     similarities = torch.empty(len(order), search.k, dtype=torch.float32)
     indices = torch.empty(len(order), search.k, dtype=torch.int64)
-    # workers may have files of it open for a while, which Windows does not delete
-    with tempfile.TemporaryDirectory(
-        prefix="sklearn-scan-", ignore_cleanup_errors=True
-    ) as name:
-        folder = Path(name)
+    with disk.temporary_folder() as folder:
         _write_search(search, folder)
         for rows in _run(folder, n_probes, len(order), verbose):
             found = read_part(part_file(folder, rows)).arrays
@@ -127,10 +123,12 @@ def _write_search(search: Search, folder: Path) -> None:
     place = _place_in_file(table)
     if place is None:
         whole = table.detach().cpu() if isinstance(table, Tensor) else table
-        np.save(folder / _FEATURES, np.asarray(whole))
+        with disk.open_file(folder / _FEATURES) as file:
+            np.save(file, np.asarray(whole))
     search.files.write(folder / _INDEX)
     small = search.without_data()
-    (folder / _SEARCH).write_bytes(cloudpickle.dumps((small, place)))
+    with disk.open_file(folder / _SEARCH) as file:
+        file.write(cloudpickle.dumps((small, place)))
 
 
 @functools.lru_cache(maxsize=1)

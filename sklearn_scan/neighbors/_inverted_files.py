@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sklearn_scan.core import disk
 from sklearn_scan.core.rows import row_blocks
 from sklearn_scan.neighbors._faiss import threads_of_torch
 from sklearn_scan.neighbors._top_k import Found, sort_by_index
@@ -63,7 +64,7 @@ class InvertedFiles:
         """Write the index to a file."""
         import faiss
 
-        faiss.write_index(self._index, str(file))
+        disk.write_by_name(file, lambda: faiss.write_index(self._index, str(file)))
 
     def with_index(self, file: Path | None, vectors: Vectors) -> Self:
         """Return the same lists with the index of a file, mapped; None of none yet."""

@@ -9,6 +9,8 @@ from numpy.testing import assert_array_equal
 
 from sklearn_scan.encoders import _shards
 
+pytestmark = pytest.mark.usefixtures("end_workers")
+
 
 @pytest.fixture
 def few_images_a_task(monkeypatch):

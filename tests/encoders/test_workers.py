@@ -16,11 +16,14 @@ from torch import nn
 
 from sklearn_scan import ImageEncoder
 from sklearn_scan.core.locks import lock
+from sklearn_scan.core.parallel import has_workers
 from sklearn_scan.core.parts import part_file
-from sklearn_scan.encoders import _shards
+from sklearn_scan.encoders import Encoder, _shards
 from sklearn_scan.encoders.cache import clear_cache
 from sklearn_scan.exceptions import ImageReadError, WorkerError
-from sklearn_scan.images import ManifestSource
+from sklearn_scan.images import ManifestSource, PathSource
+
+pytestmark = pytest.mark.usefixtures("end_workers")
 
 N_IMAGES, WHITE = 400, 200
 SHARD = 128  # images that a task embeds
@@ -304,19 +307,17 @@ def test_nothing_is_left_of_a_pass_that_fails(paths, backend, tmp_path, monkeypa
     assert not list(tmp_path.glob("shards-*"))
 
 
-def test_workers_that_have_workers_do_the_work_themselves(
-    paths, expected, monkeypatch, tmp_path
-):
-    distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(_shards, "_LEAST", 100)  # a task has 128
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    own = {"processes": False, "n_workers": 1, "threads_per_worker": 1}
-    with (
-        distributed.Client(dashboard_address=None, **own),
-        joblib.parallel_config(backend="dask"),
-    ):
-        assert_array_equal(encoder().transform(paths), expected)
-    assert not list(tmp_path.glob("shards-*"))
+class Probe(Encoder):
+    """Tells whether there are workers where it embeds."""
+
+    def transform(self, X):
+        return np.full((len(X), 1), has_workers())
+
+
+def test_workers_that_have_workers_do_the_work_themselves(paths, backend):
+    embedded = _shards._embed_part(Probe(), PathSource(paths))  # as Dask's have
+    assert not embedded.vectors.any()
+    assert has_workers()
 
 
 def test_a_folder_that_workers_do_not_see(paths, backend, monkeypatch, tmp_path):

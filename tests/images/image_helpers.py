@@ -1,3 +1,6 @@
+import io
+import tarfile
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -22,3 +25,12 @@ def channels_first(images):
 
 def read_all(source):
     return np.stack([source[i] for i in range(len(source))])
+
+
+def make_tar(path, files):
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path

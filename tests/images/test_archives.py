@@ -1,6 +1,5 @@
 """Images in zip and tar archives, which are not unpacked."""
 
-import io
 import pickle
 import tarfile
 import zipfile
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_helpers import read_all
+from image_helpers import make_tar, read_all
 from numpy.testing import assert_array_equal
 
 from sklearn_scan.datasets import count_skipped, list_images
@@ -21,15 +20,6 @@ def make_zip(path, files, compression=zipfile.ZIP_DEFLATED):
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    return path
-
-
-def make_tar(path, files):
-    with tarfile.open(path, "w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
     return path
 
 

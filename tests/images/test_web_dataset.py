@@ -1,25 +1,16 @@
 """Images in a folder of tars."""
 
-import io
 import pickle
 import tarfile
 import tracemalloc
 from pathlib import Path
 
 import pytest
-from image_helpers import read_all
+from image_helpers import make_tar, read_all
 from numpy.testing import assert_array_equal
 
 from sklearn_scan.exceptions import ImageReadError
 from sklearn_scan.images import PathSource, WebDatasetSource, as_image_source
-
-
-def make_tar(path, files):
-    with tarfile.open(path, "w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from numpy.testing import assert_array_equal
 from sklearn_scan.exceptions import WorkerError
 from sklearn_scan.neighbors import _by_workers, mine_neighbors
 
+pytestmark = pytest.mark.usefixtures("end_workers")
+
 N_SAMPLES = 5 * _by_workers.BATCH + 100
 
 

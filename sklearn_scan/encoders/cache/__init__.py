@@ -4,8 +4,8 @@
 """
 
 from sklearn_scan.encoders.cache._fingerprint import digest, fingerprint
+from sklearn_scan.encoders.cache._report import SHARDS as SHARDS
 from sklearn_scan.encoders.cache._report import (
-    SHARDS,
     CachedEncoder,
     CacheInfo,
     cache_folder,
@@ -15,7 +15,6 @@ from sklearn_scan.encoders.cache._report import (
 from sklearn_scan.encoders.cache._store import EmbeddingCache
 
 __all__ = [
-    "SHARDS",
     "CacheInfo",
     "CachedEncoder",
     "EmbeddingCache",
