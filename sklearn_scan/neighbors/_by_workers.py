@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import mmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -23,10 +23,8 @@ from sklearn_scan.core.parts import is_in_place, part_file, read_part, write_par
 from sklearn_scan.core.rows import row_slices
 from sklearn_scan.exceptions import WorkerError
 from sklearn_scan.neighbors._refine import BATCH
+from sklearn_scan.neighbors._search import Search
 from sklearn_scan.neighbors._top_k import Found
-
-if TYPE_CHECKING:
-    from sklearn_scan.neighbors._approximate import Search
 
 _SEARCH, _FEATURES, _INDEX = "search.pickle", "features.npy", "index.faiss"
 _KEY = "neighbours"
