@@ -17,7 +17,7 @@ from sklearn_scan.clusterers.parameters import Parameters
 from sklearn_scan.core import disk
 from sklearn_scan.core.checkpoint import Checkpoint, Facts, open_checkpoint
 from sklearn_scan.core.random import RandomState
-from sklearn_scan.core.ranks import count_ranks, of_first, rank
+from sklearn_scan.core.ranks import count_ranks, of_first
 from sklearn_scan.core.threads import adjust_threads
 from sklearn_scan.core.warn import noting_warnings, warn
 from sklearn_scan.encoders import Embedded
@@ -89,9 +89,7 @@ class Run:
     @contextmanager
     def of(cls, clusterer: Parameters, X: Any, y: Any) -> Iterator[Self]:
         """Provide the run of a fit, which scikit-learn's callbacks follow as a task."""
-        with open_checkpoint(
-            clusterer.checkpoint if rank() == 0 else None
-        ) as checkpoint:
+        with open_checkpoint(clusterer.checkpoint) as checkpoint:
             run = cls(
                 clusterer.random_state,
                 verbose=clusterer.verbose,

@@ -31,6 +31,7 @@ from sklearn_scan.core.documents import (
 from sklearn_scan.core.files import FolderKind, durable_folder, durable_path
 from sklearn_scan.core.locks import lock
 from sklearn_scan.core.plain_data import Plain, read_plain, write_plain
+from sklearn_scan.core.ranks import rank
 from sklearn_scan.core.warn import warn
 from sklearn_scan.core.wording import Advice, Message
 from sklearn_scan.exceptions import CheckpointError
@@ -243,6 +244,8 @@ _NONE = _State(0, {})
 def open_checkpoint(path: str | os.PathLike[str] | None) -> Iterator[Checkpoint | None]:
     """Open the checkpoint of a folder, which is made, for the block; None of None.
 
+    Of several processes, that of rank 0 has it, and the others have None.
+
     Raises
     ------
     CheckpointError
@@ -250,7 +253,7 @@ def open_checkpoint(path: str | os.PathLike[str] | None) -> Iterator[Checkpoint 
     OSError
         If it cannot be made or read.
     """
-    if path is None:
+    if path is None or rank() > 0:
         yield None
         return
     folder = Path(path).expanduser()

@@ -25,7 +25,7 @@ from sklearn_scan.core.device import (
     to_compute,
 )
 from sklearn_scan.core.random import isolated_rng, make_generator
-from sklearn_scan.core.ranks import of_first, rank
+from sklearn_scan.core.ranks import of_first
 from sklearn_scan.core.threads import free_threads
 from sklearn_scan.core.validation import (
     auto_or,
@@ -149,7 +149,7 @@ class Pretext(CallbackSupportMixin, LongFit, NetworkEncoder, ABC):
         self, X: Any, y: Any, announce: Callable[[Plan], None] | None = None
     ) -> Self:
         self.check()
-        with open_checkpoint(self.checkpoint if rank() == 0 else None) as checkpoint:
+        with open_checkpoint(self.checkpoint) as checkpoint:
             self._fit_with(checkpoint, X, y, announce)
         return self
 
